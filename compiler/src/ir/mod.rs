@@ -1,0 +1,315 @@
+//! The index-notation IR: a program is a list of tensor definitions over explicit, concrete
+//! extents. There is no catalogue of operators; a dense layer, a convolution, a loss and an
+//! optimiser are all definitions of one form:
+//!
+//! ```text
+//! T[i0, i1] = sum[r0: 784] W[i1, r0] * x[i0, r0]          a projection (reduces r0)
+//! T[i0] = max(x[i0], 0)                                    pointwise
+//! over [i0: 3, i1: 4]  T[2*i0 + i1] += e                   a scatter
+//! ```
+//!
+//! Expressions are hash-consed in one arena per module, so equal expressions have equal ids and
+//! sharing inside a definition is free. They mention the definition's domain variables by number,
+//! so two definitions over the same domain share expressions too. The batch is an ordinary axis
+//! here (the first one of every per-sample tensor).
+//!
+//! Invariants (the verifier checks them): tensors are defined once and before they are read;
+//! inputs and persistent tensors are never a target; a projection's first `rank` variables have
+//! the extents of the target; positions are Int, and lie inside the tensor unless the read has an
+//! `otherwise` (or the scatter is `dropping`); operands have the kinds of [`crate::scalar`].
+
+use crate::scalar::{Binary, Kind, Unary};
+use grammar::span::Span;
+use std::collections::HashMap;
+
+/// Index of a node in [`Module::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExprId(pub u32);
+
+/// Index of a tensor in [`Module::tensors`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TensorId(pub u32);
+
+/// A scalar expression over domain variables.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Node {
+    /// A Float constant, by its f64 bits.
+    Float(u64),
+    /// An Int constant.
+    Int(i64),
+    /// A Bool constant.
+    Bool(bool),
+    /// The domain variable of that number (Int).
+    Var(u32),
+    /// An element of a tensor. With `otherwise`, a position outside yields that instead.
+    Read { tensor: TensorId, at: Box<[ExprId]>, otherwise: Option<ExprId> },
+    /// A function of one argument.
+    Unary(Unary, ExprId),
+    /// A function of two arguments.
+    Binary(Binary, ExprId, ExprId),
+    /// `Select(c, a, b)`: a where c, else b; the other branch leaks neither value nor gradient.
+    Select(ExprId, ExprId, ExprId),
+}
+
+/// How a definition's values combine into an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Combine {
+    /// Exactly one value an element: pointwise.
+    Set,
+    /// Sum, from 0.
+    Sum,
+    /// Product, from 1.
+    Prod,
+    /// Largest, from minus infinity (Float) or the least integer; for Bool, or.
+    Max,
+    /// Smallest, from infinity; for Bool, and.
+    Min,
+    /// Row-major number of the first largest, over the reduced variables (value Float, target Int).
+    Argmax,
+}
+
+/// Where a scatter's values go: `over domain: target[at] += value`, elements starting from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scatter {
+    /// A position for each axis of the target.
+    pub at: Vec<ExprId>,
+    /// Values whose position lies outside the target are dropped.
+    pub dropping: bool,
+}
+
+/// One definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Def {
+    /// What is defined.
+    pub target: TensorId,
+    /// Extents of the domain variables 0, 1, ..
+    pub domain: Vec<usize>,
+    /// How values combine. A scatter is always `Sum`.
+    pub combine: Combine,
+    /// The value at a point of the domain.
+    pub value: ExprId,
+    /// `None`: a projection; variable k < rank is position k of the target, the rest are reduced.
+    pub scatter: Option<Scatter>,
+}
+
+/// Which distribution a draw follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Distribution {
+    /// Uniform in [0, 1).
+    Uniform,
+    /// Mean 0, deviation 1.
+    Normal,
+}
+
+/// Random numbers by counter; see `runtime::random` for the counter's layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// Filled with draws (Float).
+    pub target: TensorId,
+    /// Which draw site: a hash of the instance path and use number.
+    pub site: u32,
+    /// Of what.
+    pub distribution: Distribution,
+    /// Whether the first axis is the sample.
+    pub per_sample: bool,
+}
+
+/// One step of the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A definition.
+    Def(Def),
+    /// A draw.
+    Draw(Draw),
+}
+
+impl Item {
+    /// The tensor it defines.
+    #[must_use]
+    pub fn target(&self) -> TensorId {
+        match self {
+            Self::Def(d) => d.target,
+            Self::Draw(d) => d.target,
+        }
+    }
+}
+
+/// Where a tensor's contents come from and how long they live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Filled by the runtime before each run of the module.
+    Input,
+    /// Lives from run to run: parameters, states, optimiser slots. Changed only through `updates`.
+    Persistent,
+    /// Defined by an item; need not outlive the run unless it is an output.
+    Temporary,
+}
+
+/// A tensor: name, extents, kind, role and the source it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Unique in the module; paths such as `conv1.W`.
+    pub name: String,
+    /// Extents; empty for a scalar.
+    pub shape: Vec<usize>,
+    /// Of its elements.
+    pub kind: Kind,
+    /// Where it comes from.
+    pub role: Role,
+    /// The definition in the source, for messages.
+    pub span: Option<Span>,
+}
+
+impl Tensor {
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it has no elements.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A program in index notation.
+#[derive(Clone, Debug, Default)]
+pub struct Module {
+    /// All tensors.
+    pub tensors: Vec<Tensor>,
+    /// The expression arena; append only, through the builder functions.
+    pub nodes: Vec<Node>,
+    interned: HashMap<Node, ExprId>,
+    /// In execution order.
+    pub items: Vec<Item>,
+    /// What the runtime may read after a run, by name.
+    pub outputs: Vec<(String, TensorId)>,
+    /// After a run, the persistent tensor (first) takes the contents of the second.
+    pub updates: Vec<(TensorId, TensorId)>,
+}
+
+impl Module {
+    /// Adds a tensor; its name is made unique by a number where it is taken.
+    pub fn tensor(&mut self, name: &str, shape: Vec<usize>, kind: Kind, role: Role, span: Option<Span>) -> TensorId {
+        let taken = |n: &str| self.tensors.iter().any(|t| t.name == n);
+        let mut unique = name.to_string();
+        let mut k = 2;
+        while taken(&unique) {
+            unique = format!("{name}#{k}");
+            k += 1;
+        }
+        self.tensors.push(Tensor { name: unique, shape, kind, role, span });
+        TensorId((self.tensors.len() - 1) as u32)
+    }
+
+    /// The tensor of that id.
+    #[must_use]
+    pub fn t(&self, id: TensorId) -> &Tensor {
+        &self.tensors[id.0 as usize]
+    }
+
+    /// The node of that id.
+    #[must_use]
+    pub fn node(&self, id: ExprId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// Interns a node as it is (no rewriting).
+    pub fn intern(&mut self, node: Node) -> ExprId {
+        if let Some(id) = self.interned.get(&node) {
+            return *id;
+        }
+        let id = ExprId(self.nodes.len() as u32);
+        self.nodes.push(node.clone());
+        self.interned.insert(node, id);
+        id
+    }
+
+    /// A Float constant.
+    pub fn float(&mut self, value: f64) -> ExprId {
+        self.intern(Node::Float(value.to_bits()))
+    }
+
+    /// An Int constant.
+    pub fn int(&mut self, value: i64) -> ExprId {
+        self.intern(Node::Int(value))
+    }
+
+    /// A domain variable.
+    pub fn var(&mut self, number: u32) -> ExprId {
+        self.intern(Node::Var(number))
+    }
+
+    /// A read proven inside.
+    pub fn read(&mut self, tensor: TensorId, at: Vec<ExprId>) -> ExprId {
+        self.intern(Node::Read { tensor, at: at.into(), otherwise: None })
+    }
+
+    /// A read of the element at variables `0..rank` of the tensor.
+    pub fn read_here(&mut self, tensor: TensorId) -> ExprId {
+        let rank = self.t(tensor).shape.len() as u32;
+        let at = (0..rank).map(|v| self.var(v)).collect();
+        self.read(tensor, at)
+    }
+
+    /// A function of one argument, unsimplified.
+    pub fn unary(&mut self, op: Unary, a: ExprId) -> ExprId {
+        self.intern(Node::Unary(op, a))
+    }
+
+    /// A function of two arguments, unsimplified.
+    pub fn binary(&mut self, op: Binary, a: ExprId, b: ExprId) -> ExprId {
+        self.intern(Node::Binary(op, a, b))
+    }
+
+    /// A choice, unsimplified.
+    pub fn select(&mut self, c: ExprId, a: ExprId, b: ExprId) -> ExprId {
+        self.intern(Node::Select(c, a, b))
+    }
+
+    /// The kind of an expression.
+    #[must_use]
+    pub fn kind(&self, id: ExprId) -> Kind {
+        match self.node(id) {
+            Node::Float(_) => Kind::Float,
+            Node::Int(_) | Node::Var(_) => Kind::Int,
+            Node::Bool(_) => Kind::Bool,
+            Node::Read { tensor, .. } => self.t(*tensor).kind,
+            Node::Unary(op, a) => op.result(self.kind(*a)),
+            Node::Binary(op, a, _) => op.result(self.kind(*a)),
+            Node::Select(_, a, _) => self.kind(*a),
+        }
+    }
+
+    /// The operands of a node, positions and `otherwise` of a read included.
+    #[must_use]
+    pub fn operands(&self, id: ExprId) -> Vec<ExprId> {
+        match self.node(id) {
+            Node::Float(_) | Node::Int(_) | Node::Bool(_) | Node::Var(_) => vec![],
+            Node::Read { at, otherwise, .. } => at.iter().copied().chain(*otherwise).collect(),
+            Node::Unary(_, a) => vec![*a],
+            Node::Binary(_, a, b) => vec![*a, *b],
+            Node::Select(c, a, b) => vec![*c, *a, *b],
+        }
+    }
+
+    /// Adds a projection that defines a new temporary of the given shape: `domain` is the shape
+    /// followed by the reduced extents.
+    pub fn define(
+        &mut self,
+        name: &str,
+        shape: Vec<usize>,
+        reduced: &[usize],
+        combine: Combine,
+        value: ExprId,
+        span: Option<Span>,
+    ) -> TensorId {
+        let kind = if combine == Combine::Argmax { Kind::Int } else { self.kind(value) };
+        let domain = shape.iter().chain(reduced).copied().collect();
+        let target = self.tensor(name, shape, kind, Role::Temporary, span);
+        self.items.push(Item::Def(Def { target, domain, combine, value, scatter: None }));
+        target
+    }
+}

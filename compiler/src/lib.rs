@@ -1,0 +1,13 @@
+//! The pure middle of nnc: check, lower, differentiate, optimise, schedule, emit.
+//! No files, no clock, no terminal, no threads.
+
+pub mod check;
+pub mod differentiate;
+pub mod emit;
+pub mod ir;
+pub mod lower;
+pub mod numeric;
+pub mod optimise;
+pub mod scalar;
+pub mod schedule;
+pub mod typed;

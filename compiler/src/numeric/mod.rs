@@ -1,0 +1,1 @@
+//! The scalar functions as straight-line programs over primitive operations.

@@ -1,0 +1,1 @@
+//! From optimised IR to loops and a memory plan.

@@ -1,0 +1,330 @@
+//! The typed tree: what the checker makes of one `train` block. Every call is resolved and
+//! instantiated, every extent is a number, every read is proven inside or guarded; what remains
+//! is scalar expressions over indices, grouped in passes. Whole-tensor arithmetic has become
+//! indexed definitions, layers have become parameters, states, draws and definitions under their
+//! path, and nothing is known by name any more.
+//!
+//! The minibatch is still unwritten in types: a value is *per sample* or not. In expressions it is
+//! explicit: the first position of every read of a per-sample value is its sample, which is
+//! [`SAMPLE`] for the sample at hand. A definition whose value is per sample has [`SAMPLE`] free;
+//! a reduction over `batch` binds it.
+
+use crate::ir::Distribution;
+use crate::scalar::{Binary, Kind, Unary};
+use grammar::span::Span;
+
+/// A value of a [`Pass`], by its place in [`Pass::values`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ValueId(pub u32);
+
+/// An index, by its place in [`Pass::indices`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IndexId(pub u32);
+
+/// The sample at hand: index 0 of every pass, of extent [`Extent::Batch`], named `batch`.
+pub const SAMPLE: IndexId = IndexId(0);
+
+/// How far an index runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Extent {
+    /// From 0 to below the number.
+    Fixed(usize),
+    /// Over the samples of the minibatch.
+    Batch,
+}
+
+/// An index and its extent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Index {
+    /// As written.
+    pub name: String,
+    /// Its range.
+    pub extent: Extent,
+}
+
+/// What a tensor's elements are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// A real number.
+    Number,
+    /// A whole number from 0 to below the number of classes.
+    Class(usize),
+    /// A truth value.
+    Bool,
+}
+
+impl Element {
+    /// The scalar kind that carries it.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Number => Kind::Float,
+            Self::Class(_) => Kind::Int,
+            Self::Bool => Kind::Bool,
+        }
+    }
+}
+
+/// The type of a value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Type {
+    /// Whether there is one for each sample of the minibatch.
+    pub per_sample: bool,
+    /// Extents, without the minibatch.
+    pub dims: Vec<usize>,
+    /// Of its elements.
+    pub element: Element,
+}
+
+/// Reductions; `mean`, `logsumexp`, `any` and `all` stay as written here.
+pub use grammar::ast::ReduceOp;
+
+/// A scalar expression over indices.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    /// A Float.
+    Number(f64),
+    /// An Int (a dimension, an index or class number).
+    Int(i64),
+    /// A Bool.
+    Bool(bool),
+    /// An index as a value (Int).
+    Index(IndexId),
+    /// The number of samples in the minibatch (Int).
+    BatchSize,
+    /// An element of a value; the first position is the sample where the value is per sample.
+    Read { value: ValueId, at: Vec<Expr>, otherwise: Option<Box<Expr>> },
+    /// A scalar function; operands already have equal kinds (`ToFloat` is explicit).
+    Unary(Unary, Box<Expr>),
+    /// A scalar function of two arguments.
+    Binary(Binary, Box<Expr>, Box<Expr>),
+    /// `if c then a else b`, per element.
+    Select(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// A reduction that binds `over`. `Argmax` yields an Int, row-major over `over`.
+    Reduce { op: ReduceOp, over: Vec<IndexId>, body: Box<Expr> },
+}
+
+/// A number the runtime supplies at each step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Supplied {
+    /// The number of this update, from 1 (Float).
+    Step,
+    /// How many updates there will be (Float).
+    Steps,
+    /// The number of this epoch, from 0 (Float).
+    Epoch,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Definition {
+    /// Field of the data set, by its place in [`Train::fields`].
+    Field(usize),
+    /// By its place in [`Train::parameters`].
+    Parameter(usize),
+    /// The state before this step, by its place in [`Train::states`].
+    State(usize),
+    /// An optimiser's state before this step, by its place in [`Train::slots`].
+    Slot(usize),
+    /// The objective's derivative by parameter (in the update pass only). `of` is the objective.
+    Gradient { parameter: usize, of: usize },
+    /// A number the runtime supplies.
+    Supplied(Supplied),
+    /// Fresh draws; `site` is a hash of the instance path and use number.
+    Draw { distribution: Distribution, site: u32 },
+    /// `value[indices] = expr`; the indices match the type's dims.
+    Indexed { indices: Vec<IndexId>, value: Expr },
+    /// `value[at] += expr` over the indices, from zero; [`SAMPLE`] is implied where per sample.
+    Accumulate { indices: Vec<IndexId>, at: Vec<Expr>, dropping: bool, value: Expr },
+}
+
+/// A value of a pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    /// Its path: the instance's and its own name (`conv2d.y`).
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+    /// Where it comes from.
+    pub definition: Definition,
+    /// Where it is defined in the source.
+    pub span: Span,
+}
+
+/// What a pass is for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The parameter's initial value (init pass) or next value (update pass).
+    Parameter(usize),
+    /// In the update pass: the point at which the gradient is taken instead of the parameter
+    /// (`grad at p`).
+    GradientPoint(usize),
+    /// The state's initial value (init pass) or next value (training pass).
+    State(usize),
+    /// The slot's initial value (init pass) or next value (update pass).
+    Slot(usize),
+    /// An objective to be minimised; a per-sample one means its mean over the minibatch.
+    Objective(usize),
+    /// A metric, likewise.
+    Metric(String),
+    /// A named local of the train block (`logits`), for `predict`.
+    Output(String),
+}
+
+/// A list of values, each before its uses, and which of them matter.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pass {
+    /// Index 0 is [`SAMPLE`].
+    pub indices: Vec<Index>,
+    /// In order of definition.
+    pub values: Vec<Value>,
+    /// What comes out.
+    pub outcomes: Vec<(Outcome, ValueId)>,
+}
+
+/// A trainable tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// Path of bindings (`fc1.W`).
+    pub path: String,
+    /// Path with saved names (`fc1.weight`).
+    pub saved: String,
+    /// Extents.
+    pub dims: Vec<usize>,
+    /// Its `param` statement.
+    pub span: Span,
+    /// The application that made the instance it belongs to.
+    pub instance: Span,
+    /// Left out of training by `freeze`.
+    pub frozen: bool,
+}
+
+/// A tensor that training carries from step to step beside the parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Path of bindings.
+    pub path: String,
+    /// Path with saved names.
+    pub saved: String,
+    /// Extents.
+    pub dims: Vec<usize>,
+    /// Its `state` statement.
+    pub span: Span,
+}
+
+/// A field of the data set as the network sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Its name in the data block.
+    pub name: String,
+    /// Per sample always.
+    pub ty: Type,
+    /// The column of the source it reads.
+    pub column: String,
+    /// Applied in order to the column, such as `standardize`.
+    pub transforms: Vec<DataCall>,
+    /// Its line.
+    pub span: Span,
+}
+
+/// A loader or transform of the runtime, called with plain values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataCall {
+    /// Its name, as in `runtime::data`.
+    pub name: String,
+    /// Positional arguments first, then named ones.
+    pub args: Vec<(Option<String>, DataValue)>,
+    /// The call.
+    pub span: Span,
+}
+
+/// A plain value given to a loader, transform or setting.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DataValue {
+    /// A number.
+    Number(f64),
+    /// A truth value.
+    Bool(bool),
+    /// A text, such as a file name.
+    Text(String),
+    /// A list.
+    List(Vec<DataValue>),
+}
+
+/// The data a train block uses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataSet {
+    /// Its name.
+    pub name: String,
+    /// `train`, `valid`, `test` and where each comes from.
+    pub splits: Vec<(String, DataCall)>,
+    /// Other settings of the block (`samples = 1201`, `noise`, `subset`).
+    pub settings: Vec<(String, DataValue, Span)>,
+    /// Its name in the source.
+    pub span: Span,
+}
+
+/// `stop = early_stopping(monitor = valid.loss, patience = 3)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stopping {
+    /// Split and metric watched, such as `valid.loss`.
+    pub monitor: String,
+    /// Epochs without improvement before it stops.
+    pub patience: usize,
+}
+
+/// The settings of a train block that are numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Samples in a minibatch; `None` in a program without data.
+    pub batch: Option<usize>,
+    /// Passes over the training split.
+    pub epochs: Option<usize>,
+    /// Updates, where given instead of epochs.
+    pub steps: Option<usize>,
+    /// The seed of all randomness.
+    pub seed: u64,
+    /// Share of the training split kept for validation: `valid = split(0.1)`.
+    pub valid_share: Option<f64>,
+    /// Early stopping.
+    pub stop: Option<Stopping>,
+    /// Whether training data is shuffled each epoch (default true).
+    pub shuffle: bool,
+}
+
+/// One checked `train` block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Train {
+    /// Its name.
+    pub name: String,
+    /// The data, unless the program minimises a function.
+    pub data: Option<DataSet>,
+    /// The data's fields that the passes use.
+    pub fields: Vec<Field>,
+    /// All parameters; the same for both modes.
+    pub parameters: Vec<Parameter>,
+    /// All states.
+    pub states: Vec<State>,
+    /// The optimisers' states.
+    pub slots: Vec<State>,
+    /// Initial values of parameters, states and slots.
+    pub init: Pass,
+    /// Forward pass with `training` true: objectives, metrics, next states.
+    pub training: Pass,
+    /// Forward pass with `training` false: objectives, metrics, outputs.
+    pub evaluation: Pass,
+    /// From parameters, gradients and slots to their next values, clipping included.
+    pub update: Pass,
+    /// Numbers.
+    pub settings: Settings,
+    /// The block's name in the source.
+    pub span: Span,
+}
+
+impl Pass {
+    /// The value of that id.
+    #[must_use]
+    pub fn v(&self, id: ValueId) -> &Value {
+        &self.values[id.0 as usize]
+    }
+}

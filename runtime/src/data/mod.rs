@@ -1,0 +1,3 @@
+//! Data sets: loaders, generators, transforms, batches.
+
+pub mod catalogue;
