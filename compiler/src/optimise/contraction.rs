@@ -15,7 +15,7 @@ use crate::ir::{Combine, Def, ExprId, Module, Node, TensorId};
 use crate::scalar::Binary;
 
 /// One of the two operands: `tensor[at]`, or `outside` where a position is outside the tensor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Operand {
     /// The read node.
     pub expr: ExprId,
