@@ -19,6 +19,7 @@
 //! `otherwise` (or the scatter is `dropping`); operands have the kinds of [`crate::scalar`].
 
 pub mod interpret;
+pub mod text;
 
 use crate::scalar::{Binary, Kind, Unary};
 use grammar::span::Span;
