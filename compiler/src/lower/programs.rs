@@ -78,6 +78,14 @@ pub fn evaluation(train: &Train, batch: usize) -> Program {
     build.finish()
 }
 
+/// The forward pass of training alone.
+#[must_use]
+pub fn forward(train: &Train, batch: usize) -> Program {
+    let mut build = Build::new(train);
+    build.forward(&train.training, batch, &[]);
+    build.finish()
+}
+
 /// Forward and backward pass of training with respect to every trained parameter; updates nothing.
 #[must_use]
 pub fn gradients(train: &Train, batch: usize) -> Program {
