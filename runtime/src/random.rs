@@ -237,7 +237,7 @@ fn log_unit(word: u32) -> f64 {
 
 /// Sine and cosine of word / 2^32 turns: the nearest quarter turn and a rest within an eighth.
 #[inline(always)]
-fn sin_cos_turn(word: u32) -> (f64, f64) {
+pub(crate) fn sin_cos_turn(word: u32) -> (f64, f64) {
     let quarter = word.wrapping_add(1 << 29) >> 30;
     let rest = word.wrapping_sub(quarter << 30) as i32;
     let x = f64::from(rest) * (std::f64::consts::TAU / 4_294_967_296.0);
