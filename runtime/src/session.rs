@@ -117,6 +117,7 @@ fn fill(executor: &mut Executor, binding: &Binding, split: Option<&Split>, sampl
     }
 }
 
+/// Fills the scalars that a program reads.
 pub fn supply(executor: &mut Executor, binding: &Binding, at: Position, steps: u64) {
     let mut put = |slot: &Option<Slot>, value: f64| {
         if let Some(slot) = slot {
