@@ -101,11 +101,11 @@ def tables(bits):
     }
     arrays = {
         "half_pi": half_pi,
-        "expm1": fit("expm1", expm1, lambda r: abs(r), -0.348, 0.348, 10 if wide else 4, bits),
+        "expm1": fit("expm1", expm1, lambda r: abs(r), -0.348, 0.348, 10 if wide else 5, bits),
         "log": fit("log", log, lambda z: z * z / 2, 0, 0.0401, 7 if wide else 3, bits),
         "sin": fit("sin", sin, lambda z: z, 0, quarter**2 * 1.001, 6 if wide else 3, bits),
         "cos": fit("cos", cos, lambda z: z * z, 0, quarter**2 * 1.001, 6 if wide else 2, bits),
-        "erf": fit("erf", erf, lambda z: mpf(1), 0, split**2, 13 if wide else 6, bits),
+        "erf": fit("erf", erf, lambda z: mpf(1), 0, split**2, 13 if wide else 7, bits),
         "log_erfc": fit("log_erfc", erfc, lambda u: mp.erfc(split + u), 0, end - split, 20 if wide else 8, bits),
     }
     return {k: v for k, (v, _) in scalars.items()}, arrays
