@@ -246,3 +246,16 @@ impl<'a> Builder<'a> {
         (address, guards)
     }
 }
+
+/// Positions as affine forms of the domain's variables themselves, if they are.
+#[must_use]
+pub fn positions(module: &Module, domain: &[usize], at: &[ExprId]) -> Option<Vec<Affine>> {
+    let digits: Vec<Vec<usize>> = domain.iter().map(|e| vec![*e]).collect();
+    let mut builder = Builder::new(module, &digits);
+    at.iter()
+        .map(|p| {
+            let value = builder.value(*p).ok()?;
+            builder.affine(value).cloned()
+        })
+        .collect()
+}
