@@ -75,7 +75,7 @@ impl Contraction {
     #[must_use]
     pub fn scratch_bytes(&self) -> usize {
         let size = if self.double { 8 } else { 4 };
-        let (rows, columns) = (self.tile.0.next_multiple_of(64), self.tile.1.next_multiple_of(64));
+        let (rows, columns) = (self.tile.0.next_multiple_of(12), self.tile.1.next_multiple_of(32));
         (rows + columns) * self.depth[0].len().min(DEPTH) * size + 2 * ALIGNMENT
     }
 

@@ -7,6 +7,7 @@
 //! launch write disjoint elements, so any number of threads gives the same bits.
 
 use crate::contract::Contraction;
+use crate::random::Distribution;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -80,15 +81,6 @@ impl Slot {
 
 /// A generated kernel: arena, first and past-last iteration of its outermost loop, scratch.
 pub type Entry = unsafe extern "C" fn(*mut u8, u64, u64, *mut u8);
-
-/// Which numbers a draw yields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Distribution {
-    /// Uniform in [0, 1).
-    Uniform,
-    /// Mean 0, deviation 1.
-    Normal,
-}
 
 /// A tensor to be filled with random numbers.
 #[derive(Clone, Debug, PartialEq)]
