@@ -1,6 +1,8 @@
 //! Runs what the compiler made: arena, thread pool, contractions, random numbers, data sets,
 //! checkpoints, pictures, training. Knows no syntax and no IR.
 
+pub mod arrays;
+pub mod atomic;
 pub mod contract;
 pub mod data;
 pub mod execute;
@@ -8,3 +10,5 @@ mod microkernel;
 pub mod plan;
 pub mod pool;
 pub mod random;
+pub mod session;
+pub mod trainer;
