@@ -185,6 +185,7 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 }
 
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "four arrays in step")]
 fn philox_lanes(lanes: &Lanes, place: Place) -> [[u32; LANES]; 4] {
     let mut c = [lanes.block, lanes.sample, [place.step as u32; LANES], [place.site; LANES]];
     let mut key = place.key();
