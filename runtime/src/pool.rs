@@ -87,6 +87,8 @@ struct Shared {
     wake_caller: Condvar,
     /// There is a core for every thread, so spinning can help.
     may_spin: bool,
+    /// How many workers can help the caller at the same time.
+    helpers: usize,
 }
 
 impl Pool {
@@ -94,7 +96,8 @@ impl Pool {
     #[must_use]
     pub fn new(threads: usize) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let shared = Arc::new(Shared { may_spin: threads <= cores, ..Shared::default() });
+        let helpers = threads.min(cores).saturating_sub(1).max(1);
+        let shared = Arc::new(Shared { may_spin: threads <= cores, helpers, ..Shared::default() });
         let start = |worker| {
             let shared = Arc::clone(&shared);
             thread::Builder::new().name(format!("nnc-{worker}")).spawn(move || shared.serve(worker)).ok()
@@ -161,15 +164,28 @@ impl Shared {
         self.finished.0.store(0, Ordering::Relaxed);
         self.region.0.store(ptr::from_ref(region).cast_mut().cast(), Ordering::Relaxed);
         self.open.0.store(region.tasks, Ordering::SeqCst);
-        if self.sleeping.load(Ordering::SeqCst) > 0 {
-            drop(self.lock());
-            self.wake_workers.notify_all();
-        }
+        self.wake(region.tasks - 1);
         self.work(0);
         self.await_finish(region.tasks);
         match self.lock().take() {
             Some(message) => Err(message),
             None => Ok(()),
+        }
+    }
+
+    /// Wakes as many workers as have tasks to do and cores to run on.
+    fn wake(&self, wanted: usize) {
+        let sleeping = self.sleeping.load(Ordering::SeqCst);
+        if sleeping == 0 {
+            return;
+        }
+        // Whoever is still on the way to sleep holds the lock: let it get there.
+        drop(self.lock());
+        let wanted = wanted.min(self.helpers);
+        if wanted >= sleeping {
+            self.wake_workers.notify_all();
+        } else {
+            (0..wanted).for_each(|_| self.wake_workers.notify_one());
         }
     }
 
