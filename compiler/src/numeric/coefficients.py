@@ -69,6 +69,15 @@ def fit(name, f, weight, low, high, degree, bits):
     return coefficients
 
 
+def fit_log_erfc(split, end, degree, bits):
+    """What `fit` does, the constant term apart and as a sum of two floats."""
+    slope = lambda u: (mp.log(mp.erfc(split + u)) - constant) / u
+    constant = mp.log(mp.erfc(split))
+    weight = lambda u: mp.erfc(split + u) * u
+    high = rounded(constant, bits)
+    return high, rounded(constant - high, bits), fit("log_erfc", slope, weight, mpf(2) ** -60, end - split, degree, bits)
+
+
 def series(term, z):
     """Sum of term(n)·z^n."""
     return mp.fsum(term(n) * z**n for n in range(60))
@@ -78,7 +87,7 @@ def tables(bits):
     """All constants of one precision."""
     wide = bits == 53
     quarter = mp.pi / 4
-    split = mpf(1)  # where the error function goes over to its complement
+    split = mpf("0.875")  # where the error function goes over to its complement
     end = mpf("5.95") if wide else mpf("3.95")
     ln2_hi = rounded(mp.ln(2), 42 if wide else 15)
     half_pi = [rounded(mp.pi / 2, bits)]
@@ -90,25 +99,28 @@ def tables(bits):
     sin = lambda z: series(lambda n: (-1) ** (n + 1) / mp.factorial(2 * n + 3), z)
     cos = lambda z: series(lambda n: (-1) ** n / mp.factorial(2 * n + 4), z)
     erf = lambda z: 2 / mp.sqrt(mp.pi) * series(lambda n: (-1) ** n / (mp.factorial(n) * (2 * n + 1)), z) - 1
-    erfc = lambda u: mp.log(mp.erfc(split + u))
+    erfc_high, erfc_low, erfc = fit_log_erfc(split, end, 19 if wide else 8, bits)
     scalars = {
-        "LN2_HIGH": (ln2_hi, "ln 2 to so few bits that its product with any exponent is exact."),
-        "LN2_LOW": (rounded(mp.ln(2) - ln2_hi, bits), "What `ln2_high` lacks."),
-        "PER_LN2": (rounded(1 / mp.ln(2), bits), "1 / ln 2."),
-        "PER_HALF_PI": (rounded(2 / mp.pi, bits), "2 / π."),
-        "TWO_THIRDS_HIGH": (third, ""),
-        "TWO_THIRDS_LOW": (rounded(mpf(2) / 3 - third, bits), ""),
+        "LN2_HIGH": ln2_hi,
+        "LN2_LOW": rounded(mp.ln(2) - ln2_hi, bits),
+        "PER_LN2": rounded(1 / mp.ln(2), bits),
+        "PER_HALF_PI": rounded(2 / mp.pi, bits),
+        "TWO_THIRDS_HIGH": third,
+        "TWO_THIRDS_LOW": rounded(mpf(2) / 3 - third, bits),
+        "ERF_SPLIT": split,
+        "LOG_ERFC_HIGH": erfc_high,
+        "LOG_ERFC_LOW": erfc_low,
     }
     arrays = {
         "half_pi": half_pi,
-        "expm1": fit("expm1", expm1, lambda r: abs(r), -0.348, 0.348, 10 if wide else 4, bits),
+        "expm1": fit("expm1", expm1, lambda r: abs(r), -0.348, 0.348, 10 if wide else 5, bits),
         "log": fit("log", log, lambda z: z * z / 2, 0, 0.0401, 7 if wide else 3, bits),
         "sin": fit("sin", sin, lambda z: z, 0, quarter**2 * 1.001, 6 if wide else 3, bits),
         "cos": fit("cos", cos, lambda z: z * z, 0, quarter**2 * 1.001, 6 if wide else 2, bits),
-        "erf": fit("erf", erf, lambda z: mpf(1), 0, split**2, 13 if wide else 6, bits),
-        "log_erfc": fit("log_erfc", erfc, lambda u: mp.erfc(split + u), 0, end - split, 20 if wide else 8, bits),
+        "erf": fit("erf", erf, lambda z: mpf(1), 0, split**2, 13 if wide else 7, bits),
+        "log_erfc": erfc,
     }
-    return {k: v for k, (v, _) in scalars.items()}, arrays
+    return {k.lower(): v for k, v in scalars.items()}, arrays
 
 
 def literal(x):
@@ -139,12 +151,15 @@ def rust():
         "log": "(2 atanh s - 2 s - 2/3 s³) / s⁵ in s², for the significands from 2/3 to 4/3.",
         "sin": "(sin r - r) / r³ in r² for |r| ≤ π/4.",
         "cos": "(cos r - 1 + r²/2) / r⁴ in r² for |r| ≤ π/4.",
-        "erf": "erf x / x - 1 in x² for |x| ≤ 1.",
-        "log_erfc": "ln erfc x in x - 1, for x from 1 until erf rounds to 1.",
+        "erf_split": "Where the two forms of the error function meet.",
+        "erf": "erf x / x - 1 in x² for |x| ≤ `erf_split`.",
+        "log_erfc_high": "ln erfc at `erf_split`.",
+        "log_erfc_low": "What `log_erfc_high` lacks of it.",
+        "log_erfc": "(ln erfc x - ln erfc `erf_split`) / u in u = x - `erf_split`, until erf rounds to 1.",
     }
     made = {name: tables(bits) for name, bits in BITS.items()}
     scalars, arrays = made["F32"]
-    for key in [k.lower() for k in scalars]:
+    for key in scalars:
         out += [f"    /// {docs[key]}", f"    pub {key}: f64,"]
     for key in arrays:
         kind = "[f64; 3]" if key == "half_pi" else "&'static [f64]"
@@ -152,7 +167,7 @@ def rust():
     out += ["}", ""]
     for name, (scalars, arrays) in made.items():
         out.append(f"const {name}: Coefficients = Coefficients {{")
-        out += [f"    {k.lower()}: {literal(v)}," for k, v in scalars.items()]
+        out += [f"    {k}: {literal(v)}," for k, v in scalars.items()]
         for key, values in arrays.items():
             out.append(f"    {key}: {'' if key == 'half_pi' else '&'}[")
             out += [f"        {literal(v)}," for v in values]

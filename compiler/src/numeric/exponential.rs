@@ -112,7 +112,7 @@ pub fn exp_of_double<O: Ops>(o: &mut O, x: Double<O::V>) -> O::V {
     scale(o, y, shifted)
 }
 
-/// (e^x - 1)·2^offset.
+/// (e^x - 1)·2^offset; `low` is up to a fifth of `high`.
 fn expm1_double<O: Ops>(o: &mut O, x: O::V, offset: i64) -> Double<O::V> {
     let Reduced { shifted, r } = reduce(o, x);
     let tail = tail(o, r.high);
@@ -153,6 +153,7 @@ pub fn tanh<O: Ops>(o: &mut O, x: O::V) -> O::V {
     let size = min(o, saturated, size);
     let argument = o.add(size, size);
     let e = expm1_double(o, argument, 0);
+    let e = double::fast_sum(o, e.high, e.low);
     let two = o.float(2.0);
     let mut below = double::sum(o, e.high, two);
     below.low = o.add(below.low, e.low);
