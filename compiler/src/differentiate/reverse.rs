@@ -246,3 +246,53 @@ impl Reverse<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::text;
+
+    /// Appends the gradient of the first output by the inputs named, and prints what was appended.
+    fn gradient(source: &str, wrt: &[&str]) -> String {
+        let mut m = text::parse(source).unwrap_or_else(|e| panic!("{e}"));
+        let before = text::print(&m);
+        let by_name = |name: &&str| TensorId(m.tensors.iter().position(|t| t.name == *name).expect("named") as u32);
+        let wrt: Vec<TensorId> = wrt.iter().map(by_name).collect();
+        let objective = m.outputs.remove(0).1;
+        reverse(&mut m, objective, &wrt);
+        let kept = before.lines().count() - 1;
+        text::print(&m).lines().skip(kept).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_dense_layer_gives_two_projections() {
+        let source = "input x: f[4, 3]\ninput W: f[2, 3]\n\
+            y[i0: 4, i1: 2] = sum[r0: 3] W[i1, r0] * x[i0, r0]\n\
+            e[] = sum[r0: 4, r1: 2] exp(y[r0, r1])\noutput e = e";
+        assert_eq!(
+            gradient(source, &["W", "x"]),
+            "d.y[i0: 4, i1: 2] = exp(y[i0, i1])\n\
+             d.W[i0: 2, i1: 3] = sum[r0: 4] d.y[r0, i0] * x[r0, i1]\n\
+             d.x[i0: 4, i1: 3] = sum[r0: 2] d.y[i0, r0] * W[r0, i1]"
+        );
+        assert!(!gradient(source, &["W"]).contains("d.x"));
+    }
+
+    #[test]
+    fn a_guarded_window_scatters() {
+        let source = "input x: f[5]\ninput k: f[3]\n\
+            y[i0: 5] = sum[r0: 3] k[r0] * (x[i0 + r0 - 1] or 0.0)\n\
+            e[] = sum[r0: 5] y[r0] * y[r0]\noutput e = e";
+        assert_eq!(
+            gradient(source, &["x"]),
+            "d.y[i0: 5] = y[i0] + y[i0]\n\
+             over [i0: 5, i1: 3] d.x: f[5] at [i0 + i1 - 1] or drop += d.y[i0] * k[i1]"
+        );
+    }
+
+    #[test]
+    fn what_is_not_reached_is_zero() {
+        let source = "input x: f[2]\ninput n: f[3]\ne[] = sum[r0: 2] floor(x[r0])\noutput e = e";
+        assert_eq!(gradient(source, &["x", "n"]), "d.x[i0: 2] = 0.0\nd.n[i0: 3] = 0.0");
+    }
+}
