@@ -18,6 +18,9 @@
 //! the extents of the target; positions are Int, and lie inside the tensor unless the read has an
 //! `otherwise` (or the scatter is `dropping`); operands have the kinds of [`crate::scalar`].
 
+pub mod interpret;
+pub mod text;
+
 use crate::scalar::{Binary, Kind, Unary};
 use grammar::span::Span;
 use std::collections::HashMap;
