@@ -5,7 +5,7 @@
 //! already redirected, so chains of equal definitions collapse in one sweep. Draws are equal when
 //! they have the same site: the same counter gives the same numbers.
 
-use super::expr::redirect;
+use super::rewrite::redirect;
 use crate::ir::{Combine, Distribution, ExprId, Item, Module, TensorId};
 use std::collections::{BTreeMap, HashMap};
 
