@@ -12,7 +12,7 @@
 
 use super::expr::{Vars, reads};
 use super::product::{Factor, factors, multiply, terms, total};
-use super::rewrite::{Access, float_of, read, rewrite, substitute};
+use super::rewrite::{Access, read, rewrite, substitute};
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, TensorId};
 use crate::scalar::Kind;
 
@@ -214,7 +214,7 @@ fn plain(m: &Module, e: ExprId) -> bool {
     match m.node(e) {
         Node::Read { at, otherwise, .. } => {
             at.iter().all(|p| super::expr::reads_nothing(m, *p))
-                && otherwise.is_none_or(|o| float_of(m, o).is_some())
+                && otherwise.is_none_or(|o| m.as_float(o).is_some())
         }
         _ => false,
     }
@@ -247,7 +247,7 @@ fn whole(m: &mut Module, sum: &Sum, name: &str, value: ExprId) -> Option<ExprId>
         a.otherwise.unwrap_or_else(|| m.read(a.tensor, a.at))
     });
     let otherwise = guarded.then_some(outside);
-    if otherwise.is_some_and(|o| float_of(m, o).is_none()) {
+    if otherwise.is_some_and(|o| m.as_float(o).is_none()) {
         return None;
     }
     let made = m.define(&format!("{name}.operand"), shape, &[], Combine::Set, inner, None);

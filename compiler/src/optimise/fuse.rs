@@ -13,9 +13,9 @@
 
 use super::contraction::contraction;
 use super::dead::observable;
-use super::expr::{reachable, reads, reads_nothing, roots, vars};
-use super::index::{self, linear};
-use super::rewrite::{Access, float_of, guarded_read, proven_inside, read, rewrite, rewrite_def, simple};
+use super::expr::{reads, reads_nothing, roots, vars};
+use super::index;
+use super::rewrite::{Access, guarded_read, read, rewrite, rewrite_def, simple};
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, TensorId};
 use crate::scalar::{Binary, Unary};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,7 @@ pub fn run(m: &mut Module) {
     for item in std::mem::take(&mut m.items) {
         let item = match item {
             Item::Def(def) => {
-                let def = absorb(m, def, &producers, &uses);
+                let def = absorb(m, def, &producers);
                 producers.extend(Producer::of(m, &def, &uses).map(|p| (def.target, p)));
                 Item::Def(def)
             }
@@ -186,7 +186,7 @@ fn large_sources(m: &Module, def: &Def) -> usize {
 }
 
 /// A definition with the producers it should take in.
-fn absorb(m: &mut Module, def: Def, producers: &BTreeMap<TensorId, Producer>, uses: &Uses) -> Def {
+fn absorb(m: &mut Module, def: Def, producers: &BTreeMap<TensorId, Producer>) -> Def {
     let domain = def.domain.clone();
     let contracts = contraction(m, &def).is_some();
     let mut one = |m: &mut Module, e: ExprId| {
@@ -198,7 +198,7 @@ fn absorb(m: &mut Module, def: Def, producers: &BTreeMap<TensorId, Producer>, us
     };
     let fused = rewrite_def(m, def.clone(), &mut one);
     let lost = contracts && contraction(m, &fused).is_none();
-    let grown = reachable(m, fused.value).len() > LARGEST;
+    let grown = m.reachable(&[fused.value]).len() > LARGEST;
     if lost || grown { def } else { fused }
 }
 
@@ -219,7 +219,7 @@ fn wanted(m: &Module, reader: &Def, access: &Access, producer: &Producer, contra
 
 /// The producer's value in place of an access to it.
 fn inline(m: &mut Module, domain: &[usize], access: &Access, p: Producer, contracts: bool) -> Option<ExprId> {
-    let inside = access.otherwise.is_none() || proven_inside(m, domain, access.tensor, &access.at);
+    let inside = access.otherwise.is_none() || m.proven_inside(access.tensor, &access.at, domain);
     let shape = m.t(access.tensor).shape.clone();
     if inside || same_bounds(m, p.value, &shape) {
         let value = rewrite(m, domain, p.value, &mut |_, v| access.at[v as usize], &mut |m, a| {
@@ -246,7 +246,7 @@ fn same_bounds(m: &Module, value: ExprId, shape: &[usize]) -> bool {
 }
 
 fn in_bounds(m: &mut Module, domain: &[usize], at: &[ExprId], shape: &[usize]) -> ExprId {
-    let mut truth = m.intern(Node::Bool(true));
+    let mut truth = m.bool(true);
     for (p, extent) in at.iter().zip(shape) {
         let (least, end) = (m.int(0), m.int(*extent as i64));
         let above = simple(m, domain, Node::Binary(Binary::Le, least, *p));
@@ -263,15 +263,9 @@ fn in_bounds(m: &mut Module, domain: &[usize], at: &[ExprId], shape: &[usize]) -
 fn direct(m: &mut Module, value: ExprId) -> bool {
     let Node::Read { tensor, at, otherwise } = m.node(value).clone() else { return false };
     let shape = m.t(tensor).shape.clone();
-    let mut offset = index::Linear::default();
-    let mut stride = 1;
-    for (p, extent) in at.iter().zip(&shape).rev() {
-        offset.add(stride, &linear(m, *p));
-        stride *= *extent as i64;
-    }
-    let place = index::build(m, &offset);
-    let plain = linear(m, place).terms.keys().all(|a| matches!(m.node(*a), Node::Var(_)));
+    let place = index::row_major(m, &shape, &at);
+    let plain = m.affine(place).is_some();
     let guarded = otherwise.is_some();
     let positions_plain = at.iter().all(|p| vars(m, *p).len() <= 2 || !guarded);
-    plain && positions_plain && otherwise.is_none_or(|o| float_of(m, o).is_some())
+    plain && positions_plain && otherwise.is_none_or(|o| m.as_float(o).is_some())
 }

@@ -14,9 +14,9 @@
 //! A scatter stays if the projection would visit more than [`WASTE`] times as many points, such as an
 //! embedding's gradient.
 
-use super::expr::{reachable, vars};
-use super::index::{self, linear};
-use super::rewrite::{Access, float_of, guarded_read, read, rewrite, simple, substitute, zero};
+use super::expr::vars;
+use super::index;
+use super::rewrite::{Access, guarded_read, read, rewrite, simple, substitute, zero};
 use super::solve::{Axis, Condition, Solution, solve};
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, Scatter};
 use crate::scalar::{Binary, Unary};
@@ -93,7 +93,7 @@ fn by_phase(m: &mut Module, def: &Def, layout: &[Axis]) {
 fn value(m: &mut Module, old: ExprId, solution: &Solution) -> ExprId {
     let domain = &solution.domain;
     let value = rewrite(m, domain, old, &mut |_, v| solution.values[v as usize], &mut |m, a| guarded_read(m, domain, a));
-    let mut truth = m.intern(Node::Bool(true));
+    let mut truth = m.bool(true);
     for condition in &solution.conditions {
         if let Condition::Inside(e, extent) = condition
             && vanishes(m, value, *e, *extent)
@@ -122,33 +122,31 @@ fn test(m: &mut Module, domain: &[usize], condition: Condition) -> ExprId {
 }
 
 /// Whether an expression is zero whenever `position` is not in `0..extent`, because of guarded reads.
-fn vanishes(m: &Module, e: ExprId, position: ExprId, extent: usize) -> bool {
-    let none = |e: ExprId| float_of(m, e) == Some(0.0) || *m.node(e) == Node::Int(0);
-    let inner = |e: ExprId| vanishes(m, e, position, extent);
-    match m.node(e) {
-        Node::Read { tensor, at, otherwise: Some(o) } if none(*o) => {
-            let shape = &m.t(*tensor).shape;
-            at.iter().zip(shape).any(|(p, n)| implies(m, *p, *n, position, extent))
+fn vanishes(m: &mut Module, e: ExprId, position: ExprId, extent: usize) -> bool {
+    let none = |m: &Module, e: ExprId| m.as_float(e) == Some(0.0) || m.as_int(e) == Some(0);
+    let inner = |m: &mut Module, e: ExprId| vanishes(m, e, position, extent);
+    match m.node(e).clone() {
+        Node::Read { tensor, at, otherwise: Some(o) } if none(m, o) => {
+            let shape = m.t(tensor).shape.clone();
+            at.iter().zip(shape).any(|(p, n)| implies(m, *p, n, position, extent))
         }
-        Node::Unary(Unary::Neg | Unary::ToFloat, a) => inner(*a),
-        Node::Binary(Binary::Mul, a, b) => (inner(*a) && tame(m, *b)) || (inner(*b) && tame(m, *a)),
-        Node::Binary(Binary::Add | Binary::Sub, a, b) => inner(*a) && inner(*b),
-        Node::Select(_, a, b) => (none(*a) || inner(*a)) && (none(*b) || inner(*b)),
-        _ => none(e),
+        Node::Unary(Unary::Neg | Unary::ToFloat, a) => inner(m, a),
+        Node::Binary(Binary::Mul, a, b) => (inner(m, a) && tame(m, b)) || (inner(m, b) && tame(m, a)),
+        Node::Binary(Binary::Add | Binary::Sub, a, b) => inner(m, a) && inner(m, b),
+        Node::Select(_, a, b) => inner(m, a) && inner(m, b),
+        _ => none(m, e),
     }
 }
 
 /// Whether `0 <= p < n` implies `0 <= position < extent`, where they differ by a constant.
-fn implies(m: &Module, p: ExprId, n: usize, position: ExprId, extent: usize) -> bool {
-    let mut ahead = linear(m, p);
-    ahead.add(-1, &linear(m, position));
-    let shift = ahead.constant;
-    ahead.terms.is_empty() && shift <= 0 && n as i64 - shift <= extent as i64
+fn implies(m: &mut Module, p: ExprId, n: usize, position: ExprId, extent: usize) -> bool {
+    let ahead = m.sub(p, position);
+    m.as_int(ahead).is_some_and(|shift| shift <= 0 && n as i64 - shift <= extent as i64)
 }
 
 /// Whether an expression is finite where its reads are: zero times it is zero.
 fn tame(m: &Module, e: ExprId) -> bool {
-    reachable(m, e).into_iter().all(|e| match m.node(e) {
+    m.reachable(&[e]).into_iter().all(|e| match m.node(e) {
         Node::Unary(op, _) => !matches!(op, Unary::Sqrt | Unary::Exp | Unary::Log | Unary::Expm1 | Unary::Log1p),
         Node::Binary(op, ..) => !matches!(op, Binary::Div | Binary::Pow),
         Node::Float(bits) => f64::from_bits(*bits).is_finite(),
@@ -186,7 +184,7 @@ fn cuts(m: &Module, position: ExprId, v: u32) -> Vec<i64> {
         Node::Binary(Binary::FloorDiv | Binary::Mod, x, d) => Some(weight(x)? * number(d)?),
         _ => None,
     };
-    reachable(m, position).into_iter().filter_map(cut).collect()
+    m.reachable(&[position]).into_iter().filter_map(cut).collect()
 }
 
 /// The extents of the digits between the cuts, lowest first, if each cut divides the next and the
@@ -201,7 +199,7 @@ fn digit_extents(cuts: &BTreeSet<i64>, extent: usize) -> Option<Vec<usize>> {
 fn with_digits(m: &mut Module, def: Def, v: u32, cuts: &BTreeSet<i64>, extents: &[usize]) -> Def {
     let mut domain = def.domain.clone();
     let places = [1].into_iter().chain(cuts.iter().copied());
-    let mut sum = index::Linear::default();
+    let mut whole = m.int(0);
     for (n, (place, extent)) in places.zip(extents).enumerate() {
         let number = if n + 1 == extents.len() { v } else { domain.len() as u32 };
         if number == v {
@@ -209,10 +207,10 @@ fn with_digits(m: &mut Module, def: Def, v: u32, cuts: &BTreeSet<i64>, extents: 
         } else {
             domain.push(*extent);
         }
-        let digit = m.var(number);
-        sum.add(place, &linear(m, digit));
+        let (digit, place) = (m.var(number), m.int(place));
+        let part = m.mul(place, digit);
+        whole = m.add(whole, part);
     }
-    let whole = index::build(m, &sum);
     let values: Vec<ExprId> = (0..def.domain.len() as u32).map(|u| if u == v { whole } else { m.var(u) }).collect();
     let value = rewrite(m, &domain, def.value, &mut |_, u| values[u as usize], &mut |m, a| read(m, &domain, a));
     let scatter = def.scatter.map(|s| Scatter {

@@ -1,7 +1,7 @@
 //! Products taken apart into factors and put together again.
 
 use super::expr::{Vars, vars};
-use super::rewrite::{float_of, simple, zero};
+use super::rewrite::{simple, zero};
 use crate::ir::{ExprId, Module, Node};
 use crate::scalar::{Binary, Kind, Unary};
 
@@ -39,7 +39,7 @@ pub fn factors(m: &mut Module, e: ExprId) -> Vec<Factor> {
         Node::Binary(Binary::Mul, a, b) => [factors(m, a), factors(m, b)].concat(),
         Node::Binary(Binary::Div, a, b) => [factors(m, a), vec![Factor::Over(b)]].concat(),
         Node::Unary(Unary::Neg, a) => [vec![Factor::Times(m.float(-1.0))], factors(m, a)].concat(),
-        Node::Select(c, a, b) if float_of(m, b) == Some(0.0) => [vec![Factor::Where(c)], factors(m, a)].concat(),
+        Node::Select(c, a, b) if m.as_float(b) == Some(0.0) => [vec![Factor::Where(c)], factors(m, a)].concat(),
         Node::Float(bits) if f64::from_bits(bits) == 1.0 => vec![],
         _ => vec![Factor::Times(e)],
     }
@@ -49,7 +49,7 @@ pub fn factors(m: &mut Module, e: ExprId) -> Vec<Factor> {
 pub fn multiply(m: &mut Module, domain: &[usize], factors: &[Factor]) -> ExprId {
     let one = m.float(1.0);
     let (mut over, mut under) = (one, one);
-    let mut truth = m.intern(Node::Bool(true));
+    let mut truth = m.bool(true);
     for factor in factors {
         match *factor {
             Factor::Times(e) => over = simple(m, domain, Node::Binary(Binary::Mul, over, e)),

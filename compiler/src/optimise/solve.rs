@@ -16,8 +16,9 @@
 //! Of those that apply, the one that leaves least to reduce is taken. A position that is no linear
 //! form of variables (an element of an Int tensor) remains a condition `p = at`.
 
-use super::index::{self, Linear, linear};
+use super::index;
 use super::rewrite::substitute;
+use crate::ir::affine::Linear;
 use crate::ir::{Def, ExprId, Module, Node};
 use crate::scalar::Binary;
 
@@ -59,8 +60,8 @@ pub struct Solution {
 pub fn solve(m: &mut Module, def: &Def, layout: &[Axis]) -> Option<Solution> {
     let at = &def.scatter.as_ref()?.at;
     let mut s = Solver::new(m, def, layout);
-    let forms: Vec<Linear> = at.iter().map(|e| linear(s.m, *e)).collect();
-    let variables_only = |s: &Solver, f: &Linear| f.terms.keys().all(|a| matches!(s.m.node(*a), Node::Var(_)));
+    let forms: Vec<Linear> = at.iter().map(|e| s.m.linear(*e)).collect();
+    let variables_only = |s: &Solver, f: &Linear| f.terms.iter().all(|(a, _)| matches!(s.m.node(*a), Node::Var(_)));
     let mut pending: Vec<usize> = (0..at.len()).filter(|k| variables_only(&s, &forms[*k])).collect();
     let gathered: Vec<usize> = (0..at.len()).filter(|k| !pending.contains(k)).collect();
     while let Some(slot) = (0..pending.len()).min_by_key(|n| s.open(&forms[pending[*n]]).len()) {
@@ -122,7 +123,7 @@ impl<'a> Solver<'a> {
     }
 
     fn open(&self, form: &Linear) -> Vec<Term> {
-        let term = |(atom, factor): (&ExprId, &i64)| match *self.m.node(*atom) {
+        let term = |(atom, factor): &(ExprId, i64)| match *self.m.node(*atom) {
             Node::Var(var) if self.found[var as usize].is_none() => {
                 Some(Term { var, factor: *factor, extent: self.def.domain[var as usize] })
             }
@@ -189,16 +190,23 @@ impl<'a> Solver<'a> {
     /// The position less the constant and the terms already solved. On a phased axis nothing reads it.
     fn residue(&mut self, axis: usize, form: &Linear) -> ExprId {
         let Some(p) = target_variable(self.m, self.layout, axis) else { return self.m.int(0) };
-        let mut q = linear(self.m, p);
-        q.constant -= form.constant;
+        let constant = self.m.int(form.constant);
+        let mut q = self.int(Binary::Sub, p, constant);
         for (atom, factor) in &form.terms {
             if let Node::Var(v) = *self.m.node(*atom)
                 && let Some(value) = self.found[v as usize]
             {
-                q.add(-factor, &linear(self.m, value));
+                q = self.less(q, *factor, value);
             }
         }
-        index::build(self.m, &q)
+        q
+    }
+
+    /// `q - factor * value`.
+    fn less(&mut self, q: ExprId, factor: i64, value: ExprId) -> ExprId {
+        let factor = self.m.int(factor);
+        let taken = self.int(Binary::Mul, factor, value);
+        self.int(Binary::Sub, q, taken)
     }
 
     fn strided(&mut self, axis: usize, form: &Linear, q: ExprId, i: Term, u: Term) {
@@ -246,16 +254,15 @@ impl<'a> Solver<'a> {
         let Some(chosen) = terms.iter().max_by_key(|t| (t.extent, -t.factor.abs(), -i64::from(t.var))).copied() else {
             return;
         };
-        let mut rest = linear(self.m, q);
+        let mut rest = q;
         for term in terms.iter().filter(|t| t.var != chosen.var) {
             self.keep(term.var);
             if let Some(value) = self.found[term.var as usize] {
-                rest.add(-term.factor, &linear(self.m, value));
+                rest = self.less(rest, term.factor, value);
             }
         }
-        let mut signed = Linear::default();
-        signed.add(chosen.factor.signum(), &rest);
-        let rest = index::build(self.m, &signed);
+        let sign = self.m.int(chosen.factor.signum());
+        let rest = self.int(Binary::Mul, sign, rest);
         let stride = self.m.int(chosen.factor.abs());
         let value = self.int(Binary::FloorDiv, rest, stride);
         let remainder = self.int(Binary::Mod, rest, stride);

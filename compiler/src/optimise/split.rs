@@ -95,6 +95,6 @@ fn constant(m: &mut Module, kind: Kind, value: f64) -> ExprId {
     match kind {
         Kind::Float => m.float(value),
         Kind::Int => m.int(value as i64),
-        Kind::Bool => m.intern(Node::Bool(value != 0.0)),
+        Kind::Bool => m.bool(value != 0.0),
     }
 }
