@@ -21,6 +21,7 @@
 mod affine;
 mod build;
 pub mod interpret;
+pub mod random;
 mod range;
 pub mod text;
 
