@@ -21,6 +21,7 @@
 pub mod affine;
 pub mod build;
 pub mod interpret;
+pub mod random;
 mod range;
 pub mod text;
 
