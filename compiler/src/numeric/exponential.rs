@@ -104,11 +104,14 @@ pub fn exp_of_double<O: Ops>(o: &mut O, x: Double<O::V>) -> O::V {
     let bounded = clamp(o, x.high, bounds.lowest, bounds.highest);
     let Reduced { shifted, r } = reduce(o, bounded);
     let low = o.add(r.low, x.low);
-    let tail = tail(o, r.high);
-    let tail = o.add(tail, low);
-    let below_one = o.add(r.high, tail);
     let one = o.float(1.0);
-    let y = o.add(one, below_one);
+    let tail = tail(o, r.high);
+    let near = o.add(r.high, tail);
+    let near = o.add(one, near);
+    // e^(r + low) = e^r + low·e^r.
+    let tail = o.fma(low, near, tail);
+    let rest = o.add(r.high, tail);
+    let y = o.add(one, rest);
     scale(o, y, shifted)
 }
 
