@@ -428,10 +428,10 @@ impl<'a> Layout<'a> {
         }
     }
 
+    /// A closing bracket is emitted in any case; it may make an operand such as `f(a)(b)` deeper.
     fn emit_closing(&mut self, closing: Token<'a>, start: usize, end: usize) {
-        *self.weight() += 1;
-        self.total += 1;
         self.item.push((start, closing, end));
+        self.add_weight(start, end);
     }
 
     /// Closes what is open above level `depth`; the innermost is reported.
@@ -449,6 +449,7 @@ impl<'a> Layout<'a> {
         }
         self.out.reported.push(stretch);
         while self.open.len() > depth {
+            self.skipping = None;
             let closing = closing_of(self.open[self.open.len() - 1].token);
             self.pop(closing, at, at);
         }
