@@ -6,11 +6,11 @@
 //! [`MAX_WEIGHT`] operators along one path of the tree, and `Sep` never stands first, last, twice
 //! in a row or next to the brace of its block.
 
-use crate::ast::{CallableKind, ReduceOp};
+use crate::ast::CallableKind;
 use crate::diagnostic::Diagnostic;
 use crate::message;
 use crate::span::{SourceId, Span};
-use crate::token::{Infix, Token};
+use crate::token::{Infix, Token, reduction};
 use logos::Logos;
 
 /// Deepest nesting of brackets.
@@ -35,11 +35,13 @@ pub struct Tokens<'a> {
 /// Splits a text into the tokens of its items.
 #[must_use]
 pub fn lex(source: SourceId, text: &str) -> Tokens<'_> {
-    let mut layout = Layout::new(source, text);
-    while let Some((token, start, end)) = layout.raw.next() {
-        layout.take(token, start, end);
-    }
-    layout.finish()
+    Layout::new(source, text).run()
+}
+
+/// Splits a text that is a single expression: no word begins an item.
+#[must_use]
+pub fn lex_expression(source: SourceId, text: &str) -> Tokens<'_> {
+    Layout { has_items: false, ..Layout::new(source, text) }.run()
 }
 
 /// An open bracket.
@@ -56,6 +58,8 @@ struct Layout<'a> {
     source: SourceId,
     text: &'a str,
     raw: Raw<'a>,
+    /// Whether the text is a file of items.
+    has_items: bool,
     out: Tokens<'a>,
     item: Vec<Spanned<'a>>,
     open: Vec<Open>,
@@ -110,6 +114,7 @@ impl<'a> Layout<'a> {
             source,
             text,
             raw: Raw::new(text),
+            has_items: true,
             out: Tokens::default(),
             item: Vec::new(),
             open: Vec::new(),
@@ -122,6 +127,13 @@ impl<'a> Layout<'a> {
             skipping: None,
             stray: false,
         }
+    }
+
+    fn run(mut self) -> Tokens<'a> {
+        while let Some((token, start, end)) = self.raw.next() {
+            self.take(token, start, end);
+        }
+        self.finish()
     }
 
     fn span(&self, start: usize, end: usize) -> Span {
@@ -215,7 +227,7 @@ impl<'a> Layout<'a> {
         let before_name = matches!(self.raw.peek(), Some(Token::Ident(_)));
         let first_column = start == 0 || self.text.as_bytes().get(start - 1) == Some(&b'\n');
         let outside = self.open.is_empty() && self.raw.peek() != Some(Token::Assign);
-        (outside || (before_name && first_column)).then_some(word)
+        (self.has_items && (outside || (before_name && first_column))).then_some(word)
     }
 
     fn begin_item(&mut self, start: usize) {
@@ -300,7 +312,7 @@ impl<'a> Layout<'a> {
         if self.skipping.is_some() {
             return;
         }
-        if self.open.is_empty() && !self.in_where {
+        if self.open.is_empty() && self.has_items && !self.in_where {
             return self.end_outside_item(written);
         }
         if matches!(self.previous, None | Some(Token::Sep))
@@ -416,10 +428,10 @@ impl<'a> Layout<'a> {
         }
     }
 
+    /// A closing bracket is emitted in any case; it may make an operand such as `f(a)(b)` deeper.
     fn emit_closing(&mut self, closing: Token<'a>, start: usize, end: usize) {
-        *self.weight() += 1;
-        self.total += 1;
         self.item.push((start, closing, end));
+        self.add_weight(start, end);
     }
 
     /// Closes what is open above level `depth`; the innermost is reported.
@@ -437,6 +449,7 @@ impl<'a> Layout<'a> {
         }
         self.out.reported.push(stretch);
         while self.open.len() > depth {
+            self.skipping = None;
             let closing = closing_of(self.open[self.open.len() - 1].token);
             self.pop(closing, at, at);
         }
@@ -490,20 +503,4 @@ fn closing_of(opening: Token<'_>) -> Token<'static> {
         Token::LBracket => Token::RBracket,
         _ => Token::RBrace,
     }
-}
-
-/// The reduction a word names.
-fn reduction(word: &str) -> Option<ReduceOp> {
-    Some(match word {
-        "sum" => ReduceOp::Sum,
-        "mean" => ReduceOp::Mean,
-        "prod" => ReduceOp::Prod,
-        "max" => ReduceOp::Max,
-        "min" => ReduceOp::Min,
-        "argmax" => ReduceOp::Argmax,
-        "any" => ReduceOp::Any,
-        "all" => ReduceOp::All,
-        "logsumexp" => ReduceOp::Logsumexp,
-        _ => return None,
-    })
 }

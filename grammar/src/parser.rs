@@ -42,7 +42,7 @@ pub fn parse(source: SourceId, text: &str) -> (File, Vec<Diagnostic>) {
 /// Parses a single expression, such as one given on a command line.
 #[must_use]
 pub fn parse_expression(source: SourceId, text: &str) -> (crate::ast::Expr, Vec<Diagnostic>) {
-    let wrapped = lexer::lex(source, text);
+    let wrapped = lexer::lex_expression(source, text);
     let mut diagnostics = wrapped.diagnostics;
     let tokens: Vec<_> = wrapped.items.into_iter().flatten().collect();
     let mut out = Out { source, diagnostics: vec![] };
