@@ -108,7 +108,8 @@ fn read_npz(bytes: &[u8]) -> Result<BTreeMap<String, Array>> {
     let mut arrays = BTreeMap::new();
     for k in 0..archive.len() {
         let mut member = archive.by_index(k).map_err(broken)?;
-        let Some(name) = member.name().strip_suffix(".npy").map(str::to_string) else { continue };
+        let full = member.name().map_err(broken)?.into_owned();
+        let Some(name) = full.strip_suffix(".npy").map(str::to_string) else { continue };
         if member.size() > LIMIT {
             return Err(malformed(format!("array `{name}` is larger than 4 GiB")));
         }
