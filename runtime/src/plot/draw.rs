@@ -13,6 +13,8 @@ const CHART: (f64, f64) = (520.0, 340.0);
 const MARGIN: f64 = 12.0;
 /// Height of the picture's title.
 const TITLE: f64 = 34.0;
+/// From a chart's left edge to its vertical axis.
+const LEFT: f64 = 64.0;
 /// Charts in a row.
 const COLUMNS: usize = 3;
 
@@ -60,7 +62,7 @@ pub fn picture<B: DrawingBackend>(area: &DrawingArea<B, Shift>, picture: &Pictur
     area.fill(&WHITE)?;
     let mut top = MARGIN;
     if !picture.title.is_empty() {
-        canvas.text(&picture.title, (MARGIN + 18.0, top + 20.0), 17.0, &INK, FontStyle::Bold, HPos::Left)?;
+        canvas.text(&picture.title, (MARGIN + LEFT, top + 18.0), 17.0, &INK, FontStyle::Bold, HPos::Left)?;
         top += TITLE;
     }
     for (i, chart) in picture.charts.iter().enumerate() {
@@ -96,7 +98,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
     ) -> Drawn<B> {
         let font = FontDesc::new(FontFamily::SansSerif, size * self.scale, style);
         let style = TextStyle::from(font).color(colour).pos(Pos::new(side, VPos::Center));
-        self.area.draw(&Text::new(text.to_string(), self.at(point), style))
+        // The middle of a line of text lies above that of its letters.
+        self.area.draw(&Text::new(text.to_string(), self.at((point.0, point.1 + 0.12 * size)), style))
     }
 }
 
@@ -120,7 +123,7 @@ impl<'a> Panel<'a> {
             chart,
             x: Axis::new(&values(|p| p.0), chart.log_x, 6, true),
             y: Axis::new(&values(|p| p.1), chart.log_y, 5, false),
-            left: corner.0 + 64.0,
+            left: corner.0 + LEFT,
             right: corner.0 + CHART.0 - 22.0,
             top: corner.1 + 46.0,
             bottom: corner.1 + CHART.1 - 50.0,
