@@ -53,7 +53,7 @@ pub fn write(path: &Path, arrays: &BTreeMap<String, Array>, double: bool) -> Res
         _ => Err(malformed("the name ends neither in .safetensors nor in .npz")),
     };
     let bytes = bytes.map_err(|e| e.in_file(path))?;
-    crate::atomic::write(path, &bytes).map_err(|e| DataError::io(&e, "cannot be written").in_file(path))
+    crate::file::replace(path, &bytes)
 }
 
 fn extension(path: &Path) -> Option<&str> {

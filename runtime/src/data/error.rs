@@ -11,6 +11,8 @@ pub enum Kind {
     Missing,
     /// The system could not read it.
     Unreadable,
+    /// The system could not write it.
+    Unwritable,
     /// Its contents are not what the format demands.
     Malformed,
     /// It is larger than the limit.
@@ -30,6 +32,7 @@ impl Kind {
         match self {
             Self::Missing => "data-missing",
             Self::Unreadable => "data-unreadable",
+            Self::Unwritable => "data-unwritable",
             Self::Malformed => "data-malformed",
             Self::TooLarge => "data-too-large",
             Self::BadValue => "data-bad-value",
