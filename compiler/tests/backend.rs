@@ -129,31 +129,38 @@ fn check(text: &str) {
 
 #[test]
 fn pointwise_functions() {
-    check("input x: f[7, 13]\n\
+    check(
+        "input x: f[7, 13]\n\
            y[i0: 7, i1: 13] = max(x[i0, i1], 0.0) * 2.0 + exp(x[i0, i1]) / (1.0 + tanh(x[i0, i1]) * tanh(x[i0, i1]))\n\
            z[i0: 7, i1: 13] = y[i0, i1] - log(abs(x[i0, i1]) + 0.5)\n\
-           output z = z\noutput y = y\n");
+           output z = z\noutput y = y\n",
+    );
 }
 
 #[test]
 fn transposes_and_shifts() {
-    check("input x: f[7, 13]\n\
+    check(
+        "input x: f[7, 13]\n\
            y[i0: 13, i1: 7] = x[i1, i0]\n\
            s[i0: 7, i1: 13] = (x[i0, i1 - 2] or 1.5)\n\
            t[i0: 7, i1: 13] = (x[i0 + 1, i1] or float(i1))\n\
-           output y = y\noutput s = s\noutput t = t\n");
+           output y = y\noutput s = s\noutput t = t\n",
+    );
 }
 
 #[test]
 fn flattening_splits_loops() {
-    check("input x: f[3, 4, 5, 5]\n\
+    check(
+        "input x: f[3, 4, 5, 5]\n\
            y[i0: 3, i1: 100] = x[i0, div(i1, 25), mod(div(i1, 5), 5), mod(i1, 5)] * 2.0\n\
-           output y = y\n");
+           output y = y\n",
+    );
 }
 
 #[test]
 fn reductions() {
-    check("input x: f[9, 70]\n\
+    check(
+        "input x: f[9, 70]\n\
            a[i0: 9] = sum[r0: 70] x[i0, r0]\n\
            b[i0: 70] = sum[r0: 9] x[r0, i0]\n\
            c[i0: 9] = max[r0: 70] x[i0, r0]\n\
@@ -162,95 +169,116 @@ fn reductions() {
            f[i0: 70] = argmax[r0: 9] x[r0, i0]\n\
            g[] = sum[r0: 9, r1: 70] x[r0, r1] * x[r0, r1]\n\
            h[i0: 9] = prod[r0: 7] x[i0, r0]\n\
-           output a = a\noutput b = b\noutput c = c\noutput d = d\noutput e = e\noutput f = f\noutput g = g\noutput h = h\n");
+           output a = a\noutput b = b\noutput c = c\noutput d = d\noutput e = e\noutput f = f\noutput g = g\noutput h = h\n",
+    );
 }
 
 #[test]
 fn windows() {
-    check("input x: f[2, 3, 8, 8]\n\
+    check(
+        "input x: f[2, 3, 8, 8]\n\
            y[i0: 2, i1: 3, i2: 4, i3: 4] = max[r0: 2, r1: 2] x[i0, i1, 2 * i2 + r0, 2 * i3 + r1]\n\
-           output y = y\n");
+           output y = y\n",
+    );
 }
 
 #[test]
 fn matrix_products() {
-    check("input x: f[33, 70]\npersistent W: f[50, 70]\n\
+    check(
+        "input x: f[33, 70]\npersistent W: f[50, 70]\n\
            y[i0: 33, i1: 50] = sum[r0: 70] W[i1, r0] * x[i0, r0]\n\
            g[i0: 50, i1: 70] = sum[r0: 33] y[r0, i0] * x[r0, i1]\n\
            n[i0: 50, i1: 70] = W[i0, i1] - 0.01 * g[i0, i1]\n\
-           output y = y\nupdate W = n\n");
+           output y = y\nupdate W = n\n",
+    );
 }
 
 #[test]
 fn long_sums_in_parts() {
-    check("input x: f[4096, 12]\ninput y: f[4096, 9]\n\
+    check(
+        "input x: f[4096, 12]\ninput y: f[4096, 9]\n\
            g[i0: 12, i1: 9] = sum[r0: 4096] x[r0, i0] * y[r0, i1]\n\
-           output g = g\n");
+           output g = g\n",
+    );
 }
 
 #[test]
 fn padded_convolutions() {
-    check("input x: f[4, 3, 9, 9]\npersistent W: f[8, 3, 3, 3]\n\
+    check(
+        "input x: f[4, 3, 9, 9]\npersistent W: f[8, 3, 3, 3]\n\
            y[i0: 4, i1: 8, i2: 9, i3: 9] = sum[r0: 3, r1: 3, r2: 3] W[i1, r0, r1, r2] * (x[i0, r0, i2 + r1 - 1, i3 + r2 - 1] or 0.0)\n\
            g[i0: 8, i1: 3, i2: 3, i3: 3] = sum[r0: 4, r1: 9, r2: 9] y[r0, i0, r1, r2] * (x[r0, i1, r1 + i2 - 1, r2 + i3 - 1] or 0.0)\n\
            d[i0: 4, i1: 3, i2: 9, i3: 9] = sum[r0: 8, r1: 3, r2: 3] W[r0, i1, r1, r2] * (y[i0, r0, i2 + 1 - r1, i3 + 1 - r2] or 0.0)\n\
-           output y = y\noutput g = g\noutput d = d\n");
+           output y = y\noutput g = g\noutput d = d\n",
+    );
 }
 
 #[test]
 fn batched_products() {
-    check("input q: f[3, 2, 16, 8]\ninput k: f[3, 2, 16, 8]\n\
+    check(
+        "input q: f[3, 2, 16, 8]\ninput k: f[3, 2, 16, 8]\n\
            s[i0: 3, i1: 2, i2: 16, i3: 16] = sum[r0: 8] q[i0, i1, i2, r0] * k[i0, i1, i3, r0]\n\
-           c[i0: 3, i1: 2, i2: 16, i3: 16] = if i3 <= i2 then s[i0, i1, i2, i3] else -inf\n\
+           c[i0: 3, i1: 2, i2: 16, i3: 16] = select(i3 <= i2, s[i0, i1, i2, i3], -inf)\n\
            m[i0: 3, i1: 2, i2: 16] = max[r0: 16] c[i0, i1, i2, r0]\n\
            e[i0: 3, i1: 2, i2: 16, i3: 16] = exp(c[i0, i1, i2, i3] - m[i0, i1, i2])\n\
            t[i0: 3, i1: 2, i2: 16] = sum[r0: 16] e[i0, i1, i2, r0]\n\
            p[i0: 3, i1: 2, i2: 16, i3: 16] = e[i0, i1, i2, i3] / t[i0, i1, i2]\n\
-           output p = p\n");
+           output p = p\n",
+    );
 }
 
 #[test]
 fn gathers_and_scatters() {
-    check("input t: i[6, 11]\npersistent E: f[5, 8]\n\
+    check(
+        "input t: i[6, 11]\npersistent E: f[5, 8]\n\
            x[i0: 6, i1: 11, i2: 8] = E[t[i0, i1], i2]\n\
            over [i0: 6, i1: 11, i2: 8] g: f[5, 8] at [t[i0, i1], i2] += x[i0, i1, i2] * 0.5\n\
            over [i0: 6, i1: 11] h: f[7] at [t[i0, i1] + i0 - 1] or drop += x[i0, i1, 0]\n\
            n[i0: 5, i1: 8] = E[i0, i1] - g[i0, i1]\n\
-           output g = g\noutput h = h\nupdate E = n\n");
+           output g = g\noutput h = h\nupdate E = n\n",
+    );
 }
 
 #[test]
 fn concatenation_reads_only_the_branch_taken() {
-    check("input a: f[3, 5]\ninput b: f[3, 6]\n\
-           y[i0: 3, i1: 11] = if i1 < 5 then a[i0, i1] else b[i0, i1 - 5]\n\
-           output y = y\n");
+    check(
+        "input a: f[3, 5]\ninput b: f[3, 6]\n\
+           y[i0: 3, i1: 11] = select(i1 < 5, a[i0, i1], b[i0, i1 - 5])\n\
+           output y = y\n",
+    );
 }
 
 #[test]
 fn truth_values_and_whole_numbers() {
-    check("input c: b[4, 9]\ninput k: i[4, 9]\ninput x: f[4, 9]\n\
-           y[i0: 4, i1: 9] = if c[i0, i1] && !(k[i0, i1] == 2) then x[i0, i1] else float(mod(k[i0, i1] * 7 + i1, 4))\n\
+    check(
+        "input c: b[4, 9]\ninput k: i[4, 9]\ninput x: f[4, 9]\n\
+           y[i0: 4, i1: 9] = select(c[i0, i1] && not(k[i0, i1] == 2), x[i0, i1], float(mod(k[i0, i1] * 7 + i1, 4)))\n\
            z[i0: 4, i1: 9] = x[i0, i1] < 0.5 || c[i0, i1]\n\
            w[i0: 4, i1: 9] = div(k[i0, i1] - 3, 2)\n\
            any[i0: 4] = max[r0: 9] c[i0, r0]\n\
            s[i0: 4] = sum[r0: 9] k[i0, r0]\n\
-           output y = y\noutput z = z\noutput w = w\noutput any = any\noutput s = s\n");
+           output y = y\noutput z = z\noutput w = w\noutput any = any\noutput s = s\n",
+    );
 }
 
 #[test]
 fn draws_follow_the_clock() {
-    check("draw u: f[5, 9] unit site 11 per sample\ndraw n: f[40] gauss site 12\n\
-           y[i0: 5, i1: 9] = if u[i0, i1] < 0.5 then 1.0 else 0.0\n\
-           output u = u\noutput n = n\noutput y = y\n");
+    check(
+        "draw u: f[5, 9] unit site 11 per sample\ndraw n: f[40] gauss site 12\n\
+           y[i0: 5, i1: 9] = select(u[i0, i1] < 0.5, 1.0, 0.0)\n\
+           output u = u\noutput n = n\noutput y = y\n",
+    );
 }
 
 #[test]
 fn updates_take_the_old_values() {
-    check("persistent a: f[10]\npersistent b: f[10]\npersistent m: f[10]\ninput g: f[10]\n\
+    check(
+        "persistent a: f[10]\npersistent b: f[10]\npersistent m: f[10]\ninput g: f[10]\n\
            n[i0: 10] = 0.9 * m[i0] + 0.1 * g[i0]\n\
            c[i0: 10] = a[i0] - n[i0]\n\
            r[i0: 10] = a[9 - i0]\n\
-           output r = r\nupdate m = n\nupdate a = b\nupdate b = c\n");
+           output r = r\nupdate m = n\nupdate a = b\nupdate b = c\n",
+    );
 }
 
 const PERCEPTRON: &str = "input x: f[64, 784]\ninput y: i[64]\n\
@@ -260,10 +288,10 @@ const PERCEPTRON: &str = "input x: f[64, 784]\ninput y: i[64]\n\
     z[i0: 64, i1: 10] = sum[r0: 128] W2[i1, r0] * a[i0, r0]\n\
     m[i0: 64] = max[r0: 10] z[i0, r0]\n\
     s[i0: 64] = sum[r0: 10] exp(z[i0, r0] - m[i0])\n\
-    dz[i0: 64, i1: 10] = (exp(z[i0, i1] - m[i0]) / s[i0] - (if i1 == y[i0] then 1.0 else 0.0)) / 64.0\n\
+    dz[i0: 64, i1: 10] = (exp(z[i0, i1] - m[i0]) / s[i0] - select(i1 == y[i0], 1.0, 0.0)) / 64.0\n\
     gW2[i0: 10, i1: 128] = sum[r0: 64] dz[r0, i0] * a[r0, i1]\n\
     da[i0: 64, i1: 128] = sum[r0: 10] W2[r0, i1] * dz[i0, r0]\n\
-    dh[i0: 64, i1: 128] = if h[i0, i1] + b1[i1] <= 0.0 then 0.0 else da[i0, i1]\n\
+    dh[i0: 64, i1: 128] = select(h[i0, i1] + b1[i1] <= 0.0, 0.0, da[i0, i1])\n\
     gW1[i0: 128, i1: 784] = sum[r0: 64] dh[r0, i0] * x[r0, i1]\n\
     gb1[i0: 128] = sum[r0: 64] dh[r0, i0]\n\
     nW1[i0: 128, i1: 784] = W1[i0, i1] - 0.01 * gW1[i0, i1]\n\
