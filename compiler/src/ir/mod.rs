@@ -24,6 +24,7 @@ pub mod interpret;
 pub mod random;
 mod range;
 pub mod text;
+pub mod verify;
 
 pub use affine::Linear;
 pub use range::Interval;
