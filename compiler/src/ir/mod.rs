@@ -23,6 +23,7 @@ mod build;
 pub mod interpret;
 pub mod random;
 mod range;
+mod rewrite;
 pub mod text;
 pub mod verify;
 
