@@ -7,7 +7,7 @@
 //! from the tensors asked for to the objective is never built.
 
 use super::activity::Activity;
-use super::adjoint::{Guarded, inside, reads};
+use super::adjoint::{Guarded, inside};
 use super::reduction;
 use super::table::{self, Side};
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, Role, Scatter, TensorId};
@@ -191,28 +191,29 @@ impl Reverse<'_> {
         }
     }
 
-    /// Accumulates the adjoint of a read through its access.
+    /// Accumulates the adjoint of a read through its access. Positions that may only be looked at
+    /// under the adjoint's guard are -1 elsewhere, and dropped.
     fn accumulate(&mut self, domain: &[usize], read: ExprId, adjoint: Guarded) {
         let Node::Read { tensor, at, otherwise } = self.m.node(read).clone() else { return };
         let part = self.projection(domain, tensor, &at, adjoint).unwrap_or_else(|| {
-            let inside = self.m.proven_inside(tensor, &at, domain);
+            let hidden = adjoint.guard.filter(|_| at.iter().any(|p| !self.safe(*p, domain)));
+            let inside = self.m.proven_inside(tensor, &at, domain) && hidden.is_none();
             let dropping = !inside && (otherwise.is_some() || adjoint.guard.is_some());
-            let at = at.iter().map(|p| self.guarded_position(*p, adjoint.guard)).collect();
+            let outside = self.m.int(-1);
+            let at = at.iter().map(|p| hidden.map_or(*p, |g| self.m.choose(g, *p, outside))).collect();
             let value = adjoint.everywhere(self.m);
             Part::Sum { domain: domain.to_vec(), value, scatter: Some(Scatter { at, dropping }) }
         });
         self.parts.entry(tensor).or_default().push(part);
     }
 
-    /// A position that is read from a tensor may only be looked at under the guard; -1 is dropped.
-    fn guarded_position(&mut self, at: ExprId, guard: Option<ExprId>) -> ExprId {
-        match guard {
-            Some(g) if reads(self.m, at) => {
-                let outside = self.m.int(-1);
-                self.m.choose(g, at, outside)
-            }
-            _ => at,
-        }
+    /// Whether an expression can be evaluated anywhere in the domain: all that it reads is proven
+    /// inside or guarded.
+    fn safe(&self, id: ExprId, domain: &[usize]) -> bool {
+        self.m.reachable(&[id]).into_iter().all(|e| match self.m.node(e) {
+            Node::Read { tensor, at, otherwise } => otherwise.is_some() || self.m.proven_inside(*tensor, at, domain),
+            _ => true,
+        })
     }
 
     /// Where the positions are distinct variables, each over a whole axis (or 0 on an axis of one
@@ -244,5 +245,55 @@ impl Reverse<'_> {
         } else {
             Part::Sum { domain: new_domain, value, scatter: None }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::text;
+
+    /// Appends the gradient of the first output by the inputs named, and prints what was appended.
+    fn gradient(source: &str, wrt: &[&str]) -> String {
+        let mut m = text::parse(source).unwrap_or_else(|e| panic!("{e}"));
+        let before = text::print(&m);
+        let by_name = |name: &&str| TensorId(m.tensors.iter().position(|t| t.name == *name).expect("named") as u32);
+        let wrt: Vec<TensorId> = wrt.iter().map(by_name).collect();
+        let objective = m.outputs.remove(0).1;
+        reverse(&mut m, objective, &wrt);
+        let kept = before.lines().count() - 1;
+        text::print(&m).lines().skip(kept).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_dense_layer_gives_two_projections() {
+        let source = "input x: f[4, 3]\ninput W: f[2, 3]\n\
+            y[i0: 4, i1: 2] = sum[r0: 3] W[i1, r0] * x[i0, r0]\n\
+            e[] = sum[r0: 4, r1: 2] exp(y[r0, r1])\noutput e = e";
+        assert_eq!(
+            gradient(source, &["W", "x"]),
+            "d.y[i0: 4, i1: 2] = exp(y[i0, i1])\n\
+             d.W[i0: 2, i1: 3] = sum[r0: 4] d.y[r0, i0] * x[r0, i1]\n\
+             d.x[i0: 4, i1: 3] = sum[r0: 2] d.y[i0, r0] * W[r0, i1]"
+        );
+        assert!(!gradient(source, &["W"]).contains("d.x"));
+    }
+
+    #[test]
+    fn a_guarded_window_scatters() {
+        let source = "input x: f[5]\ninput k: f[3]\n\
+            y[i0: 5] = sum[r0: 3] k[r0] * (x[i0 + r0 - 1] or 0.0)\n\
+            e[] = sum[r0: 5] y[r0] * y[r0]\noutput e = e";
+        assert_eq!(
+            gradient(source, &["x"]),
+            "d.y[i0: 5] = y[i0] + y[i0]\n\
+             over [i0: 5, i1: 3] d.x: f[5] at [i0 + i1 - 1] or drop += d.y[i0] * k[i1]"
+        );
+    }
+
+    #[test]
+    fn what_is_not_reached_is_zero() {
+        let source = "input x: f[2]\ninput n: f[3]\ne[] = sum[r0: 2] floor(x[r0])\noutput e = e";
+        assert_eq!(gradient(source, &["x", "n"]), "d.x[i0: 2] = 0.0\nd.n[i0: 3] = 0.0");
     }
 }

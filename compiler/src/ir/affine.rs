@@ -44,6 +44,27 @@ impl Module {
     pub fn linear(&self, id: ExprId) -> Linear {
         let mut sum = Linear::default();
         self.collect(id, 1, &mut sum);
+        self.merge(&mut sum);
+        while let Some((quotient, rest, whole, c)) = self.divided_whole(&sum) {
+            sum.terms.retain(|(t, _)| *t != quotient && *t != rest);
+            self.collect(whole, c, &mut sum);
+            self.merge(&mut sum);
+        }
+        sum
+    }
+
+    /// `c * (d * (q div d) + q mod d)` in a sum: quotient, rest, `q` and `c`.
+    fn divided_whole(&self, sum: &Linear) -> Option<(ExprId, ExprId, ExprId, i64)> {
+        sum.terms.iter().find_map(|(rest, c)| {
+            let Node::Binary(Binary::Mod, q, d) = self.node(*rest) else { return None };
+            let quotient = *self.interned.get(&Node::Binary(Binary::FloorDiv, *q, *d))?;
+            let whole = (quotient, c * self.positive_int(*d)?);
+            sum.terms.contains(&whole).then_some((quotient, *rest, *q, *c))
+        })
+    }
+
+    /// Brings terms into order, equal ones together.
+    fn merge(&self, sum: &mut Linear) {
         sum.terms.sort_by_key(|(t, _)| self.term_order(*t));
         sum.terms.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
@@ -51,7 +72,6 @@ impl Module {
             same
         });
         sum.terms.retain(|(_, c)| *c != 0);
-        sum
     }
 
     fn collect(&self, id: ExprId, factor: i64, sum: &mut Linear) {
@@ -175,5 +195,7 @@ mod tests {
         assert_eq!(m.simplify(q, &[9, 4]), i);
         assert_eq!(m.simplify(r, &[9, 4]), j);
         assert_eq!(m.simplify(r, &[9, 5]), r);
+        let whole = m.mul(four, q);
+        assert_eq!(m.add(whole, r), at);
     }
 }

@@ -291,20 +291,21 @@ impl Module {
 
     /// The same expression with `with[k]` for variable `k`, simplified; variables beyond `with` stay.
     pub fn substitute(&mut self, id: ExprId, with: &[ExprId]) -> ExprId {
-        self.rebuild(id, &[], &mut HashMap::new(), &|_, k| with.get(k as usize).copied())
+        self.rebuild(id, None, &mut HashMap::new(), &|k| with.get(k as usize).copied())
     }
 
-    /// The same expression, simplified with variable `k` known to run over `0..domain[k]`.
+    /// The same expression, simplified with variable `k` known to run over `0..domain[k]`: quotients
+    /// and remainders by their ranges, and reads proven inside lose their guard.
     pub fn simplify(&mut self, id: ExprId, domain: &[usize]) -> ExprId {
-        self.rebuild(id, domain, &mut HashMap::new(), &|_, _| None)
+        self.rebuild(id, Some(domain), &mut HashMap::new(), &|_| None)
     }
 
     fn rebuild(
         &mut self,
         id: ExprId,
-        domain: &[usize],
+        domain: Option<&[usize]>,
         done: &mut HashMap<ExprId, ExprId>,
-        variable: &impl Fn(&Self, u32) -> Option<ExprId>,
+        variable: &impl Fn(u32) -> Option<ExprId>,
     ) -> ExprId {
         if let Some(known) = done.get(&id) {
             return *known;
@@ -312,10 +313,11 @@ impl Module {
         let mut again = |m: &mut Self, e: ExprId| m.rebuild(e, domain, done, variable);
         let built = match self.node(id).clone() {
             Node::Float(_) | Node::Int(_) | Node::Bool(_) => id,
-            Node::Var(k) => variable(self, k).unwrap_or(id),
+            Node::Var(k) => variable(k).unwrap_or(id),
             Node::Read { tensor, at, otherwise } => {
-                let at = at.iter().map(|p| again(self, *p)).collect();
-                let otherwise = otherwise.map(|o| again(self, o));
+                let at: Box<[ExprId]> = at.iter().map(|p| again(self, *p)).collect();
+                let inside = domain.is_some_and(|d| self.proven_inside(tensor, &at, d));
+                let otherwise = otherwise.filter(|_| !inside).map(|o| again(self, o));
                 self.intern(Node::Read { tensor, at, otherwise })
             }
             Node::Unary(op, a) => {
@@ -325,7 +327,7 @@ impl Module {
             Node::Binary(op, a, b) => {
                 let (a, b) = (again(self, a), again(self, b));
                 match op {
-                    Binary::FloorDiv | Binary::Mod => self.divide(op, a, b, domain),
+                    Binary::FloorDiv | Binary::Mod => self.divide(op, a, b, domain.unwrap_or(&[])),
                     _ => self.apply2(op, a, b),
                 }
             }

@@ -75,7 +75,17 @@ pub fn interpret_in(
     inputs: &Values,
     draws: &mut dyn FnMut(&Draw, &Tensor) -> Vec<f64>,
 ) -> Result<Values, Fault> {
+    run(precision, module, inputs, draws).map(|(values, _)| values)
+}
+
+fn run(
+    precision: Precision,
+    module: &Module,
+    inputs: &Values,
+    draws: &mut dyn FnMut(&Draw, &Tensor) -> Vec<f64>,
+) -> Result<(Values, Choices), Fault> {
     let mut values = Values::new();
+    let mut choices = Choices(0xcbf2_9ce4_8422_2325);
     for (number, tensor) in module.tensors.iter().enumerate() {
         let id = TensorId(number as u32);
         if tensor.role != Role::Temporary {
@@ -86,11 +96,38 @@ pub fn interpret_in(
     for item in &module.items {
         let contents = match item {
             Item::Draw(d) => sized(module.t(d.target), draws(d, module.t(d.target)))?,
-            Item::Def(d) => Evaluator::new(precision, module, &values, d).run()?,
+            Item::Def(d) => Evaluator::new(precision, module, &values, d, &mut choices).run()?,
         };
         values.insert(item.target(), contents);
     }
-    Ok(values)
+    Ok((values, choices))
+}
+
+/// Computes every tensor in f64, and notes every choice that a value may jump or bend at: two
+/// points with the same notes have (but for a collision) no kink between them.
+///
+/// # Errors
+/// As [`interpret`].
+pub fn interpret_noting(
+    module: &Module,
+    inputs: &Values,
+    draws: &mut dyn FnMut(&Draw, &Tensor) -> Vec<f64>,
+) -> Result<(Values, Choices), Fault> {
+    run(Precision::F64, module, inputs, draws)
+}
+
+/// A digest of the choices made in a run: comparisons, winners of `max` and `min`, signs under
+/// `abs`, whole numbers under `floor`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choices(u64);
+
+impl Choices {
+    /// One more choice (FNV-1a).
+    fn note(&mut self, choice: i64) {
+        for byte in choice.to_le_bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
 }
 
 /// Takes the step from one run to the next: persistent tensors take their new contents, all at once.
@@ -124,11 +161,18 @@ struct Evaluator<'a> {
     point: Vec<i64>,
     /// Values already known at this point: expressions are a graph, not a tree.
     memo: HashMap<ExprId, f64>,
+    choices: &'a mut Choices,
 }
 
 impl<'a> Evaluator<'a> {
-    fn new(precision: Precision, module: &'a Module, values: &'a Values, def: &'a Def) -> Self {
-        Self { precision, module, values, def, point: vec![0; def.domain.len()], memo: HashMap::new() }
+    fn new(
+        precision: Precision,
+        module: &'a Module,
+        values: &'a Values,
+        def: &'a Def,
+        choices: &'a mut Choices,
+    ) -> Self {
+        Self { precision, module, values, def, point: vec![0; def.domain.len()], memo: HashMap::new(), choices }
     }
 
     fn run(mut self) -> Result<Vec<f64>, Fault> {
@@ -144,13 +188,20 @@ impl<'a> Evaluator<'a> {
                     Combine::Set => out[k] = value,
                     Combine::Sum => out[k] = self.round(out[k] + value),
                     Combine::Prod => out[k] = self.round(out[k] * value),
-                    Combine::Max => out[k] = greater(value, out[k]),
-                    Combine::Min => out[k] = lesser(value, out[k]),
+                    Combine::Max => {
+                        self.choices.note(i64::from(value > out[k]));
+                        out[k] = greater(value, out[k]);
+                    }
+                    Combine::Min => {
+                        self.choices.note(i64::from(value < out[k]));
+                        out[k] = lesser(value, out[k]);
+                    }
                     Combine::Argmax if value > best[k] => {
+                        self.choices.note(k as i64);
                         best[k] = value;
                         out[k] = self.reduced_number(target.shape.len());
                     }
-                    Combine::Argmax => {}
+                    Combine::Argmax => self.choices.note(-1),
                 }
             }
             more = self.advance();
@@ -211,12 +262,15 @@ impl<'a> Evaluator<'a> {
             Node::Unary(op, a) => {
                 let a = self.eval(*a)?;
                 let value = unary(*op, a);
+                self.note_unary(*op, a, value);
                 if *op == Unary::Not { value } else { self.round_kind(module.kind(id), value) }
             }
             Node::Binary(op, a, b) => {
                 let (a, b) = (self.eval(*a)?, self.eval(*b)?);
                 let fault = || Fault::Division(module.t(self.def.target).name.clone());
-                self.round_kind(module.kind(id), binary(*op, a, b).ok_or_else(fault)?)
+                let value = binary(*op, a, b).ok_or_else(fault)?;
+                self.note_binary(*op, a, b);
+                self.round_kind(module.kind(id), value)
             }
             Node::Select(c, a, b) => {
                 let taken = if self.eval(*c)? != 0.0 { *a } else { *b };
@@ -236,6 +290,20 @@ impl<'a> Evaluator<'a> {
         let k = self.inside(source, at)?;
         let contents = self.values.get(&tensor).ok_or_else(|| Fault::Missing(source.name.clone()))?;
         Ok(contents[k])
+    }
+
+    fn note_unary(&mut self, op: Unary, a: f64, value: f64) {
+        match op {
+            Unary::Abs => self.choices.note(sign(a)),
+            Unary::Floor | Unary::Ceil | Unary::Round => self.choices.note(value as i64),
+            _ => {}
+        }
+    }
+
+    fn note_binary(&mut self, op: Binary, a: f64, b: f64) {
+        if matches!(op, Binary::Max | Binary::Min | Binary::Eq | Binary::Lt | Binary::Le) {
+            self.choices.note(sign(a - b));
+        }
     }
 
     fn round_kind(&self, kind: Kind, value: f64) -> f64 {
@@ -263,6 +331,10 @@ pub fn identity(combine: Combine, kind: Kind) -> f64 {
         (Combine::Min, Kind::Int) => f64::from(i32::MAX),
         (Combine::Min, Kind::Bool) => 1.0,
     }
+}
+
+fn sign(a: f64) -> i64 {
+    i64::from(a > 0.0) - i64::from(a < 0.0)
 }
 
 fn greater(a: f64, b: f64) -> f64 {

@@ -21,8 +21,10 @@
 pub mod affine;
 pub mod build;
 pub mod interpret;
+pub mod random;
 mod range;
 pub mod text;
+pub mod verify;
 
 pub use affine::Linear;
 pub use range::Interval;

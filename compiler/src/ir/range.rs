@@ -54,6 +54,31 @@ impl Module {
         Some((corners.into_iter().min()?, corners.into_iter().max()?))
     }
 
+    /// The value of an Int expression at a point; `None` if it reads a tensor or tests anything.
+    pub(super) fn at_point(&self, id: ExprId, point: &[i64]) -> Option<i64> {
+        let of = |e: ExprId| self.at_point(e, point);
+        Some(match self.node(id) {
+            Node::Int(n) => *n,
+            Node::Var(k) => *point.get(*k as usize)?,
+            Node::Unary(Unary::Neg, a) => -of(*a)?,
+            Node::Unary(Unary::Abs, a) => of(*a)?.abs(),
+            Node::Binary(op, a, b) => {
+                let (a, b) = (of(*a)?, of(*b)?);
+                match op {
+                    Binary::Add => a + b,
+                    Binary::Sub => a - b,
+                    Binary::Mul => a * b,
+                    Binary::Max => a.max(b),
+                    Binary::Min => a.min(b),
+                    Binary::FloorDiv => a.checked_div_euclid(b)?,
+                    Binary::Mod => a.checked_rem_euclid(b)?,
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        })
+    }
+
     pub(super) fn positive_int(&self, id: ExprId) -> Option<i64> {
         match self.node(id) {
             Node::Int(d) if *d > 0 => Some(*d),
