@@ -23,7 +23,9 @@ pub mod build;
 pub mod interpret;
 pub mod random;
 mod range;
+mod rewrite;
 pub mod text;
+pub mod verify;
 
 pub use affine::Linear;
 pub use range::Interval;

@@ -198,14 +198,16 @@ impl Generator {
         self.module.outputs.push(("objective".into(), objective));
     }
 
-    /// A Float expression of moderate size.
+    /// A Float expression between -1 and 1.
     fn settled(&mut self) -> ExprId {
         let value = self.float(4);
-        let half = self.module.float(0.5);
-        match self.rng.below(3) {
-            0 => self.module.unary(Unary::Tanh, value),
-            _ => self.module.binary(Binary::Mul, half, value),
+        if self.rng.one_in(2) {
+            return self.module.unary(Unary::Tanh, value);
         }
+        let (square, one) = (self.module.binary(Binary::Mul, value, value), self.module.float(1.0));
+        let above = self.module.binary(Binary::Add, one, square);
+        let root = self.module.unary(Unary::Sqrt, above);
+        self.module.binary(Binary::Div, value, root)
     }
 
     fn float(&mut self, depth: usize) -> ExprId {
@@ -292,9 +294,14 @@ impl Generator {
     }
 
     fn any_float(&mut self) -> TensorId {
-        // The youngest half of the time, so that programs are deep.
-        let k = if self.rng.one_in(2) { self.floats.len() - 1 } else { self.rng.below(self.floats.len()) };
-        self.floats[k]
+        // Often the youngest, so that programs are deep, and often an input, so that they vary.
+        let count = match self.rng.below(3) {
+            0 => 1,
+            1 => 4,
+            _ => self.floats.len(),
+        };
+        let k = self.rng.below(count);
+        self.floats[if count == 1 { self.floats.len() - 1 } else { k }]
     }
 
     /// A read that is inside.
