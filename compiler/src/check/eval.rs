@@ -42,6 +42,7 @@ impl<'a> Elaborator<'a> {
                 self.binary(*op, (a, left.span), (b, right.span))
             }
             ExprKind::Select { condition, then, otherwise } => self.select(condition, then, otherwise, env),
+            ExprKind::Call { callee, .. } if self.waits_for_target(callee, env) => self.later(expr, env),
             ExprKind::Call { callee, args } => self.call(callee, args, None, None, span, env),
             ExprKind::Pipe { .. } => self.pipeline(expr, None, env),
             ExprKind::As { value, name } => self.named(value, name, env),
@@ -77,6 +78,13 @@ impl<'a> Elaborator<'a> {
     fn unsupported(&mut self, span: Span, what: &str, help: &str) -> Entity<'a> {
         let d = Diagnostic::error("not-supported", span, format!("{what} cannot be compiled by this version"));
         self.fail(d.help(help))
+    }
+
+    /// Whether this calls a draw where no tensor to fill is known yet.
+    fn waits_for_target(&self, callee: &ast::Expr, env: &Env<'a>) -> bool {
+        let ExprKind::Name(name) = &callee.kind else { return false };
+        let draw = matches!(primitive(name), Some(Primitive::Uniform | Primitive::Normal));
+        draw && self.targets.is_empty() && env.find(name).is_none() && self.items.callable(name, callee.span).is_none()
     }
 
     /// Follows what is elaborated on demand: locals and fields of the train block, and, where a

@@ -72,6 +72,21 @@ impl<'a> Items<'a> {
         nearest(name, self.user.keys().chain(self.library.keys()).copied())
     }
 
+    /// The library's function that makes one vector of a tensor of any rank, found by its form
+    /// `fn f[..s](x: [..s]) { y[(..i)] = x[..i] }`, for suggestions.
+    pub fn reshaper(&self) -> Option<&'a str> {
+        let is_one = |c: &&&ast::Callable| match &c.body {
+            ast::Body::Block(ast::Block { stmts, .. }) => match &stmts[..] {
+                [ast::Stmt { kind: ast::StmtKind::Define { lhs, .. }, .. }] => {
+                    matches!(lhs.indices.as_deref(), Some([ast::IndexArg::Combine { parts, .. }]) if matches!(parts[..], [ast::IndexArg::Pack(_)]))
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        self.library.values().find(is_one).map(|c| c.name.name.as_str())
+    }
+
     /// Names of all callables.
     pub fn callable_names(&self) -> impl Iterator<Item = &'a str> {
         self.user.keys().chain(self.library.keys()).copied()
