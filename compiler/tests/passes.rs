@@ -4,6 +4,7 @@
 use nnc_compiler::differentiate::reverse;
 use nnc_compiler::ir::interpret::{Values, interpret};
 use nnc_compiler::ir::text::{parse, print};
+use nnc_compiler::ir::verify::verify;
 use nnc_compiler::ir::{Item, Module, Role, TensorId};
 use nnc_compiler::optimise::{PASSES, contraction::contraction, optimise};
 use nnc_compiler::scalar::Kind;
@@ -58,6 +59,7 @@ fn checked(text: &str) -> Module {
     let before = outputs(&m);
     for pass in PASSES {
         (pass.run)(&mut m);
+        assert_eq!(verify(&m), Ok(()), "after {}:\n{}", pass.name, print(&m));
         assert_same(&before, &m, pass.name);
     }
     m

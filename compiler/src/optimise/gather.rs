@@ -11,10 +11,10 @@
 //! sum is computed by phase, `T'[.., (p - c) div s, (p - c) mod s, ..]`, so that its operands depend on
 //! plain variables and the contraction engine takes it.
 //!
-//! A scatter stays if the projection would visit more than [`WASTE`] times as many points, such as an
-//! embedding's gradient.
+//! A scatter stays if the projection would visit many more points ([`WASTE`]), such as the gradient of
+//! rows read by number.
 
-use super::expr::vars;
+use super::expr::{reads_nothing, vars};
 use super::index;
 use super::rewrite::{Access, guarded_read, read, rewrite, simple, substitute, zero};
 use super::solve::{Axis, Condition, Solution, solve};
@@ -22,7 +22,8 @@ use crate::ir::{Combine, Def, ExprId, Item, Module, Node, Scatter};
 use crate::scalar::{Binary, Unary};
 use std::collections::BTreeSet;
 
-/// How many times the points of the scatter and of its target a projection may visit.
+/// How many times the points of the scatter and of its target a projection may visit; once, if it would
+/// have to look for elements of an Int tensor.
 const WASTE: usize = 8;
 
 /// Runs the pass.
@@ -40,7 +41,9 @@ fn gather(m: &mut Module, def: Def) {
     let plain = vec![Axis::Plain; m.t(def.target).shape.len()];
     let Some(solution) = solve(m, &unpacked, &plain) else { return m.items.push(Item::Def(def)) };
     let points = |domain: &[usize]| domain.iter().fold(1, |n: usize, e| n.saturating_mul(*e));
-    if points(&solution.domain) > WASTE.saturating_mul(points(&def.domain).saturating_add(m.t(def.target).len())) {
+    let gathered = solution.conditions.iter().any(|c| matches!(c, Condition::Equal(_, e) if !reads_nothing(m, *e)));
+    let waste = if gathered { 1 } else { WASTE };
+    if points(&solution.domain) > waste * (points(&def.domain) + m.t(def.target).len()) {
         return m.items.push(Item::Def(def));
     }
     let sums = points(&solution.domain[solution.rank..]) > 1;

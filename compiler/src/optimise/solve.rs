@@ -18,8 +18,7 @@
 
 use super::index;
 use super::rewrite::substitute;
-use crate::ir::affine::Linear;
-use crate::ir::{Def, ExprId, Module, Node};
+use crate::ir::{Def, ExprId, Module};
 use crate::scalar::Binary;
 
 /// How one axis of the target appears in the new domain.
@@ -60,25 +59,27 @@ pub struct Solution {
 pub fn solve(m: &mut Module, def: &Def, layout: &[Axis]) -> Option<Solution> {
     let at = &def.scatter.as_ref()?.at;
     let mut s = Solver::new(m, def, layout);
-    let forms: Vec<Linear> = at.iter().map(|e| s.m.linear(*e)).collect();
-    let variables_only = |s: &Solver, f: &Linear| f.terms.iter().all(|(a, _)| matches!(s.m.node(*a), Node::Var(_)));
-    let mut pending: Vec<usize> = (0..at.len()).filter(|k| variables_only(&s, &forms[*k])).collect();
-    let gathered: Vec<usize> = (0..at.len()).filter(|k| !pending.contains(k)).collect();
-    while let Some(slot) = (0..pending.len()).min_by_key(|n| s.open(&forms[pending[*n]]).len()) {
-        let axis = pending.remove(slot);
-        s.axis(axis, &forms[axis]);
+    let forms: Vec<Option<Affine>> = at.iter().map(|e| s.m.affine(*e)).collect();
+    let mut pending: Vec<(usize, &Affine)> =
+        forms.iter().enumerate().filter_map(|(k, f)| Some((k, f.as_ref()?))).collect();
+    while let Some(slot) = (0..pending.len()).min_by_key(|n| s.open(pending[*n].1).len()) {
+        let (axis, form) = pending.remove(slot);
+        s.axis(axis, form);
     }
     for v in 0..def.domain.len() {
         s.keep(v as u32);
     }
     let mut done = s.finish()?;
-    for k in gathered {
+    for k in (0..at.len()).filter(|k| forms[*k].is_none()) {
         let position = substitute(m, &done.domain, at[k], &done.values);
         let p = target_variable(m, layout, k)?;
         done.conditions.push(Condition::Equal(p, position));
     }
     Some(done)
 }
+
+/// A position: its constant, and the coefficient of each variable.
+type Affine = (i64, Vec<(u32, i64)>);
 
 /// The variable of a plain axis.
 fn target_variable(m: &mut Module, layout: &[Axis], axis: usize) -> Option<ExprId> {
@@ -122,14 +123,10 @@ impl<'a> Solver<'a> {
         Some(self.out)
     }
 
-    fn open(&self, form: &Linear) -> Vec<Term> {
-        let term = |(atom, factor): &(ExprId, i64)| match *self.m.node(*atom) {
-            Node::Var(var) if self.found[var as usize].is_none() => {
-                Some(Term { var, factor: *factor, extent: self.def.domain[var as usize] })
-            }
-            _ => None,
-        };
-        let mut terms: Vec<Term> = form.terms.iter().filter_map(term).collect();
+    fn open(&self, form: &Affine) -> Vec<Term> {
+        let unknown = |(var, _): &&(u32, i64)| self.found[*var as usize].is_none();
+        let term = |(var, factor): &(u32, i64)| Term { var: *var, factor: *factor, extent: self.def.domain[*var as usize] };
+        let mut terms: Vec<Term> = form.1.iter().filter(unknown).map(term).collect();
         terms.sort_by_key(|t| (-t.factor, t.var));
         terms
     }
@@ -171,7 +168,7 @@ impl<'a> Solver<'a> {
     }
 
     /// Solves `at[axis] = p`.
-    fn axis(&mut self, axis: usize, form: &Linear) {
+    fn axis(&mut self, axis: usize, form: &Affine) {
         let terms = self.open(form);
         let q = self.residue(axis, form);
         match terms[..] {
@@ -188,14 +185,12 @@ impl<'a> Solver<'a> {
     }
 
     /// The position less the constant and the terms already solved. On a phased axis nothing reads it.
-    fn residue(&mut self, axis: usize, form: &Linear) -> ExprId {
+    fn residue(&mut self, axis: usize, form: &Affine) -> ExprId {
         let Some(p) = target_variable(self.m, self.layout, axis) else { return self.m.int(0) };
-        let constant = self.m.int(form.constant);
-        let mut q = self.int(Binary::Sub, p, constant);
-        for (atom, factor) in &form.terms {
-            if let Node::Var(v) = *self.m.node(*atom)
-                && let Some(value) = self.found[v as usize]
-            {
+        let offset = self.m.int(form.0);
+        let mut q = self.int(Binary::Sub, p, offset);
+        for (var, factor) in &form.1 {
+            if let Some(value) = self.found[*var as usize] {
                 q = self.less(q, *factor, value);
             }
         }
@@ -209,7 +204,7 @@ impl<'a> Solver<'a> {
         self.int(Binary::Sub, q, taken)
     }
 
-    fn strided(&mut self, axis: usize, form: &Linear, q: ExprId, i: Term, u: Term) {
+    fn strided(&mut self, axis: usize, form: &Affine, q: ExprId, i: Term, u: Term) {
         self.offer_phases(axis, form, i, u);
         let stride = i.factor;
         let (quotient, rest) = self.digits(axis, q, stride);
@@ -224,11 +219,11 @@ impl<'a> Solver<'a> {
     }
 
     /// Notes that the axis may be laid out in phases, if its position mentions no other variable.
-    fn offer_phases(&mut self, axis: usize, form: &Linear, i: Term, u: Term) {
-        if form.terms.len() != 2 || self.layout[axis] != Axis::Plain {
+    fn offer_phases(&mut self, axis: usize, form: &Affine, i: Term, u: Term) {
+        if form.1.len() != 2 || self.layout[axis] != Axis::Plain {
             return;
         }
-        let (stride, offset) = (i.factor, form.constant);
+        let (stride, offset) = (i.factor, form.0);
         let extent = self.m.t(self.def.target).shape[axis] as i64;
         let first = (-offset).div_euclid(stride);
         let blocks = ((extent - 1 - offset).div_euclid(stride) - first + 1) as usize;
