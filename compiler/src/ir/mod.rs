@@ -20,6 +20,8 @@
 
 mod affine;
 mod build;
+pub mod cost;
+pub mod evaluate;
 pub mod interpret;
 pub mod random;
 mod range;
