@@ -9,7 +9,8 @@
 //! * `Max` and `Min` propagate NaN; a reduction keeps the first of equals.
 //! * An empty reduction yields the identity of its [`Combine`]; an empty `Argmax`, 0.
 
-use super::evaluate::{binary, greater, identity, lesser, unary};
+pub use super::evaluate::{binary, identity, unary};
+use super::evaluate::{greater, lesser};
 use super::{Combine, Def, Draw, ExprId, Item, Module, Node, Role, Tensor, TensorId};
 use crate::scalar::{Binary, Kind, Unary};
 use std::collections::{BTreeMap, HashMap};
