@@ -24,7 +24,7 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
     let pass = binding(&bundle, 1, &programs[1].1, batch)?;
     let mut executor = Executor::new(bundle, bind::threads(options.threads)).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
-    executor.run(start.program, clock);
+    executor.run(start.program, clock).map_err(Fault::internal)?;
     if let Some(path) = &options.params {
         load_parameters(&mut executor, train, &arrays::read(path).map_err(Fault::data)?)?;
     }
@@ -33,7 +33,7 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
         executor.write_f64(slot, &array.values);
     }
     session::supply(&mut executor, &pass, session::Position::default(), 1);
-    executor.run(pass.program, Clock { step: 1, ..clock });
+    executor.run(pass.program, Clock { step: 1, ..clock }).map_err(Fault::internal)?;
     let mut out: BTreeMap<String, Array> = BTreeMap::new();
     let compiled = executor.program(pass.program);
     for (result, name) in &programs[1].1.results {

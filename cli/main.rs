@@ -9,6 +9,7 @@ mod emit;
 mod eval;
 mod explain;
 mod fault;
+mod folder;
 mod front;
 mod grad;
 mod progress;

@@ -6,7 +6,7 @@
 
 use crate::data::Split;
 use crate::execute::{Clock, Executor};
-use crate::plan::{Element, Slot};
+use crate::plan::{Element, Fault, Slot};
 use crate::random::EVALUATION;
 
 /// One program and the places of what goes in and comes out.
@@ -72,29 +72,32 @@ pub struct Session {
 
 impl Session {
     /// Gives every persistent tensor its initial value.
-    pub fn initialise(&mut self) {
+    ///
+    /// # Errors
+    /// If generated code faults; so do the following.
+    pub fn initialise(&mut self) -> Result<(), Fault> {
         let clock = Clock { seed: self.seed, step: 0, sample: 0 };
-        self.executor.run(self.init.program, clock);
+        self.executor.run(self.init.program, clock)
     }
 
     /// Makes one update on the given samples; the results are read with [`Self::results`].
-    pub fn train(&mut self, split: Option<&Split>, samples: &[u32], at: Position) {
+    pub fn train(&mut self, split: Option<&Split>, samples: &[u32], at: Position) -> Result<(), Fault> {
         let Self { executor, training, steps, seed, .. } = self;
         let size = if split.is_some() { samples.len() } else { 1 };
-        let Some(binding) = training.of(size) else { return };
+        let binding = training.of(size).ok_or_else(|| Fault::new(format!("no program was compiled for {size} samples")))?;
         fill(executor, binding, split, samples);
         supply(executor, binding, at, *steps);
-        executor.run(binding.program, Clock { seed: *seed, step: at.step + 1, sample: 0 });
+        executor.run(binding.program, Clock { seed: *seed, step: at.step + 1, sample: 0 })
     }
 
     /// Evaluates the given samples of a split; changes nothing that lives from step to step.
-    pub fn evaluate(&mut self, split: Option<&Split>, samples: &[u32], at: Position) {
+    pub fn evaluate(&mut self, split: Option<&Split>, samples: &[u32], at: Position) -> Result<(), Fault> {
         let Self { executor, evaluation, steps, seed, .. } = self;
         let size = if split.is_some() { samples.len() } else { 1 };
-        let Some(binding) = evaluation.of(size) else { return };
+        let binding = evaluation.of(size).ok_or_else(|| Fault::new(format!("no program was compiled for {size} samples")))?;
         fill(executor, binding, split, samples);
         supply(executor, binding, at, *steps);
-        executor.run(binding.program, Clock { seed: *seed, step: EVALUATION | at.step, sample: 0 });
+        executor.run(binding.program, Clock { seed: *seed, step: EVALUATION | at.step, sample: 0 })
     }
 
     /// Adds each result of the last run of `binding`'s program, times `weight`, to `sums`.

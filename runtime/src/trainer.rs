@@ -23,23 +23,25 @@ pub struct Settings {
     pub steps: u64,
     /// Whether the order changes from epoch to epoch.
     pub shuffle: bool,
-    /// Early stopping.
-    pub stop: Option<Stopping>,
+    /// Updates after which the run ends, within an epoch if need be.
+    pub limit: u64,
+    /// Which figure tells the best epoch.
+    pub monitor: Monitor,
+    /// Epochs without a better figure before the run stops early; `None` for never.
+    pub patience: Option<u64>,
     /// Updates between two interim records; 0 for none.
     pub interval: u64,
 }
 
-/// When to stop early.
+/// A figure that is watched.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Stopping {
+pub struct Monitor {
     /// `train`, `valid` or `test`.
     pub split: String,
     /// `loss` or a metric.
     pub metric: String,
     /// Whether larger is better.
     pub rising: bool,
-    /// Epochs without improvement before it stops.
-    pub patience: u64,
 }
 
 /// All that a run is beside its tensors.
@@ -85,7 +87,7 @@ pub trait Observer {
     /// Whatever keeps the run from going on, such as a full disk.
     fn updated(&mut self, session: &Session, progress: &Progress, loss: f64) -> Result<(), String>;
 
-    /// After `interval` updates, with their mean loss and metrics.
+    /// After every `interval` updates, with loss and metrics of the last minibatch.
     ///
     /// # Errors
     /// As above.
@@ -129,7 +131,7 @@ pub fn train(
     interrupted: &AtomicBool,
     observer: &mut dyn Observer,
 ) -> Result<End, String> {
-    while progress.at.epoch < settings.epochs {
+    while progress.at.epoch < settings.epochs && progress.at.step < settings.limit {
         let started = Instant::now();
         let before = progress.seconds;
         let end = epoch(session, data, settings, progress, interrupted, observer, (started, before))?;
@@ -137,13 +139,13 @@ pub fn train(
         if let Some(end) = end {
             return Ok(end);
         }
-        let record = close_epoch(session, data, settings, progress);
+        let record = close_epoch(session, data, settings, progress)?;
         let best = is_best(settings, progress, &record);
         progress.at = Position { epoch: progress.at.epoch + 1, sample: 0, ..progress.at };
         progress.sums.clear();
         observer.epoch(session, progress, &record, best)?;
-        if let (Some(stop), Some((_, best))) = (&settings.stop, progress.best)
-            && record.epoch >= best + stop.patience
+        if let (Some(patience), Some((_, best))) = (settings.patience, progress.best)
+            && record.epoch >= best + patience
             && progress.at.epoch < settings.epochs
         {
             return Ok(End::StoppedEarly { best });
@@ -165,61 +167,39 @@ fn epoch(
     let count = samples_in(data, settings);
     let order = epoch_order(session.seed, progress.at.epoch, count, settings.shuffle && data.is_some());
     let split = data.and_then(|d| d.split("train"));
-    let mut recent = Interim::default();
-    while progress.at.sample < count {
+    let mut values = vec![];
+    while progress.at.sample < count && progress.at.step < settings.limit {
         if interrupted.load(Ordering::Relaxed) {
             return Ok(Some(End::Interrupted));
         }
         let size = if data.is_some() { settings.batch.min(count - progress.at.sample) } else { 1 };
         let samples = &order[progress.at.sample..progress.at.sample + size];
-        session.train(split, samples, progress.at);
+        session.train(split, samples, progress.at).map_err(|e| e.to_string())?;
         progress.at.step += 1;
         progress.at.sample += size;
         progress.seconds = before + started.elapsed().as_secs_f64();
         let Some(binding) = session.training.of(size) else { return Ok(None) };
-        let loss = recent.add(session, binding, size, &mut progress.sums);
+        add_results(session, binding, size, &mut values, &mut progress.sums);
+        let loss = values.first().copied().unwrap_or(0.0);
         if !loss.is_finite() {
             return Ok(Some(End::Diverged { step: progress.at.step }));
         }
         observer.updated(session, progress, loss)?;
         if settings.interval > 0 && progress.at.step.is_multiple_of(settings.interval) {
-            observer.interim(progress, &recent.take(binding))?;
+            observer.interim(progress, &named(binding, &values, 1.0))?;
         }
     }
     Ok(None)
 }
 
-/// Sums of the results since the last interim record.
-#[derive(Default)]
-struct Interim {
-    sums: Vec<f64>,
-    one: Vec<f64>,
-    weight: f64,
-}
-
-impl Interim {
-    /// Adds the results of the update just made, also to the epoch's sums; returns its loss.
-    fn add(&mut self, session: &Session, binding: &Binding, size: usize, epoch: &mut Vec<f64>) -> f64 {
-        let count = binding.results.len();
-        epoch.resize(count, 0.0);
-        self.sums.resize(count, 0.0);
-        self.one.clear();
-        self.one.resize(count, 0.0);
-        Session::add_results(&session.executor, binding, 1.0, &mut self.one);
-        for ((value, sum), total) in self.one.iter().zip(&mut self.sums).zip(epoch) {
-            *sum += value * size as f64;
-            *total += value * size as f64;
-        }
-        self.weight += size as f64;
-        self.one.first().copied().unwrap_or(0.0)
-    }
-
-    fn take(&mut self, binding: &Binding) -> Metrics {
-        let metrics = named(binding, &self.sums, self.weight);
-        self.sums.fill(0.0);
-        self.weight = 0.0;
-        metrics
-    }
+/// Adds the results of the update just made, weighted by its samples, to the epoch's sums; leaves
+/// them in `values`.
+fn add_results(session: &Session, binding: &Binding, size: usize, values: &mut Vec<f64>, sums: &mut Vec<f64>) {
+    values.clear();
+    values.resize(binding.results.len(), 0.0);
+    Session::add_results(&session.executor, binding, 1.0, values);
+    sums.resize(values.len(), 0.0);
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += *value * size as f64);
 }
 
 fn named(binding: &Binding, sums: &[f64], weight: f64) -> Metrics {
@@ -234,40 +214,45 @@ fn samples_in(data: Option<&DataSet>, settings: &Settings) -> usize {
 }
 
 /// The epoch's figures on every split.
-fn close_epoch(session: &mut Session, data: Option<&DataSet>, settings: &Settings, progress: &Progress) -> Record {
-    let weight = samples_in(data, settings) as f64;
+fn close_epoch(session: &mut Session, data: Option<&DataSet>, settings: &Settings, progress: &Progress) -> Result<Record, String> {
+    let weight = progress.at.sample as f64;
     let mut splits = vec![];
-    if let Some(binding) = session.training.sizes.first() {
+    if weight > 0.0
+        && let Some(binding) = session.training.sizes.first()
+    {
         splits.push(("train".to_string(), named(binding, &progress.sums, weight)));
     }
     if let Some(data) = data
         && let Some(split) = data.split("valid")
     {
-        splits.push(("valid".to_string(), evaluate(session, split, settings.batch, progress.at)));
+        splits.push(("valid".to_string(), evaluate(session, split, settings.batch, progress.at)?));
     }
-    Record { epoch: progress.at.epoch + 1, step: progress.at.step, seconds: progress.seconds, splits }
+    Ok(Record { epoch: progress.at.epoch + 1, step: progress.at.step, seconds: progress.seconds, splits })
 }
 
 /// Loss and metrics of a split, means over its samples.
-pub fn evaluate(session: &mut Session, split: &Split, batch: usize, at: Position) -> Metrics {
+///
+/// # Errors
+/// If the compiled code faults.
+pub fn evaluate(session: &mut Session, split: &Split, batch: usize, at: Position) -> Result<Metrics, String> {
     let samples: Vec<u32> = (0..split.count as u32).collect();
     let mut sums: Vec<f64> = vec![];
     let mut names: Vec<String> = vec![];
     for chunk in samples.chunks(batch.max(1)) {
-        session.evaluate(Some(split), chunk, at);
+        session.evaluate(Some(split), chunk, at).map_err(|e| e.to_string())?;
         let Some(binding) = session.evaluation.of(chunk.len()) else { continue };
         names = binding.results.iter().map(|(name, _)| name.clone()).collect();
         sums.resize(names.len(), 0.0);
         Session::add_results(&session.executor, binding, chunk.len() as f64, &mut sums);
     }
-    names.into_iter().zip(sums).map(|(name, sum)| (name, sum / split.count as f64)).collect()
+    Ok(names.into_iter().zip(sums).map(|(name, sum)| (name, sum / split.count as f64)).collect())
 }
 
 /// Whether the record has the best monitored figure so far; remembers it if so.
 fn is_best(settings: &Settings, progress: &mut Progress, record: &Record) -> bool {
-    let Some(stop) = &settings.stop else { return false };
-    let Some(figure) = record.figure(&stop.split, &stop.metric) else { return false };
-    let better = progress.best.is_none_or(|(best, _)| if stop.rising { figure > best } else { figure < best });
+    let monitor = &settings.monitor;
+    let Some(figure) = record.figure(&monitor.split, &monitor.metric) else { return false };
+    let better = progress.best.is_none_or(|(best, _)| if monitor.rising { figure > best } else { figure < best });
     if better {
         progress.best = Some((figure, record.epoch));
     }

@@ -20,6 +20,8 @@
 
 pub mod affine;
 pub mod build;
+pub mod cost;
+pub mod evaluate;
 pub mod interpret;
 pub mod random;
 mod range;
