@@ -4,6 +4,8 @@
 //! it in Rust, the emitter turns the same program into instructions. Both give the same bits in f32 and f64.
 
 pub mod coefficients;
+#[cfg(test)]
+mod count;
 pub mod double;
 pub mod error_function;
 pub mod exponential;
