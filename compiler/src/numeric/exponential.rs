@@ -5,7 +5,7 @@
 
 use super::coefficients;
 use super::double::{self, Double};
-use super::ops::{Ops, Precision, clamp, min, polynomial, with_sign};
+use super::ops::{Ops, Precision, at_most, clamp, polynomial, with_sign};
 
 /// n·ln 2 + r.
 struct Reduced<O: Ops> {
@@ -164,7 +164,7 @@ pub fn tanh<O: Ops>(o: &mut O, x: O::V) -> O::V {
         Precision::F64 => o.float(20.0),
     };
     let size = o.abs(x);
-    let size = min(o, saturated, size);
+    let size = at_most(o, saturated, size);
     let argument = o.add(size, size);
     let e = expm1_double(o, argument, 0);
     let e = double::fast_sum(o, e.high, e.low);

@@ -235,3 +235,14 @@ fn functions_cost_what_the_table_says() {
     }
     assert_eq!(both.map(|p| count(p, |o| binary(o, Binary::Pow, Float, Float))), [0, 0]);
 }
+
+#[test]
+fn extremes_keep_nan_and_prefer_the_second_of_equals() {
+    let (nan, zero) = (f64::NAN, 0.0);
+    for op in [Binary::Max, Binary::Min] {
+        assert!(eval_binary_f64(op, nan, 1.0).is_nan() && eval_binary_f64(op, 1.0, nan).is_nan());
+        assert!(same(eval_binary_f64(op, zero, -zero), -zero) && same(eval_binary_f64(op, -zero, zero), zero));
+    }
+    assert_eq!([eval_binary_f64(Binary::Max, 1.0, 2.0), eval_binary_f64(Binary::Min, 1.0, 2.0)], [2.0, 1.0]);
+    assert_eq!([eval_binary_f64(Binary::FloorDiv, -7.0, 2.0), eval_binary_f64(Binary::Mod, -7.0, 2.0)], [-4.0, 1.0]);
+}
