@@ -1,6 +1,10 @@
 //! Runs what the compiler made: arena, thread pool, contractions, random numbers, data sets,
 //! checkpoints, pictures, training. Knows no syntax and no IR.
 
+pub mod contract;
 pub mod data;
+pub mod execute;
+mod microkernel;
+pub mod plan;
 pub mod pool;
 pub mod random;

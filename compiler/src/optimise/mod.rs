@@ -1,1 +1,4 @@
 //! Passes from IR to IR.
+
+pub mod contraction;
+pub mod expr;
