@@ -42,7 +42,14 @@ impl<'a, 'b> Scene<'a, 'b> {
     }
 
     /// `while i + step <= to { body; i += step }` from `from`; yields the final `i` and carried values.
-    fn repeat(&mut self, from: Value, to: Value, step: usize, carried: &[Value], body: Body<'_, '_, 'a, 'b>) -> (Value, Vec<Value>) {
+    fn repeat(
+        &mut self,
+        from: Value,
+        to: Value,
+        step: usize,
+        carried: &[Value],
+        body: Body<'_, '_, 'a, 'b>,
+    ) -> (Value, Vec<Value>) {
         let [header, inside, after] = [(); 3].map(|()| self.builder.create_block());
         let i = self.builder.append_block_param(header, types::I64);
         let values: Vec<Value> = carried
@@ -69,7 +76,8 @@ impl<'a, 'b> Scene<'a, 'b> {
     }
 
     fn jump(&mut self, to: cranelift_codegen::ir::Block, first: Value, rest: &[Value]) {
-        let arguments: Vec<BlockArg> = std::iter::once(first).chain(rest.iter().copied()).map(BlockArg::Value).collect();
+        let arguments: Vec<BlockArg> =
+            std::iter::once(first).chain(rest.iter().copied()).map(BlockArg::Value).collect();
         self.builder.ins().jump(to, &arguments);
     }
 
@@ -214,10 +222,8 @@ impl<'a, 'b> Scene<'a, 'b> {
             return self.reduced_strips(&points[0], (from, to), carried, reduction);
         }
         let (_, sums) = self.repeat(from, to, 1, carried, &mut |scene, i, carried| {
-            let entered: Vec<Point> = points
-                .iter()
-                .map(|p| Point { vars: [p.vars.as_slice(), &[i]].concat(), wide: p.wide })
-                .collect();
+            let entered: Vec<Point> =
+                points.iter().map(|p| Point { vars: [p.vars.as_slice(), &[i]].concat(), wide: p.wide }).collect();
             scene.reduced_loops(&entered, carried, reduction)
         });
         sums
@@ -230,7 +236,13 @@ impl<'a, 'b> Scene<'a, 'b> {
     }
 
     /// The innermost reduced loop in lanes: [`PARALLEL`] vectors at once, then one, then single values.
-    fn reduced_strips(&mut self, outer: &Point, (from, to): (Value, Value), carried: &[Value], reduction: &Reduction) -> Vec<Value> {
+    fn reduced_strips(
+        &mut self,
+        outer: &Point,
+        (from, to): (Value, Value),
+        carried: &[Value],
+        reduction: &Reduction,
+    ) -> Vec<Value> {
         let width = self.types.width();
         let at = |i: Value, wide: bool| Point { vars: [outer.vars.as_slice(), &[i]].concat(), wide };
         let (from, sums) = self.repeat(from, to, PARALLEL * width, carried, &mut |scene, i, carried| {
@@ -258,9 +270,8 @@ impl<'a, 'b> Scene<'a, 'b> {
         while vectors.len() > 1 {
             vectors = vectors.chunks(2).map(|pair| self.combine(combine, kind, true, pair[0], pair[1])).collect();
         }
-        let mut ones: Vec<Value> = (0..self.types.width())
-            .map(|l| lane(self.builder, self.types, kind, Lane::Wide(vectors[0]), l))
-            .collect();
+        let mut ones: Vec<Value> =
+            (0..self.types.width()).map(|l| lane(self.builder, self.types, kind, Lane::Wide(vectors[0]), l)).collect();
         while ones.len() > 1 {
             ones = ones.chunks(2).map(|pair| self.combine(combine, kind, false, pair[0], pair[1])).collect();
         }

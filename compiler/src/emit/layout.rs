@@ -28,8 +28,7 @@ impl Layout {
     /// # Errors
     /// When persistent tensors of one name differ.
     pub fn new(modules: &[(&str, &Module)], schedules: &[Schedule], types: Types) -> Result<Self, Fault> {
-        let mut layout =
-            Self { persistent: BTreeMap::new(), holdings: vec![], arena_bytes: 0, types, offsets: vec![] };
+        let mut layout = Self { persistent: BTreeMap::new(), holdings: vec![], arena_bytes: 0, types, offsets: vec![] };
         for schedule in schedules {
             layout.place_persistent(&schedule.module)?;
         }

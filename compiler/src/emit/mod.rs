@@ -9,6 +9,8 @@ pub mod kernel;
 pub mod lanes;
 pub mod point;
 
+#[cfg(test)]
+mod agreement;
 mod layout;
 
 use crate::ir::{Distribution, Draw, Module, Role, TensorId};
@@ -21,9 +23,9 @@ use cranelift_module::FuncId;
 use jit::{Jit, Listing};
 use lanes::Types;
 use layout::Layout;
-pub use runtime::plan::{Bundle, Fault};
 use runtime::contract::Contraction;
 use runtime::execute::FILL_GRAIN;
+pub use runtime::plan::{Bundle, Fault};
 use runtime::plan::{Element, Fill, Launch, Program, Work};
 use runtime::random;
 
@@ -128,7 +130,12 @@ impl Compiler {
         Ok((bundle, self.dump))
     }
 
-    fn launches(&mut self, schedule: &Schedule, layout: &Layout, number: usize) -> Result<Vec<(String, usize, Planned)>, Fault> {
+    fn launches(
+        &mut self,
+        schedule: &Schedule,
+        layout: &Layout,
+        number: usize,
+    ) -> Result<Vec<(String, usize, Planned)>, Fault> {
         let mut launches = vec![];
         for step in &schedule.steps {
             let (tasks, work) = match &step.task {
@@ -206,7 +213,8 @@ fn program(name: &str, schedule: &Schedule, layout: &Layout, number: usize, laun
     let module = &schedule.module;
     let slot = |t: TensorId| layout.slot(number, module, t, layout.types);
     let outputs = module.outputs.iter().map(|(name, t)| (name.clone(), slot(*t))).collect();
-    let lasting = |role: Role| (0..module.tensors.len() as u32).map(TensorId).filter(move |t| module.t(*t).role == role);
+    let lasting =
+        |role: Role| (0..module.tensors.len() as u32).map(TensorId).filter(move |t| module.t(*t).role == role);
     let mut tensors: std::collections::BTreeMap<_, _> = lasting(Role::Input)
         .chain(lasting(Role::Persistent))
         .chain(module.outputs.iter().map(|(_, t)| *t))

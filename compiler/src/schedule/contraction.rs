@@ -86,8 +86,7 @@ struct Groups {
 
 impl Groups {
     fn new(nest: &Nest, access: &Access) -> Self {
-        let mut groups =
-            Self { batch: vec![], m: vec![], n: vec![], k: (nest.outer..nest.extents.len()).collect() };
+        let mut groups = Self { batch: vec![], m: vec![], n: vec![], k: (nest.outer..nest.extents.len()).collect() };
         for v in 0..nest.outer {
             match (access.a.factor(v) != 0, access.b.factor(v) != 0) {
                 (true, false) => groups.m.push(v),

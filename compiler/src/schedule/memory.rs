@@ -4,8 +4,8 @@
 //! afterwards, and the defining step reads it only at the element it writes. Otherwise it has a place
 //! of its own and is copied at the end.
 
-use super::{Step, Task};
 use super::nest::{Form, Nest, Op};
+use super::{Step, Task};
 use crate::ir::{Module, Role, TensorId};
 use runtime::plan::ALIGNMENT;
 use std::collections::BTreeMap;
@@ -38,7 +38,9 @@ fn in_place(steps: &[Step], old: TensorId, new: TensorId) -> bool {
     let Some(defining) = steps.iter().position(|s| s.defines.contains(&new)) else { return false };
     let read_later = steps[defining + 1..].iter().any(|s| s.reads.contains(&old));
     let read_meanwhile = steps[defining].reads.contains(&old);
-    !read_later && (!read_meanwhile || matches!(&steps[defining].task, Task::Nest(nest) if reads_where_it_writes(nest, old, new)))
+    !read_later
+        && (!read_meanwhile
+            || matches!(&steps[defining].task, Task::Nest(nest) if reads_where_it_writes(nest, old, new)))
 }
 
 /// Whether every load of `old` is at the address where `new` is stored, point by point.

@@ -56,7 +56,9 @@ fn lanes(nest: &Nest, width: usize, narrow: bool) -> Lanes {
         Form::Point if outer_possible => Lanes::Outer,
         Form::Accumulate if outer_possible && outer.is_some_and(|v| stores_are_runs(nest, v)) => Lanes::Outer,
         Form::Reduce(..) if outer_possible && smooth(outer) => Lanes::Outer,
-        Form::Reduce(combine, _) if fits && can_split(nest, combine) && wide_enough(reduced, 2 * width) && smooth(reduced) => {
+        Form::Reduce(combine, _)
+            if fits && can_split(nest, combine) && wide_enough(reduced, 2 * width) && smooth(reduced) =>
+        {
             Lanes::Reduced
         }
         Form::Reduce(..) if outer_possible => Lanes::Outer,
@@ -99,7 +101,9 @@ pub fn varying(nest: &Nest, v: Loop) -> Vec<bool> {
             Op::Float(_) | Op::Bool(_) => false,
             Op::Index(a) => a.factor(v) != 0,
             Op::Load { address, guards, otherwise, .. } => {
-                address.affine.factor(v) != 0 || !uniform(address, guards, &varies) || otherwise.is_some_and(|o| varies[o])
+                address.affine.factor(v) != 0
+                    || !uniform(address, guards, &varies)
+                    || otherwise.is_some_and(|o| varies[o])
             }
             Op::Unary(_, a) => varies[*a],
             Op::Binary(_, a, b) => varies[*a] || varies[*b],
