@@ -9,6 +9,8 @@ pub mod kernel;
 pub mod lanes;
 pub mod point;
 
+#[cfg(test)]
+mod agreement;
 mod layout;
 
 use crate::ir::{Distribution, Draw, Module, Role, TensorId};
