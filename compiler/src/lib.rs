@@ -5,6 +5,7 @@ pub mod check;
 pub mod differentiate;
 pub mod emit;
 pub mod ir;
+pub mod library;
 pub mod lower;
 pub mod numeric;
 pub mod optimise;

@@ -1,0 +1,327 @@
+//! Applications: a callable's body elaborated with its inputs and settings, in an instance of its
+//! own where it is a layer or model.
+
+use super::calls::{Given, is_input};
+use super::dims::Declared;
+use super::elaborate::{Activation, Call, Elaborator, Role};
+use super::entity::{Entity, Env, Scope, Template, kind_word, shape_text};
+use crate::typed::{Element, Expr};
+use crate::scalar::{Kind, Unary};
+use grammar::ast::{self, CallableKind, TypeKind};
+use grammar::diagnostic::Diagnostic;
+use grammar::span::Span;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Calls inside calls beyond which it is taken for endless.
+const DEEPEST_CALL: usize = 40;
+/// Appearances of one callable among the calls we are inside of.
+const MOST_OF_ONE: usize = 6;
+
+impl<'a> Elaborator<'a> {
+    /// Applies a callable to a value for each parameter (defaults where there is none).
+    pub fn apply(
+        &mut self,
+        callable: &'a ast::Callable,
+        mut bound: Vec<Option<Given<'a>>>,
+        instance: Option<String>,
+        name: Option<&'a ast::Ident>,
+        span: Span,
+    ) -> Entity<'a> {
+        if !self.may_enter(callable, span) {
+            return Entity::Poison;
+        }
+        if let Some(result) = self.element_by_element(callable, &bound, span) {
+            return result;
+        }
+        let scope = Scope::inside(None);
+        if !self.bind_inputs(callable, &mut bound, &scope) {
+            return Entity::Poison;
+        }
+        let pushed = self.open_instance(callable, instance, name, span);
+        self.calls.push(Call { callable, span });
+        let result = self.run(callable, bound, &scope);
+        self.calls.pop();
+        if pushed {
+            self.activations.pop();
+        }
+        match result {
+            Entity::Term(t) => Entity::Term(super::entity::Term { origin: span, ..t }),
+            other => other,
+        }
+    }
+
+    /// Applies an initialiser or schedule, all of whose parameters are settings.
+    pub fn apply_settings_only(&mut self, template: &Rc<Template<'a>>, span: Span) -> Entity<'a> {
+        let callable = template.callable;
+        let missing = callable.params.iter().zip(&template.bound).find(|(p, b)| b.is_none() && p.default.is_none());
+        if let Some((param, _)) = missing {
+            let d = Diagnostic::error("missing-argument", span, format!("the argument `{}` of `{}` is missing", param.name.name, callable.name.name));
+            return self.fail(d.label(param.name.span, "it has no default"));
+        }
+        self.apply(callable, template.bound.clone(), None, None, span)
+    }
+
+    fn may_enter(&mut self, callable: &'a ast::Callable, span: Span) -> bool {
+        let same = self.calls.iter().filter(|c| std::ptr::eq(c.callable, callable)).count();
+        if same < MOST_OF_ONE && self.calls.len() < DEEPEST_CALL {
+            return true;
+        }
+        let name = &callable.name.name;
+        let d = Diagnostic::error("endless-call", span, format!("the {} `{name}` calls itself without end", kind_word(callable.kind)))
+            .label(callable.name.span, "defined here")
+            .help("repeat something with `for l in 1..n with h = x { .. }`");
+        self.sink.add(d);
+        false
+    }
+
+    /// A function of scalars given tensors applies to each element.
+    fn element_by_element(&mut self, callable: &'a ast::Callable, bound: &[Option<Given<'a>>], span: Span) -> Option<Entity<'a>> {
+        let scalar = |p: &ast::Param| match &p.ty {
+            Some(ty) => match &ty.kind {
+                TypeKind::Tensor { dims, .. } => dims.is_empty(),
+                TypeKind::Class(_) => true,
+                TypeKind::Name(n) => n == "number",
+                _ => false,
+            },
+            None => false,
+        };
+        let pure = !matches!(callable.kind, CallableKind::Layer | CallableKind::Model);
+        if !pure || !callable.params.iter().any(scalar) || !callable.params.iter().filter(|p| is_input(callable, p)).all(scalar) {
+            return None;
+        }
+        let lead = callable.params.iter().zip(bound).find_map(|(p, b)| match b {
+            Some((Entity::Term(t), at)) if scalar(p) && !t.axes.is_empty() => Some((t.clone(), *at)),
+            _ => None,
+        })?;
+        let axes = self.builder().axes(&lead.0.dims);
+        let mut inner = bound.to_vec();
+        for (entity, at) in inner.iter_mut().flatten() {
+            let Entity::Term(t) = entity else { continue };
+            if t.axes.is_empty() {
+                continue;
+            }
+            if t.dims != lead.0.dims {
+                let message = format!("`{}` works element by element, so its arguments need one shape", callable.name.name);
+                let d = Diagnostic::error("shape-mismatch", span, message)
+                    .label(lead.1, format!("this is {}", shape_text(&lead.0.dims)))
+                    .label(*at, format!("this is {}", shape_text(&t.dims)));
+                return Some(self.fail(d));
+            }
+            let map: Vec<_> = t.axes.iter().zip(&axes).map(|(a, b)| (*a, Expr::Index(*b))).collect();
+            t.expr = super::expr::substitute(&t.expr, &map);
+            (t.axes, t.dims) = (vec![], vec![]);
+        }
+        let depth = self.active.len();
+        self.active.extend(&axes);
+        let result = self.apply(callable, inner, None, None, span);
+        self.active.truncate(depth);
+        let term = self.term(result, span)?;
+        let (axes, dims) = (axes.into_iter().chain(term.axes.clone()).collect(), [lead.0.dims, term.dims.clone()].concat());
+        Some(Entity::Term(super::entity::Term { axes, dims, ..term }))
+    }
+
+    /// Settles the inputs, solves the dimension variables and compares every input with its type.
+    fn bind_inputs(&mut self, callable: &'a ast::Callable, bound: &mut [Option<Given<'a>>], scope: &Env<'a>) -> bool {
+        let mut good = true;
+        for (param, slot) in callable.params.iter().zip(bound.iter_mut()) {
+            let Some((entity, at)) = slot else { continue };
+            let tensor = matches!(&param.ty, Some(ty) if matches!(ty.kind, TypeKind::Tensor { .. } | TypeKind::Class(_)));
+            let value = self.settle(entity.clone(), *at);
+            *entity = if tensor {
+                match self.term(value, *at) {
+                    Some(t) => {
+                        good &= param.ty.as_ref().is_none_or(|ty| self.solve(ty, &t, *at, callable, scope));
+                        Entity::Term(t)
+                    }
+                    None => return false,
+                }
+            } else {
+                value
+            };
+            if matches!(entity, Entity::Poison) {
+                return false;
+            }
+        }
+        good
+    }
+
+    fn compare_inputs(&mut self, callable: &'a ast::Callable, bound: &[Option<Given<'a>>], scope: &Env<'a>) -> bool {
+        let call = self.calls.pop();
+        let mut good = true;
+        for (param, given) in callable.params.iter().zip(bound) {
+            let (Some(ty), Some((entity, at))) = (&param.ty, given) else { continue };
+            if !is_input(callable, param) {
+                continue;
+            }
+            let what = format!("the input `{}` of `{}`", param.name.name, callable.name.name);
+            good &= match self.declared(ty, scope) {
+                Some(declared) => self.conforms(&declared, entity, *at, &what),
+                None => false,
+            };
+        }
+        self.calls.extend(call);
+        good
+    }
+
+    /// Opens the instance of a layer or model: a bound one, or a new one by name.
+    fn open_instance(&mut self, callable: &'a ast::Callable, instance: Option<String>, name: Option<&'a ast::Ident>, span: Span) -> bool {
+        let own = &callable.name.name;
+        let path = match (callable.kind, instance) {
+            (CallableKind::Layer | CallableKind::Model, Some(path)) => path,
+            (CallableKind::Layer, None) => {
+                let part = self.numbered(name.map_or(own, |n| &n.name));
+                self.path(&part)
+            }
+            (CallableKind::Model, None) => match name {
+                Some(name) => name.name.clone(),
+                None => {
+                    let nested = self.calls.iter().any(|c| c.callable.kind == CallableKind::Model);
+                    let several = self.train.as_ref().is_some_and(|t| t.several_models);
+                    if nested || several { own.clone() } else { String::new() }
+                }
+            },
+            _ => return false,
+        };
+        let model = match callable.kind {
+            CallableKind::Model => Some(own.clone()),
+            _ => self.activation().model.clone(),
+        };
+        self.activations.push(Activation { path, model, made: span, role: Role::Forward, used: BTreeMap::new(), states: BTreeMap::new() });
+        true
+    }
+
+    /// An activation inside the innermost one, for a turn of a loop.
+    pub fn push_activation(&mut self, part: &str, made: Span) {
+        let path = self.path(part);
+        let outer = self.activation();
+        let (model, role) = (outer.model.clone(), outer.role);
+        self.activations.push(Activation { path, model, made, role, used: BTreeMap::new(), states: BTreeMap::new() });
+    }
+
+    /// Binds parameters and elaborates the body.
+    fn run(&mut self, callable: &'a ast::Callable, bound: Vec<Option<Given<'a>>>, scope: &Env<'a>) -> Entity<'a> {
+        for (param, given) in callable.params.iter().zip(&bound) {
+            if given.is_some() && is_input(callable, param) {
+                continue;
+            }
+            let value = match (given, &param.default) {
+                (Some((entity, at)), _) => self.setting(callable, param, entity.clone(), *at),
+                (None, Some(default)) => {
+                    let value = self.eval(default, scope);
+                    self.setting(callable, param, value, default.span)
+                }
+                (None, None) => Entity::Poison,
+            };
+            if matches!(value, Entity::Poison) {
+                return Entity::Poison;
+            }
+            scope.bind(&param.name.name, value, param.name.span);
+        }
+        if !self.compare_inputs(callable, &bound, scope) {
+            return Entity::Poison;
+        }
+        for (param, given) in callable.params.iter().zip(bound) {
+            if let Some((entity, at)) = given.filter(|_| is_input(callable, param)) {
+                let value = self.input_value(param, entity, at);
+                scope.bind(&param.name.name, value, param.name.span);
+            }
+        }
+        let output = match &callable.output {
+            Some(ty) => match self.declared(ty, scope) {
+                Some(declared) => Some(declared),
+                None => return Entity::Poison,
+            },
+            None => None,
+        };
+        let result = self.body(&callable.body, output.as_ref(), scope);
+        self.finish(callable, result, output.as_ref())
+    }
+
+    /// An input as the body sees it: a value of its own, of real numbers unless declared otherwise.
+    fn input_value(&mut self, param: &'a ast::Param, entity: Entity<'a>, at: Span) -> Entity<'a> {
+        let class = match &param.ty {
+            Some(ty) => match &ty.kind {
+                TypeKind::Tensor { of, .. } => of.is_some(),
+                TypeKind::Class(_) => true,
+                _ => true,
+            },
+            None => true,
+        };
+        let entity = match entity {
+            Entity::Term(mut t) if !class && t.kind != Kind::Float => {
+                t.expr = super::expr::unary(Unary::ToFloat, t.expr);
+                t.kind = Kind::Float;
+                Entity::Term(t)
+            }
+            other => other,
+        };
+        self.shared(entity, &param.name.name, at)
+    }
+
+    /// A setting as the body sees it, of the kind its type asks for.
+    fn setting(&mut self, callable: &'a ast::Callable, param: &'a ast::Param, entity: Entity<'a>, at: Span) -> Entity<'a> {
+        let word = match &param.ty {
+            Some(ast::TypeExpr { kind: TypeKind::Name(word), .. }) => word.as_str(),
+            _ => "",
+        };
+        let entity = match (&entity, callable.kind) {
+            (Entity::Template(t), CallableKind::Schedule | CallableKind::Optimizer) if t.callable.kind == CallableKind::Schedule => self.settle(entity, at),
+            _ => entity,
+        };
+        let fits = match (word, &entity) {
+            (_, Entity::Poison) => return entity,
+            ("dim", Entity::Number(n)) => match n.whole() {
+                Some(w) if w >= 0 => true,
+                _ => {
+                    let message = format!("`{}` is a dimension, a whole number that is not negative, but this is {}", param.name.name, n.text());
+                    return self.fail(Diagnostic::error("dimension-not-whole", at, message).label(param.name.span, "declared here"));
+                }
+            },
+            ("dim", _) => false,
+            ("bool", Entity::Bool(_)) => true,
+            ("bool", _) => false,
+            ("initializer", e) => matches!(e, Entity::Template(_) | Entity::Thunk(_) | Entity::Number(_) | Entity::List(_)),
+            ("layer", e) => matches!(e, Entity::Template(_) | Entity::Lambda(_) | Entity::Primitive(_)),
+            ("number", e) => matches!(e, Entity::Number(_) | Entity::Term(_)),
+            _ => true,
+        };
+        if fits {
+            return self.shared(entity, &param.name.name, at);
+        }
+        let message = format!("`{}` of `{}` is a {word}, but this is {}", param.name.name, callable.name.name, entity.words());
+        self.fail(Diagnostic::error("wrong-kind", at, message).label(param.name.span, "declared here"))
+    }
+
+    /// Compares the result with the output type.
+    fn finish(&mut self, callable: &'a ast::Callable, result: Entity<'a>, output: Option<&Declared>) -> Entity<'a> {
+        let Some(declared) = output else { return result };
+        let at = last_span(&callable.body).unwrap_or(callable.name.span);
+        let what = format!("the value of `{}`", callable.name.name);
+        let result = match (declared, result) {
+            (Declared::Tensor { .. }, entity @ (Entity::List(_) | Entity::Number(_))) => match self.term(entity, at) {
+                Some(t) => Entity::Term(t),
+                None => return Entity::Poison,
+            },
+            (_, other) => other,
+        };
+        if !self.conforms(declared, &result, at, &what) {
+            return Entity::Poison;
+        }
+        match (declared, result) {
+            (Declared::Tensor { element: Element::Number, .. }, entity @ Entity::Term(_)) => {
+                self.float_term(entity, at).map_or(Entity::Poison, Entity::Term)
+            }
+            (_, other) => other,
+        }
+    }
+}
+
+/// Where the value of a body stands.
+fn last_span(body: &ast::Body) -> Option<Span> {
+    match body {
+        ast::Body::Expr { value, .. } => Some(value.span),
+        ast::Body::Block(block) => block.stmts.last().map(|s| s.span),
+        ast::Body::ByRank { then, .. } => then.stmts.last().map(|s| s.span),
+    }
+}

@@ -1,0 +1,334 @@
+//! Calls: which argument goes to which parameter, and whether a call is an application or makes a
+//! template. A call without any input is a template; one with only some of them is an error.
+
+use super::elaborate::Elaborator;
+use super::entity::{Entity, Env, Lambda, Primitive, Scope, Template, kind_word};
+use super::report::nearest;
+use crate::scalar::Binary;
+use grammar::ast::{self, Arg, CallableKind, ExprKind, TypeKind};
+use grammar::diagnostic::Diagnostic;
+use grammar::span::Span;
+use std::rc::Rc;
+
+/// An evaluated argument and its place.
+pub(super) type Given<'a> = (Entity<'a>, Span);
+
+/// The arguments of a call.
+pub(super) struct Arguments<'a> {
+    /// Those without a name, in order; what was piped in comes first.
+    pub positional: Vec<Given<'a>>,
+    /// Those with a name.
+    pub named: Vec<(&'a ast::Ident, Given<'a>)>,
+    /// Whether the first was piped in, which makes the call an application.
+    pub piped: bool,
+}
+
+/// Whether a parameter is an input (a tensor) rather than a setting.
+pub(super) fn is_input(callable: &ast::Callable, param: &ast::Param) -> bool {
+    if matches!(callable.kind, CallableKind::Init | CallableKind::Schedule | CallableKind::Optimizer) {
+        return false;
+    }
+    match &param.ty {
+        Some(ty) => matches!(ty.kind, TypeKind::Tensor { .. } | TypeKind::Class(_) | TypeKind::Record(_) | TypeKind::Error),
+        None => param.default.is_none(),
+    }
+}
+
+impl<'a> Elaborator<'a> {
+    /// `callee(args)`, with what was piped in as its first argument, and the instance's name.
+    pub fn call(
+        &mut self,
+        callee: &'a ast::Expr,
+        args: &'a [Arg],
+        piped: Option<Given<'a>>,
+        name: Option<&'a ast::Ident>,
+        span: Span,
+        env: &Env<'a>,
+    ) -> Entity<'a> {
+        let target = self.callee(callee, env);
+        let arguments = self.arguments(args, piped, env);
+        self.call_entity(target, arguments, name, callee.span, span)
+    }
+
+    /// What is called. A local that is no function does not hide a callable of its name.
+    fn callee(&mut self, callee: &'a ast::Expr, env: &Env<'a>) -> Entity<'a> {
+        if let ExprKind::Name(name) = &callee.kind
+            && let Some((Entity::Term(_) | Entity::Number(_), _)) = env.find(name)
+            && let Some(item) = self.item(name, callee.span)
+        {
+            return item;
+        }
+        self.eval(callee, env)
+    }
+
+    fn arguments(&mut self, args: &'a [Arg], piped: Option<Given<'a>>, env: &Env<'a>) -> Arguments<'a> {
+        let mut out = Arguments { piped: piped.is_some(), positional: piped.into_iter().collect(), named: vec![] };
+        for arg in args {
+            let value = (self.eval(&arg.value, env), arg.value.span);
+            match &arg.name {
+                Some(name) => out.named.push((name, value)),
+                None => out.positional.push(value),
+            }
+        }
+        out
+    }
+
+    /// Calls what an expression stands for.
+    pub fn call_entity(&mut self, target: Entity<'a>, args: Arguments<'a>, name: Option<&'a ast::Ident>, callee: Span, span: Span) -> Entity<'a> {
+        match target {
+            Entity::Poison => Entity::Poison,
+            Entity::Template(t) => self.call_template(&t, args, name, span),
+            Entity::Lambda(l) => self.call_lambda(&l, args, span),
+            Entity::Primitive(p) => self.call_primitive(p, args, callee, span),
+            other => {
+                let d = Diagnostic::error("wrong-kind", callee, format!("this is {}, which cannot be called", other.words()));
+                self.fail(d)
+            }
+        }
+    }
+
+    /// `x |> f(a) |> g`, without recursion along the chain.
+    pub fn pipeline(&mut self, expr: &'a ast::Expr, name: Option<&'a ast::Ident>, env: &Env<'a>) -> Entity<'a> {
+        let mut steps = vec![];
+        let mut first = expr;
+        let mut last_name = name;
+        while let ExprKind::Pipe { input, call } = &first.kind {
+            steps.push((&**call, last_name.take(), first.span));
+            first = input;
+            // `x |> f as a |> g`: the name belongs to the step it follows.
+            if let ExprKind::As { value, name } = &first.kind
+                && matches!(value.kind, ExprKind::Pipe { .. })
+            {
+                first = value;
+                last_name = Some(name);
+            }
+        }
+        let mut value = (self.eval(first, env), first.span);
+        for (call, name, _) in steps.into_iter().rev() {
+            let result = self.step(value, call, name, env);
+            value = (result, call.span);
+        }
+        value.0
+    }
+
+    fn step(&mut self, input: Given<'a>, call: &'a ast::Expr, name: Option<&'a ast::Ident>, env: &Env<'a>) -> Entity<'a> {
+        match &call.kind {
+            ExprKind::As { value, name } => self.step(input, value, Some(name), env),
+            ExprKind::Paren(e) => self.step(input, e, name, env),
+            ExprKind::Call { callee, args } => self.call(callee, args, Some(input), name, call.span, env),
+            _ => {
+                let target = self.callee(call, env);
+                let args = Arguments { positional: vec![input], named: vec![], piped: true };
+                self.call_entity(target, args, name, call.span, call.span)
+            }
+        }
+    }
+
+    /// `e as name`.
+    pub fn named(&mut self, value: &'a ast::Expr, name: &'a ast::Ident, env: &Env<'a>) -> Entity<'a> {
+        match &value.kind {
+            ExprKind::Paren(e) => self.named(e, name, env),
+            ExprKind::Pipe { .. } => self.pipeline(value, Some(name), env),
+            ExprKind::Call { callee, args } => self.call(callee, args, None, Some(name), value.span, env),
+            _ => match self.eval(value, env) {
+                Entity::Template(t) => self.bind_instance(&t, &name.name),
+                Entity::Poison => Entity::Poison,
+                other => {
+                    let d = Diagnostic::error("wrong-kind", name.span, format!("`as` names the layer that an application makes, but this is {}", other.words()));
+                    self.fail(d)
+                }
+            },
+        }
+    }
+
+    fn call_template(&mut self, template: &Rc<Template<'a>>, args: Arguments<'a>, name: Option<&'a ast::Ident>, span: Span) -> Entity<'a> {
+        let callable = template.callable;
+        if args.positional.iter().chain(args.named.iter().map(|n| &n.1)).any(|g| matches!(g.0, Entity::Poison)) {
+            return Entity::Poison;
+        }
+        let mut bound = template.bound.clone();
+        let mut input_named = false;
+        for (arg, value) in args.named {
+            let Some(n) = callable.params.iter().position(|p| p.name.name == arg.name) else {
+                return self.unknown_argument(callable, arg);
+            };
+            input_named |= is_input(callable, &callable.params[n]);
+            bound[n] = Some(value);
+        }
+        let open: Vec<usize> = (0..bound.len()).filter(|n| bound[*n].is_none()).collect();
+        let settings: Vec<usize> = open.iter().copied().filter(|n| !is_input(callable, &callable.params[*n])).collect();
+        let no_inputs = settings.len() == open.len();
+        let as_template = !no_inputs
+            && !args.piped
+            && !input_named
+            && self.reads_as_template(callable, &bound, (&open, &settings), &args.positional);
+        let order = if as_template { settings } else { open };
+        if args.positional.len() > order.len() {
+            let extra = args.positional[order.len()].1;
+            return self.too_many(callable, extra, args.positional.len(), order.len());
+        }
+        for (n, value) in order.iter().zip(args.positional) {
+            bound[*n] = Some(value);
+        }
+        let wanted = |n: &usize| !as_template || !is_input(callable, &callable.params[*n]);
+        let missing = (0..bound.len()).filter(wanted).find(|n| bound[*n].is_none() && callable.params[*n].default.is_none());
+        if let Some(n) = missing {
+            return self.missing_argument(callable, &callable.params[n], span);
+        }
+        let by_settings = matches!(callable.kind, CallableKind::Init | CallableKind::Schedule | CallableKind::Optimizer);
+        if as_template || by_settings {
+            let filled = Template { callable, bound, instance: template.instance.clone() };
+            return match name {
+                Some(name) => self.bind_instance(&Rc::new(filled), &name.name),
+                None => Entity::Template(Rc::new(filled)),
+            };
+        }
+        self.apply(callable, bound, template.instance.clone(), name, span)
+    }
+
+    /// Whether a call gives settings only: nothing positional could be the first input, or the
+    /// inputs would stay incomplete while the settings are complete.
+    fn reads_as_template(&self, callable: &ast::Callable, bound: &[Option<Given<'a>>], (open, settings): (&[usize], &[usize]), positional: &[Given<'a>]) -> bool {
+        let Some((first, _)) = positional.first() else { return true };
+        let complete = |order: &[usize], all: bool| {
+            positional.len() <= order.len()
+                && callable.params.iter().enumerate().all(|(n, p)| {
+                    let filled = order.iter().take(positional.len()).any(|o| *o == n);
+                    filled || bound[n].is_some() || p.default.is_some() || (!all && is_input(callable, p))
+                })
+        };
+        let param = open.first().map(|n| &callable.params[*n]);
+        let may_be_input = match (first, param) {
+            (Entity::Term(_) | Entity::Record(_) | Entity::Set(_) | Entity::List(_) | Entity::Dims(_), _) => return false,
+            (_, Some(p)) if !is_input(callable, p) => true,
+            (Entity::Number(_) | Entity::Bool(_), Some(p)) => match &p.ty {
+                None => !matches!(callable.kind, CallableKind::Layer | CallableKind::Model),
+                Some(ty) => !matches!(&ty.kind, TypeKind::Tensor { dims, .. } if !dims.is_empty()),
+            },
+            (_, Some(p)) => p.ty.is_none(),
+            (_, None) => false,
+        };
+        !(may_be_input && complete(open, true)) && complete(settings, false) || !may_be_input
+    }
+
+    /// Gives a template an instance of its own under a name.
+    pub fn bind_instance(&mut self, template: &Rc<Template<'a>>, name: &str) -> Entity<'a> {
+        let makes = matches!(template.callable.kind, CallableKind::Layer | CallableKind::Model);
+        if !makes || template.instance.is_some() {
+            return Entity::Template(template.clone());
+        }
+        let name = self.numbered(name);
+        let instance = Some(self.path(&name));
+        Entity::Template(Rc::new(Template { instance, ..(**template).clone() }))
+    }
+
+    /// A local function: an application with all its parameters.
+    pub fn call_lambda(&mut self, lambda: &Rc<Lambda<'a>>, args: Arguments<'a>, span: Span) -> Entity<'a> {
+        let scope = Scope::inside(Some(&lambda.env));
+        let mut values: Vec<Option<Given<'a>>> = vec![None; lambda.params.len()];
+        for (n, value) in args.positional.into_iter().enumerate() {
+            match values.get_mut(n) {
+                Some(slot) => *slot = Some(value),
+                None => {
+                    let d = Diagnostic::error("unknown-argument", value.1, format!("this function has only {} parameters", lambda.params.len()));
+                    return self.fail(d.label(lambda.span, "the function"));
+                }
+            }
+        }
+        for (arg, value) in args.named {
+            match lambda.params.iter().position(|p| p.name.name == arg.name) {
+                Some(n) => values[n] = Some(value),
+                None => {
+                    let d = Diagnostic::error("unknown-argument", arg.span, format!("this function has no parameter `{}`", arg.name));
+                    return self.fail(d.label(lambda.span, "the function"));
+                }
+            }
+        }
+        for (param, value) in lambda.params.iter().zip(values) {
+            let value = match (value, &param.default) {
+                (Some((v, at)), _) => {
+                    let v = self.settle(v, at);
+                    self.shared(v, &param.name.name, at)
+                }
+                (None, Some(default)) => self.eval(default, &scope),
+                (None, None) => {
+                    let d = Diagnostic::error("missing-argument", span, format!("the argument `{}` is missing", param.name.name));
+                    return self.fail(d.label(lambda.span, "the function"));
+                }
+            };
+            scope.bind(&param.name.name, value, param.name.span);
+        }
+        self.body(lambda.body, None, &scope)
+    }
+
+    fn call_primitive(&mut self, primitive: Primitive, args: Arguments<'a>, callee: Span, span: Span) -> Entity<'a> {
+        let arity = match primitive {
+            Primitive::Scalar(_) | Primitive::Size | Primitive::Weights | Primitive::Params => 1,
+            Primitive::Max | Primitive::Min | Primitive::Uniform | Primitive::Normal => 2,
+        };
+        if let Some((name, _)) = args.named.first() {
+            return self.fail(Diagnostic::error("unknown-argument", name.span, format!("this function has no parameter `{}`", name.name)));
+        }
+        let given = args.positional;
+        if given.len() != arity {
+            let code = if given.len() < arity { "missing-argument" } else { "unknown-argument" };
+            let many = if arity == 1 { "one argument" } else { "two arguments" };
+            return self.fail(Diagnostic::error(code, callee, format!("this function takes {many}, but {} are given", given.len())));
+        }
+        let mut given = given.into_iter();
+        let (Some(a), b) = (given.next(), given.next()) else { return Entity::Poison };
+        match (primitive, b) {
+            (Primitive::Scalar(op), _) => self.scalar_function(op, a.0, a.1),
+            (Primitive::Max, Some(b)) => self.extremum(Binary::Max, a, b),
+            (Primitive::Min, Some(b)) => self.extremum(Binary::Min, a, b),
+            (Primitive::Uniform | Primitive::Normal, Some(b)) => self.draw(primitive, a, b, span),
+            (Primitive::Size, _) => self.size(a.0, a.1),
+            (Primitive::Weights | Primitive::Params, _) => self.parameter_set(primitive == Primitive::Weights, &a.0, a.1),
+            _ => Entity::Poison,
+        }
+    }
+
+    fn size(&mut self, entity: Entity<'a>, span: Span) -> Entity<'a> {
+        let dims = match entity {
+            Entity::Poison => return Entity::Poison,
+            Entity::Dims(dims) => dims,
+            Entity::Number(n) => return Entity::Number(n),
+            other => match self.term(other, span) {
+                Some(t) => t.dims,
+                None => return Entity::Poison,
+            },
+        };
+        Entity::Number(super::number::Num::int(dims.iter().fold(1i64, |n, d| n.saturating_mul(*d as i64))))
+    }
+
+    fn unknown_argument(&mut self, callable: &'a ast::Callable, arg: &ast::Ident) -> Entity<'a> {
+        let name = &callable.name.name;
+        let message = format!("the {} `{name}` has no parameter `{}`", kind_word(callable.kind), arg.name);
+        let mut d = Diagnostic::error("unknown-argument", arg.span, message).label(callable.name.span, signature(callable));
+        if let Some(near) = nearest(&arg.name, callable.params.iter().map(|p| p.name.name.as_str())) {
+            d = d.fix(format!("did you mean `{near}`?"), arg.span, near);
+        }
+        self.fail(d)
+    }
+
+    fn too_many(&mut self, callable: &'a ast::Callable, at: Span, given: usize, taken: usize) -> Entity<'a> {
+        let name = &callable.name.name;
+        let d = Diagnostic::error("unknown-argument", at, format!("`{name}` takes {taken} arguments here, but {given} are given"))
+            .label(callable.name.span, signature(callable));
+        self.fail(d)
+    }
+
+    fn missing_argument(&mut self, callable: &'a ast::Callable, param: &ast::Param, span: Span) -> Entity<'a> {
+        let (name, missing) = (&callable.name.name, &param.name.name);
+        let d = Diagnostic::error("missing-argument", span, format!("the argument `{missing}` of `{name}` is missing"))
+            .label(param.name.span, "it has no default")
+            .help(format!("the parameters are {}; write `{missing} = ..`", signature(callable)));
+        self.fail(d)
+    }
+}
+
+/// `f(x, units, bias)`.
+fn signature(callable: &ast::Callable) -> String {
+    let names: Vec<_> = callable.params.iter().map(|p| p.name.name.as_str()).collect();
+    format!("`{}({})`", callable.name.name, names.join(", "))
+}

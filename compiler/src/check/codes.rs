@@ -1,0 +1,30 @@
+//! Every code the checker reports, with one line on what it means; `nnc explain` tells more.
+
+/// Code and meaning, in the order of the alphabet.
+pub const CODES: &[(&str, &str)] = &[
+    ("class-needs-whole-number", "a position or class must be a whole number of known range, but is a real number"),
+    ("cyclic-definition", "something is defined by itself"),
+    ("dimension-not-whole", "a dimension comes out as a fraction"),
+    ("dimension-too-small", "a dimension comes out below 1"),
+    ("duplicate-definition", "a name is defined twice, or an index has the name of something visible"),
+    ("endless-call", "a callable calls itself without end"),
+    ("index-range-conflict", "reads disagree on how far an index runs"),
+    ("index-range-unknown", "nothing says how far an index runs"),
+    ("missing-argument", "a call leaves out an argument that has no default"),
+    ("missing-setting", "a train block does not say something it must"),
+    ("not-known-yet", "a value of the step is used where it is not known, such as in an initial value"),
+    ("not-supported", "a form of the language that this version cannot compile"),
+    ("out-of-bounds", "a read may leave its tensor and does not say what it yields there"),
+    ("param-in-training-if", "a parameter or state exists only in one of the two modes"),
+    ("rank-mismatch", "two tensors, or a tensor and its declaration, differ in their number of dimensions"),
+    ("shape-mismatch", "two tensors, or a tensor and its declaration, differ in an extent"),
+    ("state-per-sample", "the next value of a state differs from sample to sample"),
+    ("too-deep", "the program is nested too deeply or unrolls too far"),
+    ("too-large", "a tensor is too large for any machine"),
+    ("unknown-argument", "a call gives an argument that there is no parameter for"),
+    ("unknown-name", "a name that nothing defines"),
+    ("unknown-setting", "a line of a train or data block that is no setting and that nothing uses"),
+    ("unused-local", "a local definition that nothing uses"),
+    ("unused-value", "an expression whose value is forgotten"),
+    ("wrong-kind", "something of another kind is needed, such as a number where a layer stands"),
+];

@@ -1,0 +1,286 @@
+//! Types as written, with their dimensions as numbers: evaluation of `[c, floor(h / 2), ..s]`,
+//! solving of the variables of a signature from the tensors given, comparison of what is declared
+//! with what came out.
+
+use super::elaborate::Elaborator;
+use super::entity::{Entity, Env, Term, shape_text};
+use super::number::Num;
+use crate::scalar::Kind;
+use crate::typed::Element;
+use grammar::ast::{self, DimExpr, ExprKind, TypeKind};
+use grammar::diagnostic::Diagnostic;
+use grammar::span::Span;
+
+/// Elements of one tensor beyond which it is refused.
+const LARGEST: usize = 1 << 36;
+
+/// A declared type with numbers in it.
+#[derive(Clone, Debug)]
+pub(super) enum Declared {
+    /// A tensor.
+    Tensor { dims: Vec<usize>, element: Element, span: Span },
+    /// A record of types.
+    Record(Vec<(String, Declared)>),
+    /// A word such as `number`, which says nothing of shapes.
+    Word,
+}
+
+impl Declared {
+    /// The extents of a tensor type.
+    pub fn dims(&self) -> Option<&[usize]> {
+        match self {
+            Self::Tensor { dims, .. } => Some(dims),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Elaborator<'a> {
+    /// A type with its dimensions evaluated; `None` after an error.
+    pub fn declared(&mut self, ty: &'a ast::TypeExpr, env: &Env<'a>) -> Option<Declared> {
+        match &ty.kind {
+            TypeKind::Tensor { dims, of } => {
+                let element = match of {
+                    Some(of) => self.element_type(of, env)?,
+                    None => Element::Number,
+                };
+                let mut out = vec![];
+                for dim in dims {
+                    out.extend(self.dim_entry(dim, env)?);
+                }
+                self.size_allowed(&out, ty.span)?;
+                Some(Declared::Tensor { dims: out, element, span: ty.span })
+            }
+            TypeKind::Class(_) => {
+                Some(Declared::Tensor { dims: vec![], element: self.element_type(ty, env)?, span: ty.span })
+            }
+            TypeKind::Record(fields) => {
+                let mut out = vec![];
+                for (name, ty) in fields {
+                    out.push((name.name.clone(), self.declared(ty, env)?));
+                }
+                Some(Declared::Record(out))
+            }
+            TypeKind::Name(_) => Some(Declared::Word),
+            TypeKind::Error => None,
+        }
+    }
+
+    fn size_allowed(&mut self, dims: &[usize], span: Span) -> Option<()> {
+        let size = dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d)).filter(|n| *n <= LARGEST);
+        if size.is_none() {
+            let d = Diagnostic::error("too-large", span, format!("a tensor {} is too large for any machine", shape_text(dims)));
+            self.fail(d);
+        }
+        size.map(|_| ())
+    }
+
+    fn element_type(&mut self, ty: &'a ast::TypeExpr, env: &Env<'a>) -> Option<Element> {
+        match &ty.kind {
+            TypeKind::Class(count) => {
+                let entity = self.eval(count, env);
+                Some(Element::Class(self.extent(&entity, count.span)?))
+            }
+            TypeKind::Name(n) if n == "number" => Some(Element::Number),
+            TypeKind::Name(n) if n == "bool" => Some(Element::Bool),
+            TypeKind::Error => None,
+            _ => {
+                let d = Diagnostic::error("wrong-kind", ty.span, "a tensor's elements are numbers, `of class(n)` or `of bool`");
+                self.fail(d);
+                None
+            }
+        }
+    }
+
+    /// The extents one entry of a tensor type stands for.
+    fn dim_entry(&mut self, dim: &'a DimExpr, env: &Env<'a>) -> Option<Vec<usize>> {
+        match dim {
+            DimExpr::Dim(e) => {
+                let entity = self.eval(e, env);
+                self.extent(&entity, e.span).map(|n| vec![n])
+            }
+            DimExpr::Pack(name) => match env.find(&name.name) {
+                Some((Entity::Dims(dims), _)) => Some(dims),
+                Some((Entity::Poison, _)) => None,
+                _ => {
+                    let d = Diagnostic::error("unknown-name", name.span, format!("there is no pack of dimensions `..{}` here", name.name));
+                    self.fail(d.help(format!("name it after the callable: `fn f[..{0}](x: [..{0}])`", name.name)));
+                    None
+                }
+            },
+        }
+    }
+
+    /// A whole number of at least 1; `None` after an error.
+    pub fn extent(&mut self, entity: &Entity<'a>, span: Span) -> Option<usize> {
+        if let Entity::Number(n) = entity
+            && n.whole().is_none()
+        {
+            let message = format!("this dimension comes out as {}, which is not whole", n.text());
+            let d = Diagnostic::error("dimension-not-whole", span, message)
+                .help("round it with `floor(..)` or `ceil(..)`, or choose sizes that divide");
+            self.fail(d);
+            return None;
+        }
+        let n = self.whole(entity, span)?;
+        match usize::try_from(n).ok().filter(|n| *n >= 1) {
+            Some(n) => Some(n),
+            None => {
+                let d = Diagnostic::error("dimension-too-small", span, format!("this dimension comes out as {n}, but every extent is at least 1"));
+                self.fail(d.note("what is read is smaller than what is taken from it, such as a kernel larger than its image"));
+                None
+            }
+        }
+    }
+
+    /// Binds the dimension variables that the type mentions by name, from the extents of what was
+    /// given; says `false` after an error. Everything else is compared later.
+    pub fn solve(&mut self, ty: &'a ast::TypeExpr, given: &Term, at: Span, callable: &'a ast::Callable, env: &Env<'a>) -> bool {
+        match &ty.kind {
+            TypeKind::Tensor { dims, of } => {
+                if let Some(of) = of {
+                    self.solve_class(of, given, callable, env);
+                }
+                self.solve_dims(dims, given, (ty.span, at), callable, env)
+            }
+            TypeKind::Class(_) => {
+                self.solve_class(ty, given, callable, env);
+                true
+            }
+            _ => true,
+        }
+    }
+
+    fn solve_class(&mut self, ty: &'a ast::TypeExpr, given: &Term, callable: &'a ast::Callable, env: &Env<'a>) {
+        let TypeKind::Class(count) = &ty.kind else { return };
+        let element = self.builder().element(&given.expr, given.kind);
+        if let (ExprKind::Name(name), Element::Class(n)) = (&count.kind, element)
+            && callable.dims.iter().any(|d| d.name.name == *name)
+            && env.find(name).is_none()
+        {
+            env.bind(name, Entity::Number(Num::int(n as i64)), ty.span);
+        }
+    }
+
+    fn solve_dims(&mut self, dims: &'a [DimExpr], given: &Term, (declared, at): (Span, Span), callable: &'a ast::Callable, env: &Env<'a>) -> bool {
+        let singles = dims.iter().filter(|d| matches!(d, DimExpr::Dim(_))).count();
+        let packs = dims.len() - singles;
+        let fits = if packs == 0 { given.dims.len() == singles } else { given.dims.len() >= singles };
+        if !fits {
+            self.rank_mismatch(dims, given, declared, at, callable);
+            return false;
+        }
+        let spread = given.dims.len() - singles;
+        let mut place = 0;
+        for dim in dims {
+            match dim {
+                DimExpr::Dim(e) => {
+                    if let ExprKind::Name(name) = &e.kind
+                        && callable.dims.iter().any(|d| !d.pack && d.name.name == *name)
+                        && env.find(name).is_none()
+                    {
+                        env.bind(name, Entity::Number(Num::int(given.dims[place] as i64)), e.span);
+                    }
+                    place += 1;
+                }
+                DimExpr::Pack(name) => {
+                    let width = match env.find(&name.name) {
+                        Some((Entity::Dims(known), _)) => known.len(),
+                        _ => {
+                            env.bind(&name.name, Entity::Dims(given.dims[place..place + spread].to_vec()), name.span);
+                            spread
+                        }
+                    };
+                    place += width;
+                }
+            }
+        }
+        true
+    }
+
+    fn rank_mismatch(&mut self, dims: &'a [DimExpr], given: &Term, declared: Span, at: Span, callable: &'a ast::Callable) {
+        let name = &callable.name.name;
+        let singles = dims.iter().filter(|d| matches!(d, DimExpr::Dim(_))).count();
+        let least = if singles < dims.len() { "at least " } else { "" };
+        let many = if singles == 1 { "dimension" } else { "dimensions" };
+        let shape = shape_text(&given.dims);
+        let message = format!("`{name}` takes a tensor of {least}{singles} {many}, but is given one of {} ({shape})", given.dims.len());
+        let mut d = Diagnostic::error("rank-mismatch", at, message).here(format!("this is {shape}"));
+        if given.origin != at {
+            d = d.label(given.origin, format!("the shape {shape} comes from here"));
+        }
+        d = d.label(declared, "declared here");
+        if let (true, Some(help)) = (singles == 1 && given.dims.len() > 1, self.items.reshaper()) {
+            d = d.help(format!("make one vector of it first: `.. |> {help} |> {name}(..)`"));
+        }
+        self.fail(d);
+    }
+
+    /// Compares what was given to a parameter, or came out of a body, with its type. Says `false`
+    /// after an error. `what` begins the message.
+    pub fn conforms(&mut self, declared: &Declared, given: &Entity<'a>, at: Span, what: &str) -> bool {
+        match (declared, given) {
+            (_, Entity::Poison) => false,
+            (Declared::Word, _) => true,
+            (Declared::Tensor { dims, element, span }, Entity::Term(term)) => self.tensor_conforms(dims, *element, *span, term, at, what),
+            (Declared::Tensor { dims, .. }, Entity::Number(_) | Entity::Bool(_)) if dims.is_empty() => true,
+            (Declared::Record(types), Entity::Record(values)) => {
+                types.iter().all(|(name, ty)| match values.iter().find(|v| v.0 == *name) {
+                    Some((_, value)) => self.conforms(ty, value, at, &format!("{what}, field `{name}`,")),
+                    None => {
+                        self.fail(Diagnostic::error("missing-argument", at, format!("{what} has no field `{name}`")));
+                        false
+                    }
+                })
+            }
+            (Declared::Tensor { dims, span, .. }, other) => {
+                let message = format!("{what} should be a tensor {}, but is {}", shape_text(dims), other.words());
+                self.fail(Diagnostic::error("wrong-kind", at, message).label(*span, "declared here"));
+                false
+            }
+            (Declared::Record(_), other) => {
+                self.fail(Diagnostic::error("wrong-kind", at, format!("{what} should be a record, but is {}", other.words())));
+                false
+            }
+        }
+    }
+
+    fn tensor_conforms(&mut self, dims: &[usize], element: Element, span: Span, term: &Term, at: Span, what: &str) -> bool {
+        if term.dims != dims {
+            let code = if term.dims.len() == dims.len() { "shape-mismatch" } else { "rank-mismatch" };
+            let (wanted, is) = (shape_text(dims), shape_text(&term.dims));
+            let mut d = Diagnostic::error(code, at, format!("{what} should have shape {wanted}, but has {is}"))
+                .here(format!("this is {is}"))
+                .label(span, format!("declared here, {wanted} with the numbers of this use"));
+            if term.origin != at && term.origin != span {
+                d = d.label(term.origin, format!("the shape {is} comes from here"));
+            }
+            self.fail(d);
+            return false;
+        }
+        let is = self.builder().element(&term.expr, term.kind);
+        match (element, is) {
+            (Element::Class(n), Element::Class(m)) if n != m && !(m < n && self.is_computed(term)) => {
+                let d = Diagnostic::error("shape-mismatch", at, format!("{what} should be one of {n} classes, but has {m}"))
+                    .label(span, format!("declared here, {n} classes with the numbers of this use"))
+                    .label(term.origin, format!("{m} classes come from here"));
+                self.fail(d);
+                false
+            }
+            (Element::Class(_), Element::Number | Element::Bool) => {
+                let d = Diagnostic::error("class-needs-whole-number", at, format!("{what} should be a class, a whole number of known range, but is a real number"))
+                    .label(span, "declared here")
+                    .label(term.origin, "this comes from here")
+                    .help("declare a label with its number of classes: `y: class(10) = label`");
+                self.fail(d);
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether the elements are computed from indices rather than read from data.
+    fn is_computed(&self, term: &Term) -> bool {
+        term.kind == Kind::Int && !matches!(term.expr, crate::typed::Expr::Read { .. })
+    }
+}

@@ -1,0 +1,250 @@
+//! Where an index stands alone: the reads that say how far it runs. Guarded reads and reads under
+//! a condition that mentions the index say nothing.
+
+use super::elaborate::Elaborator;
+use super::entity::{Entity, Env};
+use grammar::ast::{self, Expr, ExprKind, IndexArg, StmtKind};
+use grammar::span::Span;
+
+/// The index looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'n> {
+    /// Its name.
+    pub name: &'n str,
+    /// Whether it is a pack.
+    pub pack: bool,
+}
+
+/// A read where it stands alone.
+pub(super) struct Found {
+    /// The extent, or the extents of a pack.
+    pub dims: Vec<usize>,
+    /// The read.
+    pub span: Span,
+}
+
+/// Collects the reads in `expr` where the index stands alone.
+pub(super) fn reads_alone<'a>(s: &mut Elaborator<'a>, wanted: Wanted, expr: &'a Expr, env: &Env<'a>, found: &mut Vec<Found>) {
+    match &expr.kind {
+        ExprKind::Index { base, at } => {
+            if let Some(dims) = extents(s, base, env) {
+                positions(wanted, at, &dims, env, expr.span, found);
+            }
+            reads_alone(s, wanted, base, env, found);
+            at.iter().for_each(|a| inside_position(s, wanted, a, env, found));
+        }
+        ExprKind::Select { condition, then, otherwise } => {
+            reads_alone(s, wanted, condition, env, found);
+            if !mentions(condition, wanted.name) {
+                reads_alone(s, wanted, then, env, found);
+                reads_alone(s, wanted, otherwise, env, found);
+            }
+        }
+        ExprKind::Reduce { indices, body, .. } if !indices.iter().any(|i| i.name.name == wanted.name) => {
+            reads_alone(s, wanted, body, env, found);
+        }
+        ExprKind::Guarded { .. } | ExprKind::Reduce { .. } => {}
+        _ => children(expr, &mut |e| reads_alone(s, wanted, e, env, found)),
+    }
+}
+
+fn inside_position<'a>(s: &mut Elaborator<'a>, wanted: Wanted, at: &'a IndexArg, env: &Env<'a>, found: &mut Vec<Found>) {
+    match at {
+        IndexArg::Expr(e) => reads_alone(s, wanted, e, env, found),
+        IndexArg::Pack(_) => {}
+        IndexArg::Combine { parts, .. } => parts.iter().for_each(|p| inside_position(s, wanted, p, env, found)),
+    }
+}
+
+/// Matches the positions of one read with the tensor's extents.
+fn positions(
+    wanted: Wanted,
+    at: &[IndexArg],
+    dims: &[usize],
+    env: &Env<'_>,
+    span: Span,
+    found: &mut Vec<Found>,
+) {
+    let mut place = 0;
+    for (n, arg) in at.iter().enumerate() {
+        let width = match arg {
+            IndexArg::Pack(name) if name.name == wanted.name && wanted.pack => {
+                let after: usize = at[n + 1..].iter().map(|a| width_of(a, env).unwrap_or(1)).sum();
+                let width = dims.len().saturating_sub(place + after);
+                if let Some(part) = dims.get(place..place + width) {
+                    found.push(Found { dims: part.to_vec(), span });
+                }
+                width
+            }
+            IndexArg::Expr(Expr { kind: ExprKind::Name(name), .. }) if name == wanted.name && !wanted.pack => {
+                if let Some(extent) = dims.get(place) {
+                    found.push(Found { dims: vec![*extent], span });
+                }
+                1
+            }
+            other => match width_of(other, env) {
+                Some(width) => width,
+                // A pack that is not bound yet takes what the positions after it leave.
+                None => {
+                    let after: usize = at[n + 1..].iter().map(|a| width_of(a, env).unwrap_or(1)).sum();
+                    dims.len().saturating_sub(place + after)
+                }
+            },
+        };
+        place += width;
+    }
+}
+
+fn width_of(arg: &IndexArg, env: &Env<'_>) -> Option<usize> {
+    match arg {
+        IndexArg::Pack(name) => match env.find(&name.name) {
+            Some((Entity::IndexPack(ids), _)) => Some(ids.len()),
+            _ => None,
+        },
+        _ => Some(1),
+    }
+}
+
+/// The extents of what is read, where they are known without elaborating it.
+fn extents<'a>(s: &mut Elaborator<'a>, base: &'a Expr, env: &Env<'a>) -> Option<Vec<usize>> {
+    match &base.kind {
+        ExprKind::Name(name) => match env.find(name)?.0 {
+            Entity::Term(t) => Some(t.dims),
+            local @ (Entity::Local(_) | Entity::Field(_)) => match s.settle(local, base.span) {
+                Entity::Term(t) => Some(t.dims),
+                _ => None,
+            },
+            Entity::List(items) => Some(vec![items.len()]),
+            _ => None,
+        },
+        ExprKind::Paren(e) | ExprKind::Sample { base: e, .. } => extents(s, e, env),
+        ExprKind::Field { base, field } => {
+            let ExprKind::Name(name) = &base.kind else { return None };
+            let Entity::Record(fields) = env.find(name)?.0 else { return None };
+            match &fields.iter().find(|f| f.0 == field.name)?.1 {
+                Entity::Term(t) => Some(t.dims.clone()),
+                _ => None,
+            }
+        }
+        ExprKind::Index { base, at } if at.iter().all(|a| !matches!(a, IndexArg::Pack(_))) => {
+            extents(s, base, env).and_then(|d| d.get(at.len()..).map(<[usize]>::to_vec))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the name occurs in the expression.
+pub(super) fn mentions(expr: &Expr, name: &str) -> bool {
+    if matches!(&expr.kind, ExprKind::Name(n) if n == name) {
+        return true;
+    }
+    let mut found = false;
+    children(expr, &mut |e| found |= mentions(e, name));
+    found
+}
+
+/// Calls `f` on the direct parts of an expression, those in blocks included.
+pub(super) fn children<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
+    match &expr.kind {
+        ExprKind::Number { .. } | ExprKind::Bool(_) | ExprKind::Text(_) | ExprKind::Name(_) | ExprKind::Error => {}
+        ExprKind::Call { callee, args } => {
+            f(callee);
+            args.iter().for_each(|a| f(&a.value));
+        }
+        ExprKind::Index { base, at } => {
+            f(base);
+            at.iter().for_each(|a| index_children(a, f));
+        }
+        ExprKind::Guarded { read: a, otherwise: b }
+        | ExprKind::Sample { base: a, at: b }
+        | ExprKind::Binary { left: a, right: b, .. }
+        | ExprKind::Pipe { input: a, call: b }
+        | ExprKind::On { rule: a, set: b }
+        | ExprKind::Over { value: a, set: b } => {
+            f(a);
+            f(b);
+        }
+        ExprKind::Field { base: e, .. }
+        | ExprKind::Unary { value: e, .. }
+        | ExprKind::As { value: e, .. }
+        | ExprKind::GradAt(e)
+        | ExprKind::Paren(e) => f(e),
+        ExprKind::Reduce { indices, body, .. } => {
+            indices.iter().for_each(|i| i.range.iter().chain(&i.set).for_each(&mut *f));
+            f(body);
+        }
+        ExprKind::Select { condition, then, otherwise } => {
+            f(condition);
+            f(then);
+            f(otherwise);
+        }
+        ExprKind::If { condition, then, otherwise } => {
+            f(condition);
+            block_children(then, f);
+            otherwise.iter().for_each(|b| block_children(b, f));
+        }
+        ExprKind::For { from, to, carry, body, .. } => {
+            f(from);
+            f(to);
+            carry.iter().for_each(|c| f(&c.1));
+            block_children(body, f);
+        }
+        ExprKind::Scan { sequence, carry, body, .. } => {
+            f(sequence);
+            carry.iter().for_each(|c| f(&c.1));
+            block_children(body, f);
+        }
+        ExprKind::Lambda { body, .. } => match &**body {
+            ast::Body::Expr { value, wheres } => {
+                f(value);
+                wheres.iter().for_each(|s| stmt_children(s, f));
+            }
+            ast::Body::Block(block) => block_children(block, f),
+            ast::Body::ByRank { then, otherwise, .. } => {
+                block_children(then, f);
+                otherwise.iter().for_each(|b| block_children(b, f));
+            }
+        },
+        ExprKind::Record(fields) => fields.iter().for_each(|x| f(&x.1)),
+        ExprKind::List(items) | ExprKind::Sequence(items) => items.iter().for_each(f),
+    }
+}
+
+fn index_children<'a>(arg: &'a IndexArg, f: &mut dyn FnMut(&'a Expr)) {
+    match arg {
+        IndexArg::Expr(e) => f(e),
+        IndexArg::Pack(_) => {}
+        IndexArg::Combine { parts, .. } => parts.iter().for_each(|p| index_children(p, f)),
+    }
+}
+
+fn block_children<'a>(block: &'a ast::Block, f: &mut dyn FnMut(&'a Expr)) {
+    block.stmts.iter().for_each(|s| stmt_children(s, f));
+}
+
+fn stmt_children<'a>(stmt: &'a ast::Stmt, f: &mut dyn FnMut(&'a Expr)) {
+    match &stmt.kind {
+        StmtKind::Param { init: e, .. } | StmtKind::State { init: e, .. } | StmtKind::Draw { dist: e, .. } | StmtKind::Expr(e) => f(e),
+        StmtKind::Define { lhs, value } | StmtKind::Accumulate { lhs, value, .. } => {
+            lhs.indices.iter().flatten().for_each(|a| index_children(a, f));
+            f(value);
+        }
+        StmtKind::Error => {}
+    }
+}
+
+impl<'a> Elaborator<'a> {
+    /// Whether a name in the expression stands for something that went wrong before, so that a
+    /// missing range is no error of its own.
+    pub fn mentions_poison(&self, expr: &'a Expr, env: &Env<'a>) -> bool {
+        if let ExprKind::Name(name) = &expr.kind {
+            return match env.find(name) {
+                Some((entity, _)) => matches!(entity, Entity::Poison),
+                None => self.item(name, expr.span).is_none() && !super::eval::is_builtin(name),
+            };
+        }
+        let mut found = false;
+        children(expr, &mut |e| found |= self.mentions_poison(e, env));
+        found
+    }
+}

@@ -1,0 +1,133 @@
+//! The settings of a train block that are plain numbers.
+
+use super::elaborate::Elaborator;
+use super::entity::{Entity, Env};
+use super::train::entries;
+use crate::typed::{Settings, Stopping};
+use grammar::ast::{self, Arg, ExprKind};
+use grammar::diagnostic::Diagnostic;
+
+impl<'a> Elaborator<'a> {
+    /// All numeric settings; `None` after an error.
+    pub fn settings(&mut self, block: &'a ast::Train, has_data: bool, env: &Env<'a>) -> Option<Settings> {
+        let errors = self.sink.errors();
+        let batch = self.count(block, "batch", env);
+        let epochs = self.count(block, "epochs", env);
+        let steps = self.count(block, "steps", env);
+        let seed = self.seed(block, env);
+        let shuffle = self.shuffle(block, env);
+        let valid_share = self.valid_share(block, env);
+        let stop = self.stopping(block, env);
+        if has_data && entries(block, "batch").next().is_none() {
+            self.need(block, "how many samples a minibatch has", "batch = 64");
+        }
+        let lasts = entries(block, "epochs").chain(entries(block, "steps")).next().is_some();
+        if !lasts {
+            let example = if has_data { "epochs = 10" } else { "steps = 200" };
+            self.need(block, "how long to train", example);
+        }
+        (self.sink.errors() == errors).then_some(Settings { batch, epochs, steps, seed, valid_share, stop, shuffle })
+    }
+
+    fn need(&mut self, block: &'a ast::Train, what: &str, example: &str) {
+        let d = Diagnostic::error("missing-setting", block.name.span, format!("the train block `{}` does not say {what}", block.name.name))
+            .here(format!("`{}` is missing", example.split(' ').next().unwrap_or(example)))
+            .help(format!("add a line such as `{example}`"));
+        self.fail(d);
+    }
+
+    fn count(&mut self, block: &'a ast::Train, name: &'a str, env: &Env<'a>) -> Option<usize> {
+        let entry = entries(block, name).next()?;
+        let entity = self.eval(&entry.value, env);
+        let n = self.whole(&entity, entry.value.span)?;
+        if n < 1 {
+            self.fail(Diagnostic::error("wrong-kind", entry.value.span, format!("`{name}` must be at least 1, but is {n}")));
+        }
+        usize::try_from(n).ok()
+    }
+
+    fn seed(&mut self, block: &'a ast::Train, env: &Env<'a>) -> u64 {
+        let Some(entry) = entries(block, "seed").next() else { return 0 };
+        let entity = self.eval(&entry.value, env);
+        match self.whole(&entity, entry.value.span).map(u64::try_from) {
+            Some(Ok(seed)) => seed,
+            Some(Err(_)) => {
+                self.fail(Diagnostic::error("wrong-kind", entry.value.span, "a seed is a whole number that is not negative"));
+                0
+            }
+            None => 0,
+        }
+    }
+
+    fn shuffle(&mut self, block: &'a ast::Train, env: &Env<'a>) -> bool {
+        let Some(entry) = entries(block, "shuffle").next() else { return true };
+        match self.eval(&entry.value, env) {
+            Entity::Bool(b) => b,
+            Entity::Poison => true,
+            other => {
+                self.fail(Diagnostic::error("wrong-kind", entry.value.span, format!("`shuffle` is `true` or `false`, but this is {}", other.words())));
+                true
+            }
+        }
+    }
+
+    /// `valid = split(0.1)`.
+    fn valid_share(&mut self, block: &'a ast::Train, env: &Env<'a>) -> Option<f64> {
+        let entry = entries(block, "valid").next()?;
+        let share = match &entry.value.kind {
+            ExprKind::Call { callee, args } if is_name(callee, "split") && args.len() == 1 => self.eval(&args[0].value, env),
+            _ => Entity::Nothing,
+        };
+        match share {
+            Entity::Number(n) if n.value > 0.0 && n.value < 1.0 => Some(n.value),
+            Entity::Poison => None,
+            _ => {
+                let d = Diagnostic::error("wrong-kind", entry.value.span, "`valid` says which share of the training split is kept for validation")
+                    .help("write `valid = split(0.1)`, a share between 0 and 1");
+                self.fail(d);
+                None
+            }
+        }
+    }
+
+    /// `stop = early_stopping(monitor = valid.loss, patience = 3)`.
+    fn stopping(&mut self, block: &'a ast::Train, env: &Env<'a>) -> Option<Stopping> {
+        let entry = entries(block, "stop").next()?;
+        let help = "write `stop = early_stopping(monitor = valid.loss, patience = 3)`";
+        let ExprKind::Call { callee, args } = &entry.value.kind else { return self.bad_stop(entry, help) };
+        if !is_name(callee, "early_stopping") {
+            return self.bad_stop(entry, help);
+        }
+        let monitor = match argument(args, "monitor", 0).map(|e| &e.kind) {
+            Some(ExprKind::Field { base, field }) => match &base.kind {
+                ExprKind::Name(split) => format!("{split}.{}", field.name),
+                _ => return self.bad_stop(entry, help),
+            },
+            None => "valid.loss".to_string(),
+            _ => return self.bad_stop(entry, help),
+        };
+        let patience = match argument(args, "patience", 1) {
+            Some(e) => {
+                let entity = self.eval(e, env);
+                usize::try_from(self.whole(&entity, e.span)?).ok()?
+            }
+            None => return self.bad_stop(entry, help),
+        };
+        Some(Stopping { monitor, patience })
+    }
+
+    fn bad_stop(&mut self, entry: &'a ast::TrainEntry, help: &str) -> Option<Stopping> {
+        let d = Diagnostic::error("wrong-kind", entry.value.span, "`stop` says what is watched and for how many epochs");
+        self.fail(d.help(help));
+        None
+    }
+}
+
+fn is_name(expr: &ast::Expr, name: &str) -> bool {
+    matches!(&expr.kind, ExprKind::Name(n) if n == name)
+}
+
+fn argument<'a>(args: &'a [Arg], name: &str, place: usize) -> Option<&'a ast::Expr> {
+    let named = args.iter().find(|a| a.name.as_ref().is_some_and(|n| n.name == name));
+    named.or_else(|| args.get(place).filter(|a| a.name.is_none())).map(|a| &a.value)
+}

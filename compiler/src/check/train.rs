@@ -1,0 +1,272 @@
+//! A `train` block: which entries are settings and which are locals, the two forward passes, and
+//! the assembly of the typed tree.
+
+use super::elaborate::{Elaborator, Progress, TrainScope};
+use super::entity::{Entity, Env, PassKind, Scope, Term};
+use super::finish::finished;
+use super::report::nearest;
+use crate::typed::{DataSet, Outcome, Settings, Train};
+use grammar::ast::{self, CallableKind, ExprKind, TrainEntry};
+use grammar::diagnostic::Diagnostic;
+use grammar::span::Span;
+use std::collections::BTreeSet;
+
+/// The settings of a train block; any other name is a local.
+pub(super) const SETTINGS: [&str; 13] = [
+    "data", "objective", "optimizer", "clip", "metrics", "valid", "stop", "batch", "epochs", "steps", "seed", "shuffle",
+    "freeze",
+];
+
+/// What the forward passes need of the entries.
+struct Forward<'a> {
+    objectives: Vec<&'a TrainEntry>,
+    metrics: Option<&'a TrainEntry>,
+}
+
+impl<'a> Elaborator<'a> {
+    /// Elaborates a train block; `None` where it has errors.
+    pub fn train(&mut self, block: &'a ast::Train) -> Option<Train> {
+        let errors = self.sink.errors();
+        let env = Scope::inside(None);
+        let (data, fields) = self.data_of(block, &env);
+        for (n, field) in fields.iter().enumerate() {
+            env.bind(&field.name, Entity::Field(n), field.span);
+        }
+        self.bind_locals(block, &env);
+        self.train = Some(TrainScope {
+            block,
+            env: env.clone(),
+            progress: vec![Progress::Waiting; block.entries.len()],
+            used: BTreeSet::new(),
+            fields,
+            several_models: self.counts_models(block) > 1,
+        });
+        let settings = self.settings(block, data.is_some(), &env);
+        let forward = Forward { objectives: entries(block, "objective").collect(), metrics: entries(block, "metrics").next() };
+        self.require(block, "objective", "what is minimised", "objective = loss_of(prediction, target)");
+        self.require(block, "optimizer", "how parameters move", "optimizer = rule(lr = 0.1)");
+        self.forward_passes(&forward, &env);
+        self.freeze(block, &env);
+        let objectives = self.objective_of_each(&forward, &env);
+        if let Some(optimizer) = entries(block, "optimizer").next() {
+            let clip = entries(block, "clip").next().map(|e| &e.value);
+            self.update_pass(&optimizer.value, clip, &objectives, &env);
+        }
+        self.unused_locals(block);
+        if self.sink.errors() > errors {
+            return None;
+        }
+        Some(self.assembled(block, data, settings?))
+    }
+
+    fn bind_locals(&mut self, block: &'a ast::Train, env: &Env<'a>) {
+        for (n, entry) in block.entries.iter().enumerate() {
+            let name = &entry.lhs.name;
+            let earlier = block.entries[..n].iter().find(|e| e.lhs.name.name == name.name && e.label.as_ref().map(|l| &l.name) == entry.label.as_ref().map(|l| &l.name));
+            if let Some(earlier) = earlier {
+                let d = Diagnostic::error("duplicate-definition", name.span, format!("`{}` is given twice", name.name))
+                    .label(earlier.lhs.name.span, "first given here")
+                    .help("remove one of the two");
+                self.fail(d);
+                continue;
+            }
+            if !SETTINGS.contains(&name.name.as_str()) {
+                env.bind(&name.name, Entity::Local(n), name.span);
+            }
+        }
+    }
+
+    /// Different models named in the block, other than through instances of their own.
+    fn counts_models(&self, block: &'a ast::Train) -> usize {
+        let mut models = BTreeSet::new();
+        for entry in &block.entries {
+            let bound = matches!(&entry.value.kind, ExprKind::Name(_)) && !SETTINGS.contains(&entry.lhs.name.name.as_str());
+            if !bound {
+                self.models_in(&entry.value, &mut models);
+            }
+        }
+        models.len()
+    }
+
+    fn models_in(&self, expr: &'a ast::Expr, out: &mut BTreeSet<&'a str>) {
+        if let ExprKind::Name(name) = &expr.kind
+            && self.items.callable(name, expr.span).is_some_and(|c| c.kind == CallableKind::Model)
+        {
+            out.insert(name);
+        }
+        super::ranges::children(expr, &mut |e| self.models_in(e, out));
+    }
+
+    fn require(&mut self, block: &'a ast::Train, name: &str, what: &str, example: &str) {
+        if entries(block, name).next().is_none() {
+            let d = Diagnostic::error("missing-setting", block.name.span, format!("the train block `{}` does not say {what}", block.name.name))
+                .help(format!("add a line such as `{example}`"));
+            let near = nearest(name, block.entries.iter().map(|e| e.lhs.name.name.as_str()));
+            let entry = block.entries.iter().find(|e| Some(e.lhs.name.name.as_str()) == near);
+            match entry {
+                // The misspelt line is reported as an unknown setting.
+                Some(_) => {}
+                None => {
+                    self.fail(d);
+                }
+            }
+        }
+    }
+
+    /// Both forward passes. If a set of parameters was asked for before all were known, training
+    /// is elaborated once more, now that they are.
+    fn forward_passes(&mut self, forward: &Forward<'a>, env: &Env<'a>) {
+        self.forward_pass(PassKind::Training, forward, env);
+        if self.tables.asked.is_some_and(|n| n < self.tables.parameters.len()) && self.sink.errors() == 0 {
+            self.forward_pass(PassKind::Training, forward, env);
+        }
+        let known = self.tables.parameters.len();
+        self.forward_pass(PassKind::Evaluation, forward, env);
+        if let Some(extra) = self.tables.parameters.get(known) {
+            let p = extra.parameter.clone();
+            let message = format!("the parameter `{}` exists only in evaluation; both modes have the same parameters", p.path);
+            self.fail(Diagnostic::error("param-in-training-if", p.span, message).label(p.instance, "made here"));
+        }
+    }
+
+    fn forward_pass(&mut self, pass: PassKind, forward: &Forward<'a>, env: &Env<'a>) {
+        self.begin(pass);
+        for (n, entry) in forward.objectives.iter().enumerate() {
+            let value = match &entry.value.kind {
+                ExprKind::Over { value, .. } => value,
+                _ => &entry.value,
+            };
+            let entity = self.eval(value, env);
+            let name = entry.label.as_ref().map_or("objective", |l| &l.name);
+            if let Some(term) = self.single_number(entity, value.span, "the objective") {
+                self.outcome(Outcome::Objective(n), &term, name, value.span);
+            }
+        }
+        if let Some(entry) = forward.metrics {
+            self.metrics(entry, env);
+        }
+        if pass == PassKind::Evaluation {
+            self.outputs();
+        }
+    }
+
+    fn outcome(&mut self, outcome: Outcome, term: &Term, name: &str, span: Span) {
+        let whole = self.builder().whole(term);
+        if let Some(id) = whole.or_else(|| self.builder().define(term, name, span).map(|d| d.0)) {
+            self.builder().outcome(outcome, id);
+        }
+    }
+
+    fn single_number(&mut self, entity: Entity<'a>, span: Span, what: &str) -> Option<Term> {
+        let term = self.float_term(entity, span)?;
+        if !term.dims.is_empty() {
+            let shape = super::entity::shape_text(&term.dims);
+            let d = Diagnostic::error("shape-mismatch", span, format!("{what} must be a single number, but this is a tensor {shape}"))
+                .label(term.origin, format!("the shape {shape} comes from here"))
+                .help("reduce it: `sum[i] ..` or `mean[i] ..`");
+            self.fail(d);
+            return None;
+        }
+        Some(term)
+    }
+
+    /// `metrics = { name = e }`, or a single call, named after what is called.
+    fn metrics(&mut self, entry: &'a TrainEntry, env: &Env<'a>) {
+        let single;
+        let list: Vec<(&str, &'a ast::Expr)> = match &entry.value.kind {
+            ExprKind::Record(fields) => fields.iter().map(|(n, e)| (n.name.as_str(), e)).collect(),
+            ExprKind::Call { callee, .. } => {
+                single = match &callee.kind {
+                    ExprKind::Name(n) => n.as_str(),
+                    _ => "metric",
+                };
+                vec![(single, &entry.value)]
+            }
+            _ => {
+                let d = Diagnostic::error("wrong-kind", entry.value.span, "metrics are a record of names and values");
+                self.fail(d.help("write `metrics = { name = expression }`"));
+                return;
+            }
+        };
+        for (name, expr) in list {
+            let entity = self.eval(expr, env);
+            if let Some(term) = self.single_number(entity, expr.span, "a metric") {
+                self.outcome(Outcome::Metric(name.to_string()), &term, name, expr.span);
+            }
+        }
+    }
+
+    /// Locals that are tensors can be asked for by name.
+    fn outputs(&mut self) {
+        let Some(train) = &self.train else { return };
+        let done: Vec<_> = train.progress.iter().zip(&train.block.entries).filter_map(|(p, e)| match p {
+            Progress::Done(Entity::Term(t)) => Some((t.clone(), e.lhs.name.clone())),
+            _ => None,
+        }).collect();
+        for (term, name) in done {
+            self.outcome(Outcome::Output(name.name.clone()), &term, &name.name, name.span);
+        }
+    }
+
+    fn freeze(&mut self, block: &'a ast::Train, env: &Env<'a>) {
+        let Some(entry) = entries(block, "freeze").next() else { return };
+        if let Some(set) = self.set_setting(&entry.value, env) {
+            set.into_iter().for_each(|p| self.tables.parameters[p].parameter.frozen = true);
+        }
+    }
+
+    /// Which objective moves each parameter: the one `over` a set with it, else the first.
+    fn objective_of_each(&mut self, forward: &Forward<'a>, env: &Env<'a>) -> Vec<usize> {
+        let mut out = vec![0; self.tables.parameters.len()];
+        for (n, entry) in forward.objectives.iter().enumerate() {
+            if let ExprKind::Over { set, .. } = &entry.value.kind {
+                let set = self.set_setting(set, env).unwrap_or_default();
+                set.into_iter().for_each(|p| out[p] = n);
+            }
+        }
+        out
+    }
+
+    /// A local that nothing uses is most often a misspelt setting.
+    fn unused_locals(&mut self, block: &'a ast::Train) {
+        let used = self.train.as_ref().map(|t| t.used.clone()).unwrap_or_default();
+        for (n, entry) in block.entries.iter().enumerate() {
+            let name = &entry.lhs.name;
+            if SETTINGS.contains(&name.name.as_str()) || used.contains(&n) {
+                continue;
+            }
+            let mut d = Diagnostic::error("unknown-setting", name.span, format!("`{}` is no setting, and nothing uses it", name.name));
+            d = match nearest(&name.name, SETTINGS) {
+                Some(near) => d.fix(format!("did you mean `{near}`?"), name.span, near),
+                None => d.note(format!("the settings are {}", SETTINGS.join(", "))),
+            };
+            self.fail(d);
+        }
+    }
+
+    fn assembled(&mut self, block: &'a ast::Train, data: Option<DataSet>, settings: Settings) -> Train {
+        let tables = std::mem::take(&mut self.tables);
+        let mut passes = self.builders.drain(..).map(|b| finished(b.pass));
+        let mut next = || passes.next().unwrap_or_default();
+        let (init, training, evaluation, update) = (next(), next(), next(), next());
+        Train {
+            name: block.name.name.clone(),
+            data,
+            fields: tables.fields,
+            parameters: tables.parameters.into_iter().map(|p| p.parameter).collect(),
+            states: tables.states,
+            slots: tables.slots,
+            init,
+            training,
+            evaluation,
+            update,
+            settings,
+            span: block.name.span,
+        }
+    }
+}
+
+/// The entries of that name.
+pub(super) fn entries<'a>(block: &'a ast::Train, name: &'a str) -> impl Iterator<Item = &'a TrainEntry> {
+    block.entries.iter().filter(move |e| e.lhs.name.name == name)
+}

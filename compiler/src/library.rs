@@ -1,0 +1,42 @@
+//! The standard library's text, carried inside the compiler. What it defines is source like any
+//! other; nothing in this crate knows its names.
+
+use grammar::ast::File;
+use grammar::diagnostic::Diagnostic;
+use grammar::span::Sources;
+
+/// Each file's shown name and text.
+pub const TEXTS: &[(&str, &str)] = &[
+    ("std/activations.nn", include_str!("../std/activations.nn")),
+    ("std/conv.nn", include_str!("../std/conv.nn")),
+    ("std/dense.nn", include_str!("../std/dense.nn")),
+    ("std/dropout.nn", include_str!("../std/dropout.nn")),
+    ("std/init.nn", include_str!("../std/init.nn")),
+    ("std/losses.nn", include_str!("../std/losses.nn")),
+    ("std/metrics.nn", include_str!("../std/metrics.nn")),
+    ("std/norm.nn", include_str!("../std/norm.nn")),
+    ("std/optimizers.nn", include_str!("../std/optimizers.nn")),
+    ("std/pool.nn", include_str!("../std/pool.nn")),
+    ("std/schedules.nn", include_str!("../std/schedules.nn")),
+    ("std/sets.nn", include_str!("../std/sets.nn")),
+    ("std/shape.nn", include_str!("../std/shape.nn")),
+];
+
+/// The embedded library as pairs of name and text.
+#[must_use]
+pub fn texts() -> Vec<(String, String)> {
+    TEXTS.iter().map(|(name, text)| ((*name).to_string(), (*text).to_string())).collect()
+}
+
+/// Parses a library (the embedded one or another) and adds its texts to the sources.
+pub fn parse(sources: &mut Sources, texts: &[(String, String)]) -> (Vec<File>, Vec<Diagnostic>) {
+    let mut files = vec![];
+    let mut diagnostics = vec![];
+    for (name, text) in texts {
+        let id = sources.add(name.clone(), text.clone());
+        let (file, found) = grammar::parse(id, text);
+        files.push(file);
+        diagnostics.extend(found);
+    }
+    (files, diagnostics)
+}

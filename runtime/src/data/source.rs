@@ -1,0 +1,69 @@
+//! Calls the loader or source that the catalogue names.
+
+use super::arguments::Arguments;
+use super::catalogue::{LOADERS, SOURCES};
+use super::error::{DataError, Kind, Result};
+use super::files::Files;
+use super::spec::Call;
+use super::table::{Column, Table};
+use super::{csv, digits, generate, idx, mnist1d, npy};
+
+/// The samples that a loader call yields.
+///
+/// # Errors
+/// If the call is not as the catalogue says, or the data cannot be read.
+pub fn load(call: &Call, files: &Files) -> Result<Table> {
+    let args = Arguments::bind(LOADERS, call)?;
+    let seed = args.whole("seed", 0, 0)? as u64;
+    match args.name() {
+        "idx" => idx::load(files, args.needed_text("images")?, args.needed_text("labels")?),
+        "csv" => csv::load(files, args.needed_text("file")?, args.truth("header", true)?, args.text("label")?),
+        "npy" => npy::load(files, args.needed_text("x")?, args.text("y")?),
+        "digits" => digits::load(args.needed_text("part")?),
+        "mnist1d" => mnist1d::load(args.needed_text("part")?, seed),
+        _ => in_plane(&args, seed, files),
+    }
+}
+
+fn in_plane(args: &Arguments, seed: u64, files: &Files) -> Result<Table> {
+    let count = counted(args, 2, files)?;
+    let classes = args.whole("classes", 2, if args.name() == "blobs" { 3 } else { 2 })?;
+    let classes = u8::try_from(classes)
+        .map_err(|_| DataError::new(Kind::Request, format!("`{}` makes at most 255 classes", args.name())))?;
+    let noise = |default| args.number("noise", default);
+    Ok(match args.name() {
+        "moons" => generate::moons(count, noise(0.1)?, seed),
+        "spirals" => generate::spirals(count, classes, args.number("turns", 1.5)?, noise(0.02)?, seed),
+        "blobs" => generate::blobs(count, classes, noise(0.5)?, seed),
+        _ => generate::corners(count, noise(0.0)?, seed),
+    })
+}
+
+/// The column and number of samples of a field's own source, if the call names one.
+///
+/// # Errors
+/// If the call is not as the catalogue says.
+pub fn own(call: &Call, files: &Files) -> Result<(usize, Column)> {
+    let args = Arguments::bind(SOURCES, call)?;
+    let seed = args.whole("seed", 0, 0)? as u64;
+    if args.name() == "random_normal" {
+        let shape = args.extents("shape")?;
+        let width = shape.iter().try_fold(1usize, |a, d| a.checked_mul(*d)).unwrap_or(usize::MAX);
+        let count = counted(&args, width, files)?;
+        return Ok((count, generate::random_normal(count, &shape, seed)));
+    }
+    let count = counted(&args, 1, files)?;
+    Ok((count, generate::random_class(count, args.whole("classes", 1, 1)?, seed)))
+}
+
+/// The argument `count`, if that many samples of `width` numbers stay within the limit.
+fn counted(args: &Arguments, width: usize, files: &Files) -> Result<usize> {
+    let count = args.whole("count", 1, 0)?;
+    let bytes = (count as u64).saturating_mul(width as u64).saturating_mul(4);
+    if bytes > files.limit {
+        let message =
+            format!("{count} samples of {width} numbers are more than the limit of {} MiB", files.limit >> 20);
+        return Err(DataError::new(Kind::TooLarge, message).help("ask for fewer samples"));
+    }
+    Ok(count)
+}

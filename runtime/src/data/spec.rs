@@ -1,0 +1,88 @@
+//! What a program asks of the runtime's data: a plain mirror of a checked data block.
+
+use super::files::Files;
+use super::table::Table;
+
+/// A data block with the settings of the train block that concern data.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// The block's name.
+    pub name: String,
+    /// `train`, `valid`, `test` and where each comes from. May be empty if every field has a source
+    /// of its own; then there is the split `train` only.
+    pub splits: Vec<(String, Origin)>,
+    /// What the network sees of a sample.
+    pub fields: Vec<Field>,
+    /// `samples`, `noise`, `subset`: see [`super::catalogue::SETTINGS`].
+    pub settings: Vec<(String, Value)>,
+    /// The share of the training split to set aside for validation.
+    pub valid_share: Option<f64>,
+    /// The program's seed.
+    pub seed: u64,
+    /// Where files are looked for.
+    pub files: Files,
+}
+
+/// Where the samples of a split come from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A loader of the catalogue.
+    Call(Call),
+    /// Samples computed before, such as those of a rule.
+    Table(Table),
+}
+
+/// A field of the data block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Extents of one sample's value.
+    pub dims: Vec<usize>,
+    /// Of its elements.
+    pub element: Element,
+    /// The column it reads; empty if the first of `transforms` is a source of its own
+    /// (`random_normal(..)`).
+    pub column: String,
+    /// Applied in order.
+    pub transforms: Vec<Call>,
+}
+
+/// What a field's elements are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// Real numbers.
+    Number,
+    /// Whole numbers from 0 to below the number of classes.
+    Class(usize),
+}
+
+/// A loader, source or transform with its arguments.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Its name in the catalogue.
+    pub name: String,
+    /// Positional arguments first, then named ones.
+    pub args: Vec<(Option<String>, Value)>,
+}
+
+/// A plain value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A number.
+    Number(f64),
+    /// A truth value.
+    Bool(bool),
+    /// A text.
+    Text(String),
+    /// A list.
+    List(Vec<Value>),
+}
+
+impl Field {
+    /// Elements of one sample's value.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.dims.iter().product()
+    }
+}

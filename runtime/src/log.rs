@@ -1,0 +1,105 @@
+//! `metrics.jsonl`: one JSON object a line, appended while training. After a resume it holds each
+//! line once, as if nothing had happened.
+
+use crate::data::Result;
+use crate::file::unwritable;
+use serde_json::Value;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// A log open for appending.
+#[derive(Debug)]
+pub struct Log {
+    file: File,
+    path: PathBuf,
+}
+
+impl Log {
+    /// Begins an empty log.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn create(path: &Path) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| unwritable(&e, path))?;
+        }
+        let file = File::create(path).map_err(|e| unwritable(&e, path))?;
+        Ok(Self { file, path: path.to_path_buf() })
+    }
+
+    /// Goes on with a log whose run continues after update number `step`: the first line that tells
+    /// of a later `"step"`, or that a kill cut short, is removed with all that follow.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub fn resume(path: &Path, step: u64) -> Result<Self> {
+        let open = || -> std::io::Result<File> {
+            let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+            let keep = length_until(&file, step)?;
+            file.set_len(keep)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        };
+        Ok(Self { file: open().map_err(|e| unwritable(&e, path))?, path: path.to_path_buf() })
+    }
+
+    /// Appends a line in one write.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn append(&mut self, line: &Value) -> Result<()> {
+        self.file.write_all(format!("{line}\n").as_bytes()).map_err(|e| unwritable(&e, &self.path))
+    }
+}
+
+/// Bytes of the lines that are whole and tell of `step` at most.
+fn length_until(file: &File, step: u64) -> std::io::Result<u64> {
+    let mut reader = BufReader::new(file);
+    let (mut line, mut keep) = (Vec::new(), 0);
+    loop {
+        line.clear();
+        let length = reader.read_until(b'\n', &mut line)?;
+        let told = line.strip_suffix(b"\n").and_then(|l| serde_json::from_slice::<Value>(l).ok());
+        match told {
+            Some(told) if told.get("step").and_then(Value::as_u64).is_none_or(|s| s <= step) => keep += length as u64,
+            _ => return Ok(keep),
+        }
+    }
+}
+
+/// The lines of a log; one that was cut short ends them.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn read(path: &Path) -> Result<Vec<Value>> {
+    let bytes = crate::weights::read_whole(path)?;
+    let whole = bytes.split_inclusive(|b| *b == b'\n').map_while(|line| line.strip_suffix(b"\n"));
+    Ok(whole.map_while(|line| serde_json::from_slice(line).ok()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn resuming_leaves_no_gap_and_no_repetition() {
+        let path = std::env::temp_dir().join(format!("nnc-log-{}.jsonl", std::process::id()));
+        let line = |step: u64| json!({"event": "epoch", "step": step, "train": {"loss": 0.5}});
+        let mut log = Log::create(&path).unwrap();
+        log.append(&json!({"event": "start"})).unwrap();
+        (1..6).for_each(|step| log.append(&line(step)).unwrap());
+        drop(log);
+        let whole = std::fs::read(&path).unwrap();
+        let start = 1 + whole.iter().position(|b| *b == b'\n').unwrap();
+        for cut in start..whole.len() {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let reached = read(&path).unwrap().len() as u64 - 1;
+            let mut log = Log::resume(&path, 3).unwrap();
+            (reached.min(3) + 1..6).for_each(|step| log.append(&line(step)).unwrap());
+            assert_eq!(std::fs::read(&path).unwrap(), whole, "cut at byte {cut}");
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+}
