@@ -18,10 +18,33 @@ def batch_norm(p, name, x, eps=1e-5):
     return p[name + ".weight"] * (x - mu) / jnp.sqrt(var + eps) + p[name + ".bias"]
 
 
-def layer_norm(p, name, x, eps=1e-5):
-    mu = x.mean(-1, keepdims=True)
-    var = ((x - mu) ** 2).mean(-1, keepdims=True)
-    return p[name + ".weight"] * (x - mu) / jnp.sqrt(var + eps) + p[name + ".bias"]
+def standardized(x, axes, eps=1e-5):
+    mu = x.mean(axes, keepdims=True)
+    var = ((x - mu) ** 2).mean(axes, keepdims=True)
+    return (x - mu) / jnp.sqrt(var + eps)
+
+
+def layer_norm(p, name, x):
+    return p[name + ".weight"] * standardized(x, -1) + p[name + ".bias"]
+
+
+def by_channel(p, name, x):
+    """Scale and shift of each channel of [batch, c, ..]."""
+    column = (-1,) + (1,) * (x.ndim - 2)
+    return p[name + ".weight"].reshape(column) * x + p[name + ".bias"].reshape(column)
+
+
+def instance_norm(p, name, x):
+    return by_channel(p, name, standardized(x, tuple(range(2, x.ndim))))
+
+
+def group_norm(p, name, x, groups):
+    z = x.reshape(x.shape[0], groups, -1)
+    return by_channel(p, name, standardized(z, -1).reshape(x.shape))
+
+
+def rms_norm(p, name, x, eps=1e-6):
+    return p[name + ".weight"] * x / jnp.sqrt((x ** 2).mean(-1, keepdims=True) + eps)
 
 
 def conv(p, name, x, stride=1, pad=0):
@@ -96,6 +119,17 @@ def strided(p, d):
     return (jax.nn.softplus(z) - d["t"] * z).mean() + 1e-2 * l1(p)
 
 
+def norms(p, d):
+    h = jnp.tanh(group_norm(p, "group", d["x"], 2))
+    h = jnp.tanh(instance_norm(p, "instance", h))
+    h = rms_norm(p, "rms", jnp.tanh(layer_norm(p, "last", h)))
+    z, t = dense(p, "fc", flatten(h)), d["t"]
+    s = jax.nn.sigmoid(z)
+    bce = -(t * jnp.log(s) + (1 - t) * jnp.log(1 - s)).mean()
+    error = ((jax.nn.log_softmax(z) - t) ** 2).sum(1).mean()
+    return bce + ((z - t) ** 2).mean() + 0.1 * error + 0.1 * jnp.abs(z - t).mean()
+
+
 def layer(name, *weight):
     return {name + ".weight": weight, name + ".bias": weight[:1]}
 
@@ -124,4 +158,7 @@ NETWORKS = {
                 layer("conv1", 9, 2, 5) | layer("conv2", 4, 9, 3, 3) | layer("norm", 4) | layer("fc1", 4, 16)
                 | layer("fc2", 3, 4),
                 lambda r: normals(r, x=(6, 2, 23)) | dict(t=bernoulli(r, 0.5, (6, 3)))),
+    "norms": (norms,
+              layer("group", 4) | layer("instance", 4) | layer("last", 3) | {"rms.weight": (3,)} | layer("fc", 4, 60),
+              lambda r: normals(r, x=(5, 4, 5, 3)) | dict(t=bernoulli(r, 0.5, (5, 4)))),
 }
