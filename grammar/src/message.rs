@@ -324,7 +324,8 @@ impl Place<'_> {
     fn neighbours(&self) -> Option<Diagnostic> {
         let (previous, token) = (self.previous()?, self.token(self.at)?);
         let operand = matches!(token, Token::Ident(_) | Token::Number(_) | Token::Text(_) | Token::Reduce(_));
-        let finished = self.expected.is_empty() || ["*", ",", "end", ")", "]"].into_iter().any(|t| self.expects(t));
+        let finished =
+            self.expected.is_empty() || ["*", ",", "end", ")", "]", "where"].into_iter().any(|t| self.expects(t));
         if !operand || !previous.ends_operand() || !finished {
             return None;
         }

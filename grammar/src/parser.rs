@@ -13,7 +13,7 @@ use crate::token::Token;
 use lalrpop_util::{ParseError, lalrpop_mod};
 
 lalrpop_mod!(
-    #[allow(clippy::all, clippy::pedantic, unused_imports)]
+    #[allow(clippy::all, clippy::pedantic, clippy::unwrap_used, unused_imports)]
     grammar
 );
 
