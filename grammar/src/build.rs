@@ -223,7 +223,8 @@ fn bad_left_side(span: Span, out: &mut Out) -> Option<Lhs> {
 pub fn field(base: Expr, field: Ident, span: Span, out: &mut Out) -> Expr {
     if matches!(base.kind, ExprKind::Number { .. }) {
         let message = "a number has no fields";
-        let diagnostic = Diagnostic::error("bad-number", span, message).help("write a decimal without spaces, as in `0.5`");
+        let diagnostic =
+            Diagnostic::error("bad-number", span, message).help("write a decimal without spaces, as in `0.5`");
         out.diagnostics.push(diagnostic);
         return Expr { kind: ExprKind::Error, span };
     }

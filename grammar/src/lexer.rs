@@ -17,6 +17,8 @@ use logos::Logos;
 pub const MAX_NESTING: usize = 256;
 /// Most operators along one path from a statement to its innermost part; bounds the depth of the tree.
 pub const MAX_WEIGHT: usize = 600;
+/// Most messages about one text.
+pub const MAX_DIAGNOSTICS: usize = 100;
 
 /// A token with the byte range it stands at.
 pub type Spanned<'a> = (usize, Token<'a>, usize);
@@ -140,12 +142,25 @@ impl<'a> Layout<'a> {
         Span::new(self.source, start, end)
     }
 
-    /// Reports trouble; the parser will not speak of the same stretch again.
-    fn report(&mut self, diagnostic: Diagnostic) {
-        self.out.reported.push(diagnostic.primary.span);
-        self.out.diagnostics.push(diagnostic);
+    /// Reports trouble at `span`; the parser will not speak of the same stretch again.
+    fn report(&mut self, span: Span, message: impl FnOnce() -> Diagnostic) {
+        if self.out.diagnostics.len() < MAX_DIAGNOSTICS {
+            self.out.diagnostics.push(message());
+        }
+        self.silence(span);
+    }
+
+    /// Reports trouble after which brackets cannot be trusted to meet their partners.
+    fn report_damage(&mut self, span: Span, message: impl FnOnce() -> Diagnostic) {
+        self.report(span, message);
         for open in &mut self.open {
             open.damaged = true;
+        }
+    }
+
+    fn silence(&mut self, span: Span) {
+        if self.out.diagnostics.len() < MAX_DIAGNOSTICS {
+            self.out.reported.push(span);
         }
     }
 
@@ -167,7 +182,8 @@ impl<'a> Layout<'a> {
 
     fn take_visible(&mut self, token: Token<'a>, start: usize, end: usize) {
         let newline = std::mem::take(&mut self.newline);
-        let token = if newline { self.break_line(token, start) } else { token };
+        let after_item = self.previous == Some(Token::RBrace) && self.item_word(token, start).is_some();
+        let token = if newline || after_item { self.break_line(token, start) } else { token };
         let token = self.in_context(token, start, end);
         if token == Token::Error {
             return self.take_unreadable(start, end);
@@ -270,11 +286,13 @@ impl<'a> Layout<'a> {
                 if plots { Token::Plot } else { token }
             }
             Token::BadNumber(text) => {
-                self.report(message::bad_number(self.span(start, end), text));
+                let span = self.span(start, end);
+                self.report(span, || message::bad_number(span, text));
                 Token::Error
             }
             Token::OpenText(text) => {
-                self.report(message::unterminated_text(self.span(start, end), text));
+                let span = self.span(start, end);
+                self.report_damage(span, || message::unterminated_text(span, text));
                 Token::Error
             }
             Token::Where => {
@@ -296,8 +314,8 @@ impl<'a> Layout<'a> {
                 end = last;
                 self.raw.advance();
             }
-            let text = &self.text[start..end];
-            self.report(message::unknown_character(self.span(start, end), text));
+            let (span, text) = (self.span(start, end), &self.text[start..end]);
+            self.report(span, || message::unknown_character(span, text));
         }
         self.emit(Token::Error, start, end);
         self.previous = Some(Token::Error);
@@ -367,7 +385,8 @@ impl<'a> Layout<'a> {
         *self.weight() += 1;
         self.total += 1;
         if self.total > MAX_WEIGHT {
-            self.report(message::too_long(self.span(start, end), MAX_WEIGHT));
+            let span = self.span(start, end);
+            self.report(span, || message::too_long(span, MAX_WEIGHT));
             self.item.push((start, Token::Error, end));
             self.skipping = Some(0);
         }
@@ -380,7 +399,8 @@ impl<'a> Layout<'a> {
             return;
         }
         if self.open.len() == MAX_NESTING {
-            self.report(message::too_deep(self.span(start, end), MAX_NESTING));
+            let span = self.span(start, end);
+            self.report_damage(span, || message::too_deep(span, MAX_NESTING));
             self.item.push((start, Token::Error, end));
             self.skipping = Some(1);
             return;
@@ -439,15 +459,10 @@ impl<'a> Layout<'a> {
         if self.open.len() <= depth {
             return;
         }
-        let innermost = self.open.len() - 1;
-        let open = &self.open[innermost];
-        let stretch = self.span(open.start, at);
-        if !open.damaged {
-            let opening = self.span(open.start, open.start + 1);
-            let diagnostic = message::unclosed_bracket(opening, open.token, self.span(at, at), missing);
-            self.report(diagnostic);
+        if let Some(&Open { token, start, damaged: false, .. }) = self.open.last() {
+            let (opening, end) = (self.span(start, start + 1), self.span(at, at));
+            self.report(self.span(start, at), || message::unclosed_bracket(opening, token, end, missing));
         }
-        self.out.reported.push(stretch);
         while self.open.len() > depth {
             self.skipping = None;
             let closing = closing_of(self.open[self.open.len() - 1].token);
@@ -460,19 +475,16 @@ impl<'a> Layout<'a> {
         self.close_down_to(0, at, missing);
     }
 
+    /// Leaves out a closing bracket without a partner. Where it shows that an item ended too soon,
+    /// the lines since then are not reported as well.
     fn drop_stray(&mut self, token: Token<'a>, start: usize, end: usize) {
+        if std::mem::replace(&mut self.stray, true) {
+            return;
+        }
+        let unplaced = self.open.is_empty() && !self.item.iter().any(|(_, token, _)| begins_item(*token));
+        let first = self.item.first().filter(|_| unplaced).map_or(start, |(first, _, _)| *first);
         let span = self.span(start, end);
-        if !std::mem::replace(&mut self.stray, true) {
-            self.report(message::stray_bracket(span, token));
-        }
-        self.out.reported.push(span);
-        if self.open.is_empty() && !self.item.is_empty() {
-            let first = self.item[0].0;
-            let begun = self.item.iter().any(|(_, token, _)| begins_item(*token));
-            if !begun {
-                self.out.reported.push(self.span(first, end));
-            }
-        }
+        self.report_damage(self.span(first, end), || message::stray_bracket(span, token));
     }
 
     fn finish(mut self) -> Tokens<'a> {

@@ -1,5 +1,7 @@
 //! Printing and reading back gives the same tree, and printing again the same text.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{parse, programs, shown};

@@ -1,5 +1,7 @@
 //! Several errors in one text: each is reported once, at its place, and what stands around it is read.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{parse, programs, shown};
@@ -57,7 +59,9 @@ fn e(x) = x
 #[test]
 fn what_is_right_is_kept() {
     let (file, _) = parse("fn a(x) { u = x +* 1\n v = x\n w = (x\n v }\nfn b(x) = )\nfn c(x) = x");
-    let [Item::Callable(a), Item::Error(_), Item::Callable(c)] = file.items.as_slice() else { panic!("{}", dump(&file)) };
+    let [Item::Callable(a), Item::Error(_), Item::Callable(c)] = file.items.as_slice() else {
+        panic!("{}", dump(&file))
+    };
     assert_eq!((a.name.name.as_str(), c.name.name.as_str()), ("a", "c"));
     let Body::Block(block) = &a.body else { panic!() };
     let StmtKind::Define { lhs, value } = &block.stmts[0].kind else { panic!() };
@@ -78,12 +82,10 @@ fn brackets() {
 
 #[test]
 fn left_sides() {
-    assert_eq!(reports("fn f(x) {\n f(x) = 3\n x[1] ~ normal(0, 1)\n x.y += 2\n (x) = 1\n x }"), [
-        "2:bad-left-side f(x)",
-        "3:bad-left-side x[1]",
-        "4:bad-left-side x.y",
-        "5:bad-left-side (x)",
-    ]);
+    assert_eq!(
+        reports("fn f(x) {\n f(x) = 3\n x[1] ~ normal(0, 1)\n x.y += 2\n (x) = 1\n x }"),
+        ["2:bad-left-side f(x)", "3:bad-left-side x[1]", "4:bad-left-side x.y", "5:bad-left-side (x)",]
+    );
 }
 
 #[test]
@@ -135,19 +137,125 @@ fn large_sources() {
     assert!(parse(&good).1.is_empty());
     let bad = "y = ( ] 3x } \"\n".repeat(700_000);
     assert!(parse(&bad).1.len() <= 100);
-    let inside = format!("fn f(x) {{ {} }}", "y = 3 3\n".repeat(1_000_000));
+    let inside = format!("fn f(x) {{ {} }}", "y = 3 3\n".repeat(200_000));
     assert!(parse(&inside).1.len() <= 100);
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
 }
 
 #[test]
 fn odd_texts() {
-    for text in ["", "\n", ";", ";;;", "// a", "/// a", "}", "{", "fn", "fn f", "use", "use x", "\u{feff}fn f(x) = x", "é", "'", "\"", "1", "1e", "..", "fn f(x) = x /// y"] {
+    for text in [
+        "",
+        "\n",
+        ";",
+        ";;;",
+        "// a",
+        "/// a",
+        "}",
+        "{",
+        "fn",
+        "fn f",
+        "use",
+        "use x",
+        "\u{feff}fn f(x) = x",
+        "é",
+        "'",
+        "\"",
+        "1",
+        "1e",
+        "..",
+        "fn f(x) = x /// y",
+    ] {
         let (file, _) = parse(text);
         let _ = print(&file);
     }
+    assert_eq!(parse("fn f(x) { x } fn g(x) = { a = x } - 1 // end").0.items.len(), 2);
     assert!(parse("fn f(x) = x\r\nfn g(x) = x\r\n").1.is_empty());
     assert!(parse("\u{feff}fn f(x) = x;fn g(x) = x // end").1.is_empty());
+}
+
+#[test]
+fn messages() {
+    let cases = [
+        (
+            "fn f(x) { return x }",
+            "`return` has no meaning here",
+            "a block's value is its last statement: write the value alone",
+        ),
+        ("fn f(x) = x ** 2", "a power is not written `**`", "write `^`"),
+        (
+            "fn f(x) { if x = 3 { x } }",
+            "`=` defines a name and cannot stand inside an expression",
+            "to compare, write `==`",
+        ),
+        ("fn f(x) = 1 < x < 2", "comparisons cannot be chained", "compare twice and join with `&&`: `a < b && b < c`"),
+        (
+            "layer state(x) { x }",
+            "`state` is a word of the language and cannot be a name here",
+            "choose another name, such as `state_1`",
+        ),
+        (
+            "fn f(x) = x[0] or -1",
+            "after `or` stands a number, a name or something in parentheses",
+            "put the alternative in parentheses, as in `x[k + 1] or (-1)`",
+        ),
+        (
+            "fn f(x) = 2 * if x then 1 else 2",
+            "`if` cannot stand here without parentheses",
+            "put the whole `if ..` in parentheses",
+        ),
+        (
+            "fn f(x) = 2 x",
+            "`x` follows the number `2` with nothing between",
+            "write an operator such as `*` between, or begin a new line",
+        ),
+        (
+            "fn f(x) = g(x x)",
+            "`x` follows `x` with nothing between",
+            "separate the parts by `,`, or write an operator such as `*`",
+        ),
+        ("modle A() { }", "`modle` cannot begin an item of a file", "did you mean `model`?"),
+        ("fn f(x) = 3x", "`3x` is neither a number nor a name", "to multiply, write `3 * x`"),
+        ("fn f(x) = 1e", "`1e` is neither a number nor a name", "write the exponent after `e`, as in `1e-3`"),
+        ("fn f(x) = x × 2", "this character is not part of the language: `×`", "write `*`"),
+        ("fn f(x) = (x", "this `(` is never closed", "add `)` where the part that `(` opens ends"),
+        (
+            "fn f(x) = x + 1 or 2",
+            "`or` must follow a read such as `x[k + 1]`",
+            "`or` says what a read outside a tensor yields; for booleans write `||`",
+        ),
+        (
+            "use \"a",
+            "this text has no closing `\"` on its line",
+            "write the closing quote where the text ends, as in `\"a\"`",
+        ),
+    ];
+    for (text, message, help) in cases {
+        let (_, diagnostics) = parse(text);
+        assert_eq!(diagnostics.len(), 1, "{text}: {}", shown(text, &diagnostics));
+        assert_eq!(diagnostics[0].message, message, "{text}");
+        assert_eq!(diagnostics[0].help.first().map(|h| h.text.as_str()), Some(help), "{text}");
+    }
+}
+
+#[test]
+fn plain_messages() {
+    let cases = [
+        ("fn f(x) = x +", "expected a value, found the end of the text"),
+        ("layer f(x) { param W [2] ~ zeros\n x }", "expected a text in quotes or `:`, found `[`"),
+        ("layer f(x) { state W: [2] ~ zeros\n x }", "expected `=`, found `~`"),
+        ("layer f(x) -> { x }", "expected `:`, found `}`"),
+        ("fn f(x: 3) = x", "expected a type such as `[3, 32]`, found the number `3`"),
+        ("model (x) { x }", "expected a name, found `(`"),
+        ("fn f(x) { h = for l in 1 { x } }", "expected `..`, found `{`"),
+        ("fn f(x) { h = if x then x\n x }", "expected `else`, found the end of the statement"),
+        ("train t { epochs }", "expected a name, `=` or `:`, found `}`"),
+    ];
+    for (text, message) in cases {
+        let (_, diagnostics) = parse(text);
+        assert_eq!(diagnostics.len(), 1, "{text}: {}", shown(text, &diagnostics));
+        assert_eq!(diagnostics[0].message, message, "{text}");
+    }
 }
 
 /// A small generator: reproducible, and enough to choose places.
@@ -167,7 +275,15 @@ fn pieces(text: &str) -> Vec<&str> {
     let mut pieces = vec![];
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let class = |c: char| if c.is_alphanumeric() { 1 } else if c.is_whitespace() { 2 } else { 0 };
+        let class = |c: char| {
+            if c.is_alphanumeric() {
+                1
+            } else if c.is_whitespace() {
+                2
+            } else {
+                0
+            }
+        };
         let same = |c: char| class(first) != 0 && class(c) == class(first);
         let end = rest.char_indices().skip(1).find(|(_, c)| !same(*c)).map_or(rest.len(), |(i, _)| i);
         let (piece, after) = rest.split_at(end);
@@ -197,7 +313,9 @@ fn mutations_never_panic_and_what_parses_prints_back() {
         let start = Instant::now();
         let (file, diagnostics) = parse(&text);
         assert!(start.elapsed() < Duration::from_secs(1));
-        assert!(diagnostics.iter().all(|d| text.get(d.primary.span.start as usize..d.primary.span.end as usize).is_some()));
+        assert!(
+            diagnostics.iter().all(|d| text.get(d.primary.span.start as usize..d.primary.span.end as usize).is_some())
+        );
         if diagnostics.is_empty() {
             let printed = print(&file);
             let (again, diagnostics) = parse(&printed);
