@@ -2,5 +2,14 @@
 //! Knows no types and no shapes.
 
 pub mod ast;
+mod build;
 pub mod diagnostic;
+pub mod lexer;
+mod message;
+pub mod parser;
+pub mod print;
 pub mod span;
+pub mod token;
+mod words;
+
+pub use parser::{parse, parse_expression};

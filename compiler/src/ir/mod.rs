@@ -18,6 +18,16 @@
 //! the extents of the target; positions are Int, and lie inside the tensor unless the read has an
 //! `otherwise` (or the scatter is `dropping`); operands have the kinds of [`crate::scalar`].
 
+pub mod affine;
+pub mod build;
+pub mod interpret;
+pub mod random;
+mod range;
+pub mod text;
+
+pub use affine::Linear;
+pub use range::Interval;
+
 use crate::scalar::{Binary, Kind, Unary};
 use grammar::span::Span;
 use std::collections::HashMap;

@@ -1,0 +1,165 @@
+//! How far an integer expression can go: affine forms over indices and other atoms, their
+//! intervals, and the conditions that narrow them. With concrete extents this decides whether a
+//! read stays inside its tensor.
+
+use super::builder::Builder;
+use crate::scalar::{Binary, Kind, Unary};
+use crate::typed::{Element, Expr, Extent};
+
+/// A sum of multiples of atoms and a constant. As a fact it says that the sum is not negative.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Affine {
+    terms: Vec<(Expr, i64)>,
+    constant: i64,
+}
+
+/// Beyond this, an extent counts as unbounded.
+const FAR: i64 = 1 << 40;
+
+impl Affine {
+    fn constant(constant: i64) -> Self {
+        Self { terms: vec![], constant }
+    }
+
+    /// `self + factor * other`.
+    fn plus(mut self, other: &Self, factor: i64) -> Self {
+        for (atom, k) in &other.terms {
+            match self.terms.iter_mut().find(|t| t.0 == *atom) {
+                Some(t) => t.1 = t.1.saturating_add(k.saturating_mul(factor)),
+                None => self.terms.push((atom.clone(), k.saturating_mul(factor))),
+            }
+        }
+        self.terms.retain(|t| t.1 != 0);
+        self.constant = self.constant.saturating_add(other.constant.saturating_mul(factor));
+        self
+    }
+
+    fn lowest(&self, builder: &Builder) -> i64 {
+        self.terms.iter().fold(self.constant, |sum, (atom, k)| {
+            let (low, high) = atom_range(builder, atom);
+            sum.saturating_add(k.saturating_mul(if *k > 0 { low } else { high }))
+        })
+    }
+}
+
+/// The affine form of an integer expression; what is not affine becomes an atom.
+pub(super) fn affine(expr: &Expr) -> Affine {
+    match expr {
+        Expr::Int(v) => Affine::constant(*v),
+        Expr::Unary(Unary::Neg, a) => Affine::constant(0).plus(&affine(a), -1),
+        Expr::Binary(Binary::Add, a, b) => affine(a).plus(&affine(b), 1),
+        Expr::Binary(Binary::Sub, a, b) => affine(a).plus(&affine(b), -1),
+        Expr::Binary(Binary::Mul, a, b) => match (&**a, &**b) {
+            (Expr::Int(k), e) | (e, Expr::Int(k)) => Affine::constant(0).plus(&affine(e), *k),
+            _ => Affine { terms: vec![(expr.clone(), 1)], constant: 0 },
+        },
+        _ => Affine { terms: vec![(expr.clone(), 1)], constant: 0 },
+    }
+}
+
+/// What a condition says about its integer comparisons, where it holds or does not.
+pub(super) fn facts(builder: &Builder, condition: &Expr, holds: bool) -> Vec<Affine> {
+    let difference = |a: &Expr, b: &Expr, less: i64| affine(a).plus(&affine(b), -1).plus(&Affine::constant(less), -1);
+    match (condition, holds) {
+        (Expr::Unary(Unary::Not, c), _) => facts(builder, c, !holds),
+        (Expr::Binary(Binary::And, a, b), true) | (Expr::Binary(Binary::Or, a, b), false) => {
+            let mut all = facts(builder, a, holds);
+            all.extend(facts(builder, b, holds));
+            all
+        }
+        (Expr::Binary(op, a, b), _) if builder.kind_of(a) == Kind::Int => match (op, holds) {
+            (Binary::Lt, true) => vec![difference(b, a, 1)],
+            (Binary::Lt, false) => vec![difference(a, b, 0)],
+            (Binary::Le, true) => vec![difference(b, a, 0)],
+            (Binary::Le, false) => vec![difference(a, b, 1)],
+            (Binary::Eq, true) => vec![difference(a, b, 0), difference(b, a, 0)],
+            _ => vec![],
+        },
+        _ => vec![],
+    }
+}
+
+/// Smallest and largest value of an integer expression.
+pub(super) fn interval(builder: &Builder, expr: &Expr) -> (i64, i64) {
+    interval_under(builder, expr, &[])
+}
+
+/// Smallest and largest value where the facts hold: the form itself, or less one or two facts.
+pub(super) fn interval_under(builder: &Builder, expr: &Expr, known: &[Affine]) -> (i64, i64) {
+    let form = affine(expr);
+    let low = lowest_under(builder, &form, known);
+    let high = lowest_under(builder, &Affine::constant(0).plus(&form, -1), known);
+    (low, high.saturating_neg())
+}
+
+fn lowest_under(builder: &Builder, form: &Affine, known: &[Affine]) -> i64 {
+    let mut best = form.lowest(builder);
+    for (n, fact) in known.iter().enumerate() {
+        let once = form.clone().plus(fact, -1);
+        best = best.max(once.lowest(builder));
+        for other in &known[n..] {
+            best = best.max(once.clone().plus(other, -1).lowest(builder));
+        }
+    }
+    best
+}
+
+fn atom_range(builder: &Builder, atom: &Expr) -> (i64, i64) {
+    match atom {
+        Expr::Index(id) => match builder.extent(*id) {
+            Extent::Fixed(n) => (0, (n as i64).min(FAR) - 1),
+            Extent::Batch => (0, FAR),
+        },
+        Expr::BatchSize => (1, FAR),
+        Expr::Read { value, otherwise, .. } => {
+            let high = match builder.pass.v(*value).ty.element {
+                Element::Class(n) => n as i64 - 1,
+                Element::Bool => 1,
+                Element::Number => FAR,
+            };
+            let other = otherwise.as_ref().map_or((0, high), |e| interval(builder, e));
+            (other.0.min(0), other.1.max(high))
+        }
+        Expr::Binary(Binary::Mod, a, b) => match **b {
+            Expr::Int(n) if n > 0 => {
+                let (low, high) = interval(builder, a);
+                if low >= 0 && high < n { (low, high) } else { (0, n - 1) }
+            }
+            _ => (-FAR, FAR),
+        },
+        Expr::Binary(Binary::FloorDiv, a, b) => match **b {
+            Expr::Int(n) if n > 0 => {
+                let (low, high) = interval(builder, a);
+                (low.div_euclid(n), high.div_euclid(n))
+            }
+            _ => (-FAR, FAR),
+        },
+        Expr::Binary(op @ (Binary::Max | Binary::Min), a, b) => {
+            let (a, b) = (interval(builder, a), interval(builder, b));
+            if *op == Binary::Max { (a.0.max(b.0), a.1.max(b.1)) } else { (a.0.min(b.0), a.1.min(b.1)) }
+        }
+        Expr::Binary(Binary::Mul, a, b) => product_range(interval(builder, a), interval(builder, b)),
+        Expr::Select(_, a, b) => {
+            let (a, b) = (interval(builder, a), interval(builder, b));
+            (a.0.min(b.0), a.1.max(b.1))
+        }
+        Expr::Unary(Unary::Abs, a) => {
+            let (low, high) = interval(builder, a);
+            (0, low.saturating_abs().max(high.saturating_abs()))
+        }
+        Expr::Reduce { op: crate::typed::ReduceOp::Argmax, over, .. } => {
+            let size = over.iter().fold(1i64, |n, i| match builder.extent(*i) {
+                Extent::Fixed(e) => n.saturating_mul(e as i64),
+                Extent::Batch => FAR,
+            });
+            (0, size - 1)
+        }
+        Expr::Reduce { body, .. } => interval(builder, body),
+        _ => (-FAR, FAR),
+    }
+}
+
+fn product_range(a: (i64, i64), b: (i64, i64)) -> (i64, i64) {
+    let all = [a.0.saturating_mul(b.0), a.0.saturating_mul(b.1), a.1.saturating_mul(b.0), a.1.saturating_mul(b.1)];
+    (all.into_iter().min().unwrap_or(-FAR), all.into_iter().max().unwrap_or(FAR))
+}

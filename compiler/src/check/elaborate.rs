@@ -1,0 +1,294 @@
+//! The elaborator: an interpreter of the syntax tree whose values are the entities of
+//! [`super::entity`] and whose effect is to write the passes of the typed tree. Every call is
+//! inlined with concrete dimensions. This file holds its state and the bookkeeping all parts use.
+
+use super::bounds::Affine;
+use super::builder::Builder;
+use super::entity::{Entity, Env, PassKind, Term};
+use super::items::Items;
+use super::report::Sink;
+use crate::typed::{Field, IndexId, Parameter, State};
+use grammar::ast;
+use grammar::diagnostic::{Diagnostic, Label};
+use grammar::span::Span;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A callable being elaborated, and the call that did it.
+pub(super) struct Call<'a> {
+    /// What was called.
+    pub callable: &'a ast::Callable,
+    /// The call.
+    pub span: Span,
+}
+
+/// Whose parameters and states a body declares.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Role {
+    /// A layer, a model, or the train block itself.
+    Forward,
+    /// The update rule of the parameter of that number.
+    Rule(usize),
+}
+
+/// One elaboration of an instance's body.
+pub(super) struct Activation {
+    /// Its path; empty for the train block and its model.
+    pub path: String,
+    /// The model it belongs to.
+    pub model: Option<String>,
+    /// The application that made it.
+    pub made: Span,
+    /// What it may declare.
+    pub role: Role,
+    /// How often a name was used for an instance or value here.
+    pub used: BTreeMap<String, u32>,
+    /// Its states by name, as numbers in the tables.
+    pub states: BTreeMap<String, usize>,
+}
+
+/// What a distribution is to fill.
+#[derive(Clone)]
+pub(super) struct Target {
+    /// The draw's or parameter's path.
+    pub path: String,
+    /// Extents, those of surrounding indices first.
+    pub dims: Vec<usize>,
+    /// The indices that run over them.
+    pub axes: Vec<IndexId>,
+    /// How many of the axes belong to the surroundings.
+    pub lifted: usize,
+    /// Whether there is a draw for each sample.
+    pub per_sample: bool,
+}
+
+/// A parameter and what only the checker needs to know of it.
+pub(super) struct ParameterInfo {
+    /// As it will be in the typed tree.
+    pub parameter: Parameter,
+    /// The model it belongs to.
+    pub model: Option<String>,
+}
+
+/// What all passes of a train block share.
+#[derive(Default)]
+pub(super) struct Tables {
+    /// Parameters in order of first use.
+    pub parameters: Vec<ParameterInfo>,
+    /// States in order of first use.
+    pub states: Vec<State>,
+    /// States of the update rules.
+    pub slots: Vec<State>,
+    /// Fields of the data set that are used.
+    pub fields: Vec<Field>,
+    /// Draw sites taken, and by what.
+    pub sites: BTreeMap<u32, String>,
+    /// How many parameters there were when a set of them was last asked for.
+    pub asked: Option<usize>,
+}
+
+/// A local of the train block: not yet elaborated, being elaborated, or done.
+#[derive(Clone)]
+pub(super) enum Progress<'a> {
+    /// Not looked at.
+    Waiting,
+    /// Its value needs itself if it is asked for now.
+    Running,
+    /// Its value.
+    Done(Entity<'a>),
+}
+
+/// The train block being elaborated.
+pub(super) struct TrainScope<'a> {
+    /// Its syntax.
+    pub block: &'a ast::Train,
+    /// What its expressions see.
+    pub env: Env<'a>,
+    /// Its entries, in the current pass.
+    pub progress: Vec<Progress<'a>>,
+    /// Entries whose value something used.
+    pub used: BTreeSet<usize>,
+    /// The data set, by its fields.
+    pub fields: Vec<Field>,
+    /// Whether several models share the block, so that each needs its name in paths.
+    pub several_models: bool,
+}
+
+/// The state of the interpreter.
+pub(super) struct Elaborator<'a> {
+    /// All items by name.
+    pub items: &'a Items<'a>,
+    /// Where diagnostics go.
+    pub sink: Sink,
+    /// The four passes, by [`PassKind`].
+    pub builders: Vec<Builder>,
+    /// The pass being written.
+    pub now: PassKind,
+    /// Shared by the passes.
+    pub tables: Tables,
+    /// The calls we are inside of.
+    pub calls: Vec<Call<'a>>,
+    /// The instances we are inside of.
+    pub activations: Vec<Activation>,
+    /// What is known where we are.
+    pub facts: Vec<Affine>,
+    /// Indices of the surrounding definitions and reductions.
+    pub active: Vec<IndexId>,
+    /// Distributions being elaborated.
+    pub targets: Vec<Target>,
+    /// The next value of states in the pass.
+    pub next: BTreeMap<usize, Term>,
+    /// How often a draw of a path was made in the pass.
+    pub draws: BTreeMap<String, u32>,
+    /// The block.
+    pub train: Option<TrainScope<'a>>,
+    /// How many `if training` surround us.
+    pub training_ifs: usize,
+    /// Nesting of expressions.
+    pub depth: usize,
+    /// Expressions elaborated; bounded.
+    pub work: usize,
+    /// The name being defined, for the path of a loop's turns.
+    pub defining: Option<String>,
+}
+
+/// Nesting of expressions and calls beyond which we give up.
+const DEEPEST: usize = 300;
+/// Expressions elaborated in one train block before we give up.
+const MOST_WORK: usize = 20_000_000;
+
+impl<'a> Elaborator<'a> {
+    /// An elaborator with empty passes.
+    pub fn new(items: &'a Items<'a>) -> Self {
+        let kinds = [PassKind::Init, PassKind::Training, PassKind::Evaluation, PassKind::Update];
+        Self {
+            items,
+            sink: Sink::default(),
+            builders: kinds.into_iter().map(Builder::new).collect(),
+            now: PassKind::Training,
+            tables: Tables::default(),
+            calls: vec![],
+            activations: vec![],
+            facts: vec![],
+            active: vec![],
+            targets: vec![],
+            next: BTreeMap::new(),
+            draws: BTreeMap::new(),
+            train: None,
+            training_ifs: 0,
+            depth: 0,
+            work: 0,
+            defining: None,
+        }
+    }
+
+    /// The pass being written.
+    pub fn builder(&mut self) -> &mut Builder {
+        &mut self.builders[self.now as usize]
+    }
+
+    /// Starts a pass afresh.
+    pub fn begin(&mut self, kind: PassKind) {
+        self.now = kind;
+        self.builders[kind as usize] = Builder::new(kind);
+        self.next.clear();
+        self.draws.clear();
+        self.activations = vec![Activation {
+            path: String::new(),
+            model: None,
+            made: self.train.as_ref().map_or(Span::default(), |t| t.block.name.span),
+            role: Role::Forward,
+            used: BTreeMap::new(),
+            states: BTreeMap::new(),
+        }];
+        if let Some(train) = &mut self.train {
+            train.progress.fill(Progress::Waiting);
+        }
+    }
+
+    /// Runs `f` with another pass being written.
+    pub fn within<T>(&mut self, pass: PassKind, f: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.now, pass);
+        let (facts, active) = (std::mem::take(&mut self.facts), std::mem::take(&mut self.active));
+        let result = f(self);
+        (self.now, self.facts, self.active) = (before, facts, active);
+        result
+    }
+
+    /// Reports and yields the erroneous value. A fault inside the library is shown at the user's
+    /// call, with a label in the library; one inside the user's own callable gets a label at the
+    /// call that gave its numbers.
+    pub fn fail(&mut self, diagnostic: Diagnostic) -> Entity<'a> {
+        let placed = self.place(diagnostic);
+        self.sink.add(placed);
+        Entity::Poison
+    }
+
+    fn place(&self, mut d: Diagnostic) -> Diagnostic {
+        let inside_library = self.items.is_library(d.primary.span);
+        let call = self.calls.iter().rev().find(|c| !self.items.is_library(c.span));
+        let Some(call) = call else { return d };
+        let name = &call.callable.name.name;
+        if inside_library {
+            let text = if d.primary.text.is_empty() { "here, in the library".into() } else { d.primary.text.clone() };
+            d.secondary.insert(0, Label { span: d.primary.span, text });
+            d.primary = Label { span: call.span, text: format!("in this use of `{name}`") };
+        } else if d.primary.span != call.span && !d.secondary.iter().any(|l| l.span == call.span) {
+            d.secondary.push(Label { span: call.span, text: format!("in this use of `{name}`") });
+        }
+        d
+    }
+
+    /// Counts one more level of nesting; `false` (reported) where it is too deep or takes too long.
+    pub fn enter(&mut self, span: Span) -> bool {
+        self.depth += 1;
+        self.work += 1;
+        if self.depth > DEEPEST || self.work > MOST_WORK {
+            let message = if self.depth > DEEPEST {
+                "this is nested too deeply to be elaborated"
+            } else {
+                "elaborating this train block takes too long; a loop has too many turns"
+            };
+            self.fail(Diagnostic::error("too-deep", span, message));
+            return false;
+        }
+        true
+    }
+
+    /// The innermost instance.
+    pub fn activation(&mut self) -> &mut Activation {
+        let last = self.activations.len() - 1;
+        &mut self.activations[last]
+    }
+
+    /// The path of a name in the innermost instance.
+    pub fn path(&self, name: &str) -> String {
+        join(self.activations.last().map_or("", |a| &a.path), name)
+    }
+
+    /// The name to give an intermediate value: the path and the callable we are in.
+    pub fn value_name(&self, name: &str) -> String {
+        let inner = self.calls.last().filter(|c| {
+            !matches!(c.callable.kind, ast::CallableKind::Layer | ast::CallableKind::Model)
+        });
+        match inner {
+            Some(c) => self.path(&join(&c.callable.name.name, name)),
+            None => self.path(name),
+        }
+    }
+
+    /// `name`, or `name2`, `name3`.. where the innermost instance has used it already.
+    pub fn numbered(&mut self, name: &str) -> String {
+        let count = self.activation().used.entry(name.to_string()).or_insert(0);
+        *count += 1;
+        if *count == 1 { name.to_string() } else { format!("{name}{count}") }
+    }
+}
+
+/// `a.b`, or the one that is not empty.
+pub(super) fn join(path: &str, name: &str) -> String {
+    match (path, name) {
+        ("", n) => n.to_string(),
+        (p, "") => p.to_string(),
+        (p, n) => format!("{p}.{n}"),
+    }
+}

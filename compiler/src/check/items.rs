@@ -1,0 +1,79 @@
+//! The items of a program and of the library by name. Code of the library sees the library's
+//! items first, so that a user's item of the same name does not change what the library does.
+
+use super::report::nearest;
+use grammar::ast;
+use grammar::span::{SourceId, Span};
+use std::collections::BTreeMap;
+
+/// All items by name.
+#[derive(Default)]
+pub(super) struct Items<'a> {
+    user: BTreeMap<&'a str, &'a ast::Callable>,
+    library: BTreeMap<&'a str, &'a ast::Callable>,
+    data: BTreeMap<&'a str, &'a ast::Data>,
+    sources: Vec<SourceId>,
+}
+
+impl<'a> Items<'a> {
+    /// Collects items; the second of two of one name is returned with the first.
+    pub fn collect(
+        program: &'a ast::File,
+        library: &'a [ast::File],
+        sources: Vec<SourceId>,
+    ) -> (Self, Vec<(&'a ast::Ident, Span)>) {
+        let mut items = Self { sources, ..Self::default() };
+        let mut twice = vec![];
+        for item in library.iter().flat_map(|f| &f.items) {
+            if let ast::Item::Callable(c) = item {
+                items.library.insert(&c.name.name, c);
+            }
+        }
+        for item in &program.items {
+            let earlier = match item {
+                ast::Item::Callable(c) => items.user.insert(&c.name.name, c).map(|e| (&c.name, e.name.span)),
+                ast::Item::Data(d) => items.data.insert(&d.name.name, d).map(|e| (&d.name, e.name.span)),
+                _ => None,
+            };
+            twice.extend(earlier);
+        }
+        (items, twice)
+    }
+
+    /// Whether the place lies in the library's text.
+    pub fn is_library(&self, span: Span) -> bool {
+        self.sources.contains(&span.source)
+    }
+
+    /// The callable of that name as seen from `from`.
+    pub fn callable(&self, name: &str, from: Span) -> Option<&'a ast::Callable> {
+        let (first, second) =
+            if self.is_library(from) { (&self.library, &self.user) } else { (&self.user, &self.library) };
+        first.get(name).or_else(|| second.get(name)).copied()
+    }
+
+    /// The data block of that name.
+    pub fn data(&self, name: &str) -> Option<&'a ast::Data> {
+        self.data.get(name).copied()
+    }
+
+    /// Names of data blocks.
+    pub fn data_names(&self) -> impl Iterator<Item = &'a str> {
+        self.data.keys().copied()
+    }
+
+    /// The user's callables.
+    pub fn own(&self) -> impl Iterator<Item = &'a ast::Callable> {
+        self.user.values().copied()
+    }
+
+    /// The callable's name nearest to a misspelt one.
+    pub fn near(&self, name: &str) -> Option<&'a str> {
+        nearest(name, self.user.keys().chain(self.library.keys()).copied())
+    }
+
+    /// Names of all callables.
+    pub fn callable_names(&self) -> impl Iterator<Item = &'a str> {
+        self.user.keys().chain(self.library.keys()).copied()
+    }
+}

@@ -1,0 +1,441 @@
+//! Arithmetic, comparisons and choices: on numbers known while compiling at once, on tensors
+//! element by element. Tensors of equal shape combine, a scalar combines with anything, and
+//! nothing else broadcasts.
+
+use super::bounds;
+use super::elaborate::Elaborator;
+use super::entity::{Entity, Env, Term, shape_text};
+use super::expr::{constant, rebuild, substitute, unary as make_unary};
+use super::expr::binary as make_binary;
+use super::number::Num;
+use crate::scalar::{Binary, Kind, Unary};
+use crate::typed::{Expr, IndexId};
+use grammar::ast::{self, BinaryOp, UnaryOp};
+use grammar::diagnostic::Diagnostic;
+use grammar::span::Span;
+
+/// An operand: a constant whose kind follows its partner, or a term.
+#[derive(Clone)]
+pub(super) enum Operand {
+    /// A number known while compiling.
+    Number(Num),
+    /// Anything else.
+    Term(Term),
+}
+
+/// Operands with common axes.
+pub(super) struct Aligned {
+    axes: Vec<IndexId>,
+    dims: Vec<usize>,
+    origin: Span,
+    parts: Vec<Operand>,
+}
+
+impl Operand {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Number(n) if n.whole().is_some() => Kind::Int,
+            Self::Number(_) => Kind::Float,
+            Self::Term(t) => t.kind,
+        }
+    }
+
+    fn expr(&self, kind: Kind) -> Expr {
+        match self {
+            Self::Number(n) => constant(n.value, kind),
+            Self::Term(t) => convert(&t.expr, t.kind, kind),
+        }
+    }
+}
+
+/// The expression as the wider kind.
+fn convert(expr: &Expr, from: Kind, to: Kind) -> Expr {
+    if from != to && to == Kind::Float { make_unary(Unary::ToFloat, expr.clone()) } else { expr.clone() }
+}
+
+/// `Float` unless every operand is a whole number.
+fn wider(parts: &[Operand]) -> Kind {
+    let whole = parts.iter().all(|p| p.kind() == Kind::Int);
+    if whole { Kind::Int } else { Kind::Float }
+}
+
+impl<'a> Elaborator<'a> {
+    /// The entity as an operand; `None` after an error.
+    pub fn operand(&mut self, entity: Entity<'a>, span: Span) -> Option<Operand> {
+        match self.settle(entity, span) {
+            Entity::Number(n) => Some(Operand::Number(n)),
+            other => self.term(other, span).map(Operand::Term),
+        }
+    }
+
+    /// The entity as a tensor or scalar; `None` after an error.
+    pub fn term(&mut self, entity: Entity<'a>, span: Span) -> Option<Term> {
+        match self.settle(entity, span) {
+            Entity::Poison => None,
+            Entity::Term(t) => Some(t),
+            Entity::Number(n) => {
+                let expr = n.whole().map_or(Expr::Number(n.value), Expr::Int);
+                Some(self.builder().scalar(expr, span))
+            }
+            Entity::Bool(b) => Some(self.builder().scalar(Expr::Bool(b), span)),
+            Entity::List(list) => self.list_term(list, span),
+            other => {
+                let words = other.words();
+                let mut d = Diagnostic::error("wrong-kind", span, format!("a number or tensor is needed here, but this is {words}"));
+                if let Entity::Template(t) = &other {
+                    let name = &t.callable.name.name;
+                    d = d.help(format!("give it its input: `{name}(..)` or `.. |> {name}`"));
+                }
+                self.fail(d);
+                None
+            }
+        }
+    }
+
+    /// The term with real elements.
+    pub fn float_term(&mut self, entity: Entity<'a>, span: Span) -> Option<Term> {
+        let mut term = self.term(entity, span)?;
+        term.expr = convert(&term.expr, term.kind, Kind::Float);
+        term.kind = Kind::Float;
+        Some(term)
+    }
+
+    /// Operands on common axes, or a report of the shapes that differ.
+    fn align(&mut self, parts: Vec<(Operand, Span)>) -> Option<Aligned> {
+        let lead = parts.iter().find_map(|(p, s)| match p {
+            Operand::Term(t) if !t.axes.is_empty() => Some((t.clone(), *s)),
+            _ => None,
+        });
+        let Some((lead, lead_span)) = lead else {
+            let origin = parts.first().map_or(Span::default(), |p| p.1);
+            let parts = parts.into_iter().map(|p| p.0).collect();
+            return Some(Aligned { axes: vec![], dims: vec![], origin, parts });
+        };
+        let mut out = vec![];
+        for (part, span) in parts {
+            let part = match part {
+                Operand::Term(mut t) if !t.axes.is_empty() => {
+                    if t.dims != lead.dims {
+                        self.shape_mismatch((&lead, lead_span), (&t, span));
+                        return None;
+                    }
+                    let map: Vec<_> = t.axes.iter().zip(&lead.axes).map(|(a, b)| (*a, Expr::Index(*b))).collect();
+                    t.expr = substitute(&t.expr, &map);
+                    Operand::Term(t)
+                }
+                other => other,
+            };
+            out.push(part);
+        }
+        Some(Aligned { axes: lead.axes, dims: lead.dims, origin: lead.origin, parts: out })
+    }
+
+    fn shape_mismatch(&mut self, left: (&Term, Span), right: (&Term, Span)) {
+        let (a, b) = (shape_text(&left.0.dims), shape_text(&right.0.dims));
+        let code = if left.0.dims.len() == right.0.dims.len() { "shape-mismatch" } else { "rank-mismatch" };
+        let message = format!("tensors of shape {a} and {b} cannot be combined element by element");
+        let mut d = Diagnostic::error(code, left.1.to(right.1), message)
+            .here("both sides must have the same shape")
+            .label(left.1, format!("this is {a}"))
+            .label(right.1, format!("this is {b}"));
+        for (term, span) in [left, right] {
+            if term.origin != span && term.origin != Span::default() {
+                d = d.label(term.origin, format!("the shape {} comes from here", shape_text(&term.dims)));
+            }
+        }
+        d = d.help(index_by_index(&left.0.dims, &right.0.dims));
+        self.fail(d);
+    }
+
+    fn joined(&mut self, aligned: Aligned, expr: Expr) -> Entity<'a> {
+        let kind = self.builder().kind_of(&expr);
+        let pass = self.now;
+        Entity::Term(Term { axes: aligned.axes, dims: aligned.dims, expr, kind, origin: aligned.origin, pass })
+    }
+
+    /// `a op b`.
+    pub fn binary(&mut self, op: BinaryOp, left: (Entity<'a>, Span), right: (Entity<'a>, Span)) -> Entity<'a> {
+        if let Some(folded) = fold(op, &left.0, &right.0) {
+            return folded;
+        }
+        let (a, b) = (self.operand(left.0, left.1), self.operand(right.0, right.1));
+        let (Some(a), Some(b)) = (a, b) else { return Entity::Poison };
+        if let (Operand::Number(x), Operand::Number(y)) = (&a, &b) {
+            return fold_numbers(op, *x, *y);
+        }
+        let bools = [&a, &b].iter().filter(|o| o.kind() == Kind::Bool).count();
+        let logical = matches!(op, BinaryOp::And | BinaryOp::Or);
+        if logical && bools < 2 {
+            let span = if a.kind() == Kind::Bool { right.1 } else { left.1 };
+            let d = Diagnostic::error("wrong-kind", span, "`&&` and `||` combine conditions, but this is a number");
+            return self.fail(d.help("compare it with something, such as `> 0`"));
+        }
+        let Some(aligned) = self.align(vec![(a, left.1), (b, right.1)]) else { return Entity::Poison };
+        let kind = match op {
+            BinaryOp::And | BinaryOp::Or => Kind::Bool,
+            BinaryOp::Div | BinaryOp::Pow => Kind::Float,
+            BinaryOp::Eq | BinaryOp::Ne if bools == 2 => Kind::Bool,
+            _ => wider(&aligned.parts),
+        };
+        if op == BinaryOp::Mod && !(kind == Kind::Int && positive(&aligned.parts[1])) {
+            let d = Diagnostic::error("wrong-kind", right.1, "`mod` takes a whole number on the left and a positive dimension on the right");
+            return self.fail(d);
+        }
+        let (x, y) = (aligned.parts[0].expr(kind), aligned.parts[1].expr(kind));
+        let expr = operation(op, x, y);
+        self.joined(aligned, expr)
+    }
+
+    /// `-a` and `!a`.
+    pub fn prefix(&mut self, op: UnaryOp, value: Entity<'a>, span: Span) -> Entity<'a> {
+        match (op, &value) {
+            (UnaryOp::Neg, Entity::Number(n)) => return Entity::Number(n.neg()),
+            (UnaryOp::Not, Entity::Bool(b)) => return Entity::Bool(!b),
+            _ => {}
+        }
+        let Some(mut term) = self.term(value, span) else { return Entity::Poison };
+        let wanted = op == UnaryOp::Not;
+        if wanted != (term.kind == Kind::Bool) {
+            let words = if wanted { "`!` takes a condition, but this is a number" } else { "`-` takes a number, but this is a condition" };
+            return self.fail(Diagnostic::error("wrong-kind", span, words));
+        }
+        term.expr = make_unary(if wanted { Unary::Not } else { Unary::Neg }, term.expr);
+        Entity::Term(term)
+    }
+
+    /// A scalar function applied to a number or element by element.
+    pub fn scalar_function(&mut self, op: Unary, value: Entity<'a>, span: Span) -> Entity<'a> {
+        let value = self.settle(value, span);
+        if let Entity::Number(n) = value {
+            return Entity::Number(known(op, n));
+        }
+        let Some(mut term) = self.term(value, span) else { return Entity::Poison };
+        let whole = term.kind == Kind::Int;
+        if whole && matches!(op, Unary::Floor | Unary::Ceil | Unary::Round | Unary::Detach) {
+            return Entity::Term(term);
+        }
+        let quotient = if matches!(op, Unary::Floor | Unary::Ceil) { whole_quotient(op, &term.expr) } else { None };
+        if let Some(expr) = quotient {
+            (term.expr, term.kind) = (expr, Kind::Int);
+            return Entity::Term(term);
+        }
+        if !(whole && op == Unary::Abs) {
+            term.expr = convert(&term.expr, term.kind, Kind::Float);
+            term.kind = Kind::Float;
+        }
+        term.expr = make_unary(op, term.expr);
+        Entity::Term(term)
+    }
+
+    /// `max(a, b)`, `min(a, b)`.
+    pub fn extremum(&mut self, op: Binary, left: (Entity<'a>, Span), right: (Entity<'a>, Span)) -> Entity<'a> {
+        let (a, b) = (self.operand(left.0, left.1), self.operand(right.0, right.1));
+        let (Some(a), Some(b)) = (a, b) else { return Entity::Poison };
+        if let (Operand::Number(x), Operand::Number(y)) = (&a, &b) {
+            let first = if op == Binary::Max { x.value >= y.value } else { x.value <= y.value };
+            return Entity::Number(if first { *x } else { *y });
+        }
+        let Some(aligned) = self.align(vec![(a, left.1), (b, right.1)]) else { return Entity::Poison };
+        let kind = wider(&aligned.parts);
+        let expr = make_binary(op, aligned.parts[0].expr(kind), aligned.parts[1].expr(kind));
+        self.joined(aligned, expr)
+    }
+
+    /// `if c then a else b`, per element; a condition known while compiling chooses at once.
+    pub fn select(
+        &mut self,
+        condition: &'a ast::Expr,
+        then: &'a ast::Expr,
+        otherwise: &'a ast::Expr,
+        env: &Env<'a>,
+    ) -> Entity<'a> {
+        let c = self.eval(condition, env);
+        match c {
+            Entity::Poison => return Entity::Poison,
+            Entity::Bool(true) => return self.eval(then, env),
+            Entity::Bool(false) => return self.eval(otherwise, env),
+            _ => {}
+        }
+        let Some(c) = self.term(c, condition.span) else { return Entity::Poison };
+        if c.kind != Kind::Bool {
+            let d = Diagnostic::error("wrong-kind", condition.span, "a condition is needed here, but this is a number");
+            return self.fail(d.help("compare it, such as `x > 0`"));
+        }
+        let a = self.under(&c.expr, true, |s| s.eval(then, env));
+        let b = self.under(&c.expr, false, |s| s.eval(otherwise, env));
+        let (a, b) = (self.operand(a, then.span), self.operand(b, otherwise.span));
+        let (Some(a), Some(b)) = (a, b) else { return Entity::Poison };
+        let parts = vec![(Operand::Term(c), condition.span), (a, then.span), (b, otherwise.span)];
+        let Some(aligned) = self.align(parts) else { return Entity::Poison };
+        let kind = match (aligned.parts[1].kind(), aligned.parts[2].kind()) {
+            (Kind::Bool, Kind::Bool) => Kind::Bool,
+            // Two literals are numbers, not classes: `if c then 1 else 0`.
+            _ if aligned.parts[1..].iter().all(|p| matches!(p, Operand::Number(_))) => Kind::Float,
+            _ => wider(&aligned.parts[1..]),
+        };
+        let c = aligned.parts[0].expr(Kind::Bool);
+        let (a, b) = (aligned.parts[1].expr(kind), aligned.parts[2].expr(kind));
+        let expr = Expr::Select(Box::new(c), Box::new(a), Box::new(b));
+        self.joined(aligned, expr)
+    }
+
+    /// Elaborates with what a condition says about indices known.
+    fn under(&mut self, condition: &Expr, holds: bool, f: impl FnOnce(&mut Self) -> Entity<'a>) -> Entity<'a> {
+        let depth = self.facts.len();
+        let facts = bounds::facts(self.builder(), condition, holds);
+        self.facts.extend(facts);
+        let result = f(self);
+        self.facts.truncate(depth);
+        result
+    }
+
+    /// `[a, b, c]` as a tensor: its elements chosen by position.
+    fn list_term(&mut self, list: Vec<Entity<'a>>, span: Span) -> Option<Term> {
+        let mut parts = vec![];
+        for entity in list {
+            let term = self.float_or_whole(entity, span)?;
+            parts.push((Operand::Term(term), span));
+        }
+        let n = parts.len();
+        if n == 0 {
+            self.fail(Diagnostic::error("wrong-kind", span, "an empty list has no shape; every extent is at least 1"));
+            return None;
+        }
+        let scalar = parts.iter().all(|p| matches!(&p.0, Operand::Term(t) if t.axes.is_empty()));
+        let tensors = parts.iter().all(|p| matches!(&p.0, Operand::Term(t) if !t.axes.is_empty()));
+        if !scalar && !tensors {
+            self.fail(Diagnostic::error("rank-mismatch", span, "the entries of a list must all have the same shape"));
+            return None;
+        }
+        let aligned = self.align(parts)?;
+        let kind = wider(&aligned.parts);
+        let exprs: Vec<_> = aligned.parts.iter().map(|p| p.expr(kind)).collect();
+        let axis = self.builder().axes(&[n])[0];
+        let mut rest = exprs[n - 1].clone();
+        for (i, e) in exprs[..n - 1].iter().enumerate().rev() {
+            let here = Expr::Binary(Binary::Eq, Box::new(Expr::Index(axis)), Box::new(Expr::Int(i as i64)));
+            rest = Expr::Select(Box::new(here), Box::new(e.clone()), Box::new(rest));
+        }
+        let axes = std::iter::once(axis).chain(aligned.axes).collect();
+        let dims = std::iter::once(n).chain(aligned.dims).collect();
+        Some(Term { axes, dims, expr: rest, kind, origin: span, pass: self.now })
+    }
+
+    fn float_or_whole(&mut self, entity: Entity<'a>, span: Span) -> Option<Term> {
+        match entity {
+            Entity::Number(n) => Some(self.builder().scalar(Expr::Number(n.value), span)),
+            other => self.term(other, span),
+        }
+    }
+}
+
+fn positive(part: &Operand) -> bool {
+    matches!(part, Operand::Number(n) if n.whole().is_some_and(|w| w > 0))
+}
+
+/// `floor(a / n)` of a whole `a` and a positive whole `n`, as an integer.
+fn whole_quotient(op: Unary, expr: &Expr) -> Option<Expr> {
+    let Expr::Binary(Binary::Div, a, b) = expr else { return None };
+    let (Expr::Unary(Unary::ToFloat, a), Expr::Number(n)) = (&**a, &**b) else { return None };
+    if n.fract() != 0.0 || *n < 1.0 || *n > 1e9 {
+        return None;
+    }
+    let n = *n as i64;
+    let a = rebuild(a, &mut Expr::clone);
+    let up = if op == Unary::Ceil { make_binary(Binary::Add, a, Expr::Int(n - 1)) } else { a };
+    Some(make_binary(Binary::FloorDiv, up, Expr::Int(n)))
+}
+
+fn operation(op: BinaryOp, a: Expr, b: Expr) -> Expr {
+    match op {
+        BinaryOp::Add => make_binary(Binary::Add, a, b),
+        BinaryOp::Sub => make_binary(Binary::Sub, a, b),
+        BinaryOp::Mul => make_binary(Binary::Mul, a, b),
+        BinaryOp::Div => make_binary(Binary::Div, a, b),
+        BinaryOp::Pow => make_binary(Binary::Pow, a, b),
+        BinaryOp::Mod => make_binary(Binary::Mod, a, b),
+        BinaryOp::Eq => make_binary(Binary::Eq, a, b),
+        BinaryOp::Ne => make_unary(Unary::Not, make_binary(Binary::Eq, a, b)),
+        BinaryOp::Lt => make_binary(Binary::Lt, a, b),
+        BinaryOp::Le => make_binary(Binary::Le, a, b),
+        BinaryOp::Gt => make_binary(Binary::Lt, b, a),
+        BinaryOp::Ge => make_binary(Binary::Le, b, a),
+        BinaryOp::And => make_binary(Binary::And, a, b),
+        BinaryOp::Or => make_binary(Binary::Or, a, b),
+    }
+}
+
+/// What is known while compiling.
+fn fold<'a>(op: BinaryOp, a: &Entity<'a>, b: &Entity<'a>) -> Option<Entity<'a>> {
+    match (op, a, b) {
+        (_, Entity::Poison, _) | (_, _, Entity::Poison) => Some(Entity::Poison),
+        (_, Entity::Number(x), Entity::Number(y)) => Some(fold_numbers(op, *x, *y)),
+        (BinaryOp::And, Entity::Bool(false), _) | (BinaryOp::And, _, Entity::Bool(false)) => Some(Entity::Bool(false)),
+        (BinaryOp::Or, Entity::Bool(true), _) | (BinaryOp::Or, _, Entity::Bool(true)) => Some(Entity::Bool(true)),
+        (BinaryOp::And, Entity::Bool(true), x) | (BinaryOp::And, x, Entity::Bool(true)) => Some(x.clone()),
+        (BinaryOp::Or, Entity::Bool(false), x) | (BinaryOp::Or, x, Entity::Bool(false)) => Some(x.clone()),
+        (BinaryOp::Eq, Entity::Bool(x), Entity::Bool(y)) => Some(Entity::Bool(x == y)),
+        (BinaryOp::Ne, Entity::Bool(x), Entity::Bool(y)) => Some(Entity::Bool(x != y)),
+        (BinaryOp::Eq, Entity::Text(x), Entity::Text(y)) => Some(Entity::Bool(x == y)),
+        (BinaryOp::Ne, Entity::Text(x), Entity::Text(y)) => Some(Entity::Bool(x != y)),
+        _ => None,
+    }
+}
+
+fn fold_numbers<'a>(op: BinaryOp, a: Num, b: Num) -> Entity<'a> {
+    let order = |holds: bool| Entity::Bool(holds);
+    let same = a.sub(b).whole().map_or(a.value == b.value, |d| d == 0);
+    match op {
+        BinaryOp::Add => Entity::Number(a.add(b)),
+        BinaryOp::Sub => Entity::Number(a.sub(b)),
+        BinaryOp::Mul => Entity::Number(a.mul(b)),
+        BinaryOp::Div => Entity::Number(a.div(b)),
+        BinaryOp::Pow => Entity::Number(a.pow(b)),
+        BinaryOp::Mod => Entity::Number(a.modulo(b)),
+        BinaryOp::Eq => order(same),
+        BinaryOp::Ne => order(!same),
+        BinaryOp::Lt => order(!same && a.value < b.value),
+        BinaryOp::Le => order(same || a.value < b.value),
+        BinaryOp::Gt => order(!same && a.value > b.value),
+        BinaryOp::Ge => order(same || a.value > b.value),
+        BinaryOp::And => order(a.value != 0.0 && b.value != 0.0),
+        BinaryOp::Or => order(a.value != 0.0 || b.value != 0.0),
+    }
+}
+
+/// A scalar function of a number known while compiling. The error function is left to the
+/// runtime's definition by folding only what the standard library of Rust defines exactly.
+fn known(op: Unary, n: Num) -> Num {
+    let v = n.value;
+    match op {
+        Unary::Neg => n.neg(),
+        Unary::Floor => n.floor(),
+        Unary::Ceil => n.ceil(),
+        Unary::Abs => if v < 0.0 { n.neg() } else { n },
+        Unary::Detach | Unary::ToFloat | Unary::Not => n,
+        Unary::Round => Num::literal(v.round_ties_even(), &format!("{}", v.round_ties_even())),
+        Unary::Sqrt => Num::literal(v.sqrt(), &format!("{}", v.sqrt())),
+        Unary::Exp => Num::float(v.exp()),
+        Unary::Log => Num::float(v.ln()),
+        Unary::Expm1 => Num::float(v.exp_m1()),
+        Unary::Log1p => Num::float(v.ln_1p()),
+        Unary::Sin => Num::float(v.sin()),
+        Unary::Cos => Num::float(v.cos()),
+        Unary::Tanh => Num::float(v.tanh()),
+        Unary::Erf => Num::float(crate::check::number::error_function(v)),
+    }
+}
+
+/// How to write the combination of two shapes out, index by index.
+fn index_by_index(left: &[usize], right: &[usize]) -> String {
+    let names = ["i", "j", "k", "l", "m", "n"];
+    let longer = left.len().max(right.len()).min(names.len());
+    let list = |n: usize| names[longer - n.min(longer)..longer].join(", ");
+    let read = |name: &str, n: usize| if n == 0 { name.to_string() } else { format!("{name}[{}]", list(n)) };
+    format!(
+        "nothing broadcasts by itself; say which elements meet: `y[{}] = {} + {}`",
+        list(longer),
+        read("a", left.len()),
+        read("b", right.len())
+    )
+}

@@ -1,0 +1,72 @@
+//! Collects diagnostics: one at a place for each code, however often the place is elaborated.
+
+use grammar::diagnostic::{Diagnostic, Severity};
+
+/// The diagnostics so far.
+#[derive(Default)]
+pub(super) struct Sink {
+    /// In order of discovery.
+    pub list: Vec<Diagnostic>,
+}
+
+impl Sink {
+    /// Adds a diagnostic unless one of that code already stands at its place.
+    pub fn add(&mut self, diagnostic: Diagnostic) {
+        let same = |d: &Diagnostic| d.code == diagnostic.code && d.primary.span == diagnostic.primary.span;
+        if !self.list.iter().any(same) {
+            self.list.push(diagnostic);
+        }
+    }
+
+    /// How many errors there are.
+    pub fn errors(&self) -> usize {
+        self.list.iter().filter(|d| d.severity == Severity::Error).count()
+    }
+}
+
+/// The candidate nearest to `name`, if one is near enough to be what was meant.
+pub(super) fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let limit = match name.chars().count() {
+        0..=2 => 1,
+        3..=5 => 2,
+        _ => 3,
+    };
+    candidates
+        .into_iter()
+        .filter(|c| *c != name)
+        .map(|c| (distance(name, c), c))
+        .filter(|(d, c)| *d <= limit && *d < c.chars().count())
+        .min()
+        .map(|found| found.1)
+}
+
+/// How many letters must be added, removed, changed or swapped with their neighbour.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = change.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_errors_find_the_word_meant() {
+        assert_eq!(nearest("optimiser", ["optimizer", "objective"]), Some("optimizer"));
+        assert_eq!(nearest("epcohs", ["epochs", "steps"]), Some("epochs"));
+        assert_eq!(nearest("frobnicate", ["epochs", "steps"]), None);
+    }
+}
