@@ -163,11 +163,13 @@ fn npy_bytes(array: &Array, double: bool) -> std::io::Result<Vec<u8>> {
     let shape: Vec<u64> = array.shape.iter().map(|d| *d as u64).collect();
     let mut content = vec![];
     if double {
-        let mut writer = npyz::WriteOptions::<f64>::new().shape(&shape).default_dtype().writer(&mut content).begin_nd()?;
+        let mut writer =
+            npyz::WriteOptions::<f64>::new().shape(&shape).default_dtype().writer(&mut content).begin_nd()?;
         writer.extend(array.values.iter().copied())?;
         writer.finish()?;
     } else {
-        let mut writer = npyz::WriteOptions::<f32>::new().shape(&shape).default_dtype().writer(&mut content).begin_nd()?;
+        let mut writer =
+            npyz::WriteOptions::<f32>::new().shape(&shape).default_dtype().writer(&mut content).begin_nd()?;
         writer.extend(array.values.iter().map(|v| *v as f32))?;
         writer.finish()?;
     }

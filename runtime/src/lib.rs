@@ -2,6 +2,7 @@
 //! checkpoints, pictures, training. Knows no syntax and no IR.
 
 pub mod arrays;
+mod atomic;
 pub mod checkpoint;
 pub mod contract;
 pub mod data;
