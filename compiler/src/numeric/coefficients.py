@@ -1,6 +1,6 @@
 """Makes coefficients.rs and reference.txt, both beside this file.
 
-    pip install mpmath==1.3.0 && python3 coefficients.py
+    pip install mpmath==1.3.0 && python3 coefficients.py && cargo fmt
 
 Every polynomial is the weighted minimax one found by Remez' exchange in 60 digits, its coefficients then rounded (each
 stands for a small correction to terms that are exact, so that costs little). The errors printed are those of the rounded

@@ -3,7 +3,7 @@
 use super::coefficients;
 use super::double;
 use super::exponential::exp_of_double;
-use super::ops::{Ops, Precision, min, polynomial, with_sign};
+use super::ops::{Ops, Precision, at_most, polynomial, with_sign};
 
 /// 2/√π times the integral of e^-t² from 0 to x.
 pub fn erf<O: Ops>(o: &mut O, x: O::V) -> O::V {
@@ -14,7 +14,7 @@ pub fn erf<O: Ops>(o: &mut O, x: O::V) -> O::V {
     };
     let (one, split) = (o.float(1.0), o.float(c.erf_split));
     let size = o.abs(x);
-    let size = min(o, saturated, size);
+    let size = at_most(o, saturated, size);
     let square = o.mul(size, size);
     let p = polynomial(o, c.erf, square);
     let near = o.fma(size, p, size);

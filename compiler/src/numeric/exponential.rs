@@ -5,13 +5,16 @@
 
 use super::coefficients;
 use super::double::{self, Double};
-use super::ops::{Ops, Precision, clamp, min, polynomial, with_sign};
+use super::ops::{Ops, Precision, at_most, clamp, polynomial, with_sign};
 
-/// n·ln 2 + r, where n is known as the low bits of n + magic.
+/// n·ln 2 + r.
 struct Reduced<O: Ops> {
-    /// The low bits are those of n plus [`Layout::twice_bias`].
+    /// The bits of n + magic: the low ones are those of n plus [`Layout::twice_bias`].
     shifted: O::I,
-    r: Double<O::V>,
+    n: O::V,
+    /// x less n times the high part of ln 2.
+    exact: O::V,
+    r: O::V,
 }
 
 /// How a float of a precision is laid out, as far as scaling by powers of two must know.
@@ -51,10 +54,15 @@ fn reduce<O: Ops>(o: &mut O, x: O::V) -> Reduced<O> {
     let n = o.sub(shifted, magic);
     let (minus_high, minus_low) = (o.float(-c.ln2_high), o.float(-c.ln2_low));
     let exact = o.fma(n, minus_high, x);
-    let high = o.fma(n, minus_low, exact);
-    let lost = o.sub(exact, high);
-    let low = o.fma(n, minus_low, lost);
-    Reduced { shifted: o.bits(shifted), r: Double { high, low } }
+    let r = o.fma(n, minus_low, exact);
+    Reduced { shifted: o.bits(shifted), n, exact, r }
+}
+
+/// What rounding took from `reduced.r`.
+fn rest<O: Ops>(o: &mut O, reduced: &Reduced<O>) -> O::V {
+    let minus_low = o.float(-coefficients::of(o.precision()).ln2_low);
+    let taken = o.sub(reduced.exact, reduced.r);
+    o.fma(reduced.n, minus_low, taken)
 }
 
 /// e^r - 1 - r for the reduced argument.
@@ -89,12 +97,11 @@ fn power_of_two<O: Ops>(o: &mut O, shifted: O::I, offset: i64) -> O::V {
 pub fn exp<O: Ops>(o: &mut O, x: O::V) -> O::V {
     let bounds = layout(o.precision());
     let x = clamp(o, x, bounds.lowest, bounds.highest);
-    // Nobody reads `r.low` here: plain evaluation drops it, and generated code does too.
-    let Reduced { shifted, r } = reduce(o, x);
-    let p = polynomial(o, coefficients::of(o.precision()).expm1, r.high);
+    let Reduced { shifted, r, .. } = reduce(o, x);
+    let p = polynomial(o, coefficients::of(o.precision()).expm1, r);
     let one = o.float(1.0);
-    let p = o.fma(p, r.high, one);
-    let y = o.fma(p, r.high, one);
+    let p = o.fma(p, r, one);
+    let y = o.fma(p, r, one);
     scale(o, y, shifted)
 }
 
@@ -102,27 +109,34 @@ pub fn exp<O: Ops>(o: &mut O, x: O::V) -> O::V {
 pub fn exp_of_double<O: Ops>(o: &mut O, x: Double<O::V>) -> O::V {
     let bounds = layout(o.precision());
     let bounded = clamp(o, x.high, bounds.lowest, bounds.highest);
-    let Reduced { shifted, r } = reduce(o, bounded);
-    let low = o.add(r.low, x.low);
-    let tail = tail(o, r.high);
-    let tail = o.add(tail, low);
-    let below_one = o.add(r.high, tail);
+    let reduced = reduce(o, bounded);
+    let low = rest(o, &reduced);
+    let low = o.add(low, x.low);
+    let Reduced { shifted, r, .. } = reduced;
     let one = o.float(1.0);
-    let y = o.add(one, below_one);
+    let tail = tail(o, r);
+    let near = o.add(r, tail);
+    let near = o.add(one, near);
+    // e^(r + low) = e^r + low·e^r.
+    let tail = o.fma(low, near, tail);
+    let above_one = o.add(r, tail);
+    let y = o.add(one, above_one);
     scale(o, y, shifted)
 }
 
 /// (e^x - 1)·2^offset; `low` is up to a fifth of `high`.
 fn expm1_double<O: Ops>(o: &mut O, x: O::V, offset: i64) -> Double<O::V> {
-    let Reduced { shifted, r } = reduce(o, x);
-    let tail = tail(o, r.high);
-    let tail = o.add(tail, r.low);
+    let reduced = reduce(o, x);
+    let low = rest(o, &reduced);
+    let Reduced { shifted, r, .. } = reduced;
+    let tail = tail(o, r);
+    let tail = o.add(tail, low);
     let power = power_of_two(o, shifted, offset);
     let minus_one = o.float(-(offset as f64).exp2());
     let whole = double::fast_sum(o, power, minus_one);
-    let high = o.fma(power, r.high, whole.high);
+    let high = o.fma(power, r, whole.high);
     let lost = o.sub(whole.high, high);
-    let lost = o.fma(power, r.high, lost);
+    let lost = o.fma(power, r, lost);
     let lost = o.add(lost, whole.low);
     Double { high, low: o.fma(power, tail, lost) }
 }
@@ -150,7 +164,7 @@ pub fn tanh<O: Ops>(o: &mut O, x: O::V) -> O::V {
         Precision::F64 => o.float(20.0),
     };
     let size = o.abs(x);
-    let size = min(o, saturated, size);
+    let size = at_most(o, saturated, size);
     let argument = o.add(size, size);
     let e = expm1_double(o, argument, 0);
     let e = double::fast_sum(o, e.high, e.low);

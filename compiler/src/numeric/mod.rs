@@ -4,6 +4,8 @@
 //! it in Rust, the emitter turns the same program into instructions. Both give the same bits in f32 and f64.
 
 pub mod coefficients;
+#[cfg(test)]
+mod count;
 pub mod double;
 pub mod error_function;
 pub mod exponential;
@@ -46,7 +48,7 @@ pub fn unary<O: Ops>(o: &mut O, op: Unary, x: O::V) -> O::V {
     }
 }
 
-/// Any function of two floats. Truth values, arguments or results, are 0 and 1.
+/// Any function of two floats; `Max` and `Min` are NaN if either argument is. Truth values, arguments or results, are 0 and 1.
 pub fn binary<O: Ops>(o: &mut O, op: Binary, a: O::V, b: O::V) -> O::V {
     match op {
         Binary::Add => o.add(a, b),
@@ -54,8 +56,8 @@ pub fn binary<O: Ops>(o: &mut O, op: Binary, a: O::V, b: O::V) -> O::V {
         Binary::Mul | Binary::And => o.mul(a, b),
         Binary::Div => o.div(a, b),
         Binary::Pow => power::pow(o, a, b),
-        Binary::Max | Binary::Or => ops::max(o, a, b),
-        Binary::Min => ops::min(o, a, b),
+        Binary::Max | Binary::Or => ops::greater(o, a, b),
+        Binary::Min => ops::lesser(o, a, b),
         Binary::FloorDiv => floor_div(o, a, b),
         Binary::Mod => {
             let quotient = floor_div(o, a, b);

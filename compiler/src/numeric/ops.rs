@@ -71,6 +71,7 @@ pub trait Ops {
     /// The bits of a float.
     fn bits(&mut self, a: Self::V) -> Self::I;
     /// The float of some bits.
+    #[expect(clippy::wrong_self_convention, reason = "what is converted is the argument, like everywhere here")]
     fn from_bits(&mut self, a: Self::I) -> Self::V;
     /// a + b.
     fn int_add(&mut self, a: Self::I, b: Self::I) -> Self::I;
@@ -88,23 +89,34 @@ pub trait Ops {
     fn shr(&mut self, a: Self::I, by: u32) -> Self::I;
 }
 
-/// The larger; `b` if either is NaN or they are equal.
-pub fn max<O: Ops>(o: &mut O, a: O::V, b: O::V) -> O::V {
+/// The larger; NaN if either is, and `b` if they are equal.
+pub fn greater<O: Ops>(o: &mut O, a: O::V, b: O::V) -> O::V {
+    let is_number = o.eq(a, a);
+    let no_larger = o.select(is_number, b, a);
     let a_wins = o.lt(b, a);
-    o.select(a_wins, a, b)
+    o.select(a_wins, a, no_larger)
 }
 
-/// The smaller; `b` if either is NaN or they are equal.
-pub fn min<O: Ops>(o: &mut O, a: O::V, b: O::V) -> O::V {
+/// The smaller; NaN if either is, and `b` if they are equal.
+pub fn lesser<O: Ops>(o: &mut O, a: O::V, b: O::V) -> O::V {
+    let is_number = o.eq(a, a);
+    let no_smaller = o.select(is_number, b, a);
     let a_wins = o.lt(a, b);
-    o.select(a_wins, a, b)
+    o.select(a_wins, a, no_smaller)
+}
+
+/// The smaller of a number and `x`; NaN if `x` is.
+pub fn at_most<O: Ops>(o: &mut O, limit: O::V, x: O::V) -> O::V {
+    let is_beyond = o.lt(limit, x);
+    o.select(is_beyond, limit, x)
 }
 
 /// `x` brought into `low..=high`; NaN stays.
 pub fn clamp<O: Ops>(o: &mut O, x: O::V, low: f64, high: f64) -> O::V {
     let (low, high) = (o.float(low), o.float(high));
-    let x = max(o, low, x);
-    min(o, high, x)
+    let is_below = o.lt(x, low);
+    let x = o.select(is_below, low, x);
+    at_most(o, high, x)
 }
 
 /// The magnitude of `x` with the sign bit of `sign`; `x` itself must have its sign bit clear.

@@ -48,7 +48,7 @@ fn recombine(m: &mut Module, sum: ExprId) -> ExprId {
         let quotient = quotient(m, x, divisor);
         if form.terms.contains(&(quotient, k * divisor)) {
             let terms = form.terms.iter().filter(|(t, _)| *t != quotient && t != atom).copied().collect();
-            let rest = m.from_linear(&Linear { constant: form.constant, terms });
+            let rest = m.from_linear(&Linear { offset: form.offset, terms });
             let k = m.int(*k);
             let whole = m.mul(k, x);
             let again = m.add(rest, whole);

@@ -190,7 +190,7 @@ impl<'a> Solver<'a> {
     /// The position less the constant and the terms already solved. On a phased axis nothing reads it.
     fn residue(&mut self, axis: usize, form: &Linear) -> ExprId {
         let Some(p) = target_variable(self.m, self.layout, axis) else { return self.m.int(0) };
-        let constant = self.m.int(form.constant);
+        let constant = self.m.int(form.offset);
         let mut q = self.int(Binary::Sub, p, constant);
         for (atom, factor) in &form.terms {
             if let Node::Var(v) = *self.m.node(*atom)
@@ -228,7 +228,7 @@ impl<'a> Solver<'a> {
         if form.terms.len() != 2 || self.layout[axis] != Axis::Plain {
             return;
         }
-        let (stride, offset) = (i.factor, form.constant);
+        let (stride, offset) = (i.factor, form.offset);
         let extent = self.m.t(self.def.target).shape[axis] as i64;
         let first = (-offset).div_euclid(stride);
         let blocks = ((extent - 1 - offset).div_euclid(stride) - first + 1) as usize;
