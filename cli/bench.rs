@@ -40,7 +40,11 @@ pub fn bench(options: &args::Bench) -> Result<(), Fault> {
     }
     println!("{} on {threads} thread{}", train.name, if threads == 1 { "" } else { "s" });
     println!("  step          {:.4} ms  (10 %: {:.4}, 90 %: {:.4}, {} steps)", at(0.5), at(0.1), at(0.9), times.len());
-    println!("  first step    {:.1} ms after process start, {:.1} ms of it compiling", first_step_s * 1e3, bound.compile_s * 1e3);
+    println!(
+        "  first step    {:.1} ms after process start, {:.1} ms of it compiling",
+        first_step_s * 1e3,
+        bound.compile_s * 1e3
+    );
     println!("  memory        {} planned, {} at the peak", bind::size(bound.planned_bytes), bind::size(peak_rss()));
     if options.steps.is_some() {
         println!("  loss          {loss} at step {}", steps.at.step);

@@ -5,10 +5,11 @@ use crate::args::{Machine, Precision};
 use crate::fault::{Fault, FaultKind};
 use compiler::emit::{self, Options};
 use compiler::ir::Module;
+use compiler::ir::text::print;
 use compiler::lower::programs::{Produced, Program, evaluation, init, training};
+use compiler::optimise::optimise;
 use compiler::typed::{self, DataValue, Supplied, Train};
-use runtime::data::spec::{Call, Element, Field, Origin, Spec, Value};
-use runtime::data::{DataSet, files::Files};
+use runtime::data::{Call, DataSet, Element, Field, Files, Origin, Spec, Value};
 use runtime::execute::Executor;
 use runtime::plan::{Bundle, Slot};
 use runtime::session::{Binding, Forms, Session};
@@ -34,6 +35,8 @@ pub struct Bound {
     pub compiled: usize,
     /// Bytes the run will hold: arena, scratch, tables and data.
     pub planned_bytes: usize,
+    /// A hash of the programs and of what their bits depend on.
+    pub fingerprint: String,
 }
 
 /// Opens the data a train block names; `None` if it has none.
@@ -92,8 +95,9 @@ pub fn options(precision: Precision) -> Options {
     Options { precision, ..Options::default() }
 }
 
-/// Compiles named programs into one bundle.
-pub fn compile(programs: &[(String, Program)], precision: Precision) -> Result<Bundle, Fault> {
+/// Optimises and compiles named programs into one bundle.
+pub fn compile(programs: &mut [(String, Program)], precision: Precision) -> Result<Bundle, Fault> {
+    programs.iter_mut().for_each(|(_, program)| optimise(&mut program.module));
     let modules: Vec<(&str, &Module)> = programs.iter().map(|(name, p)| (name.as_str(), &p.module)).collect();
     emit::compile(&modules, &options(precision)).map_err(Fault::internal)
 }
@@ -121,7 +125,7 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
     let mut programs = vec![("init".to_string(), init(train))];
     programs.extend(training_sizes.iter().map(|n| (format!("training[{n}]"), training(train, *n))));
     programs.extend(evaluation_sizes.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n))));
-    let bundle = compile(&programs, precision)?;
+    let bundle = compile(&mut programs, precision)?;
     let compile_s = started.elapsed().as_secs_f64();
     let threads = threads(machine.threads);
     let planned_bytes = bundle.planned_bytes(threads) + data.as_ref().map_or(0, DataSet::bytes);
@@ -140,6 +144,7 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
         (Some(_), None, None) => 1,
     };
     let compiled = bindings.len();
+    let fingerprint = fingerprint(&programs, precision);
     let mut bindings = bindings.into_iter();
     let first = bindings.next().ok_or_else(|| Fault::internal("no program was compiled"))?;
     let session = Session {
@@ -150,7 +155,15 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
         seed: train.settings.seed,
         steps: train.settings.steps.map_or(epochs * steps_per_epoch, |s| s as u64),
     };
-    Ok(Bound { session, data, batch, epochs, steps_per_epoch, compile_s, compiled, planned_bytes })
+    Ok(Bound { session, data, batch, epochs, steps_per_epoch, compile_s, compiled, planned_bytes, fingerprint })
+}
+
+/// A hash (FNV-1a) of everything the bits of a run depend on beside its data.
+fn fingerprint(programs: &[(String, Program)], precision: Precision) -> String {
+    let mut text = format!("{} {precision:?} {} ", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
+    programs.iter().for_each(|(_, program)| text.push_str(&print(&program.module)));
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}")
 }
 
 /// Finds the places of a program's inputs and results in the bundle.
@@ -160,9 +173,8 @@ pub fn binding(bundle: &Bundle, number: usize, program: &Program, batch: usize) 
         let slot = compiled.tensors.get(name).or_else(|| compiled.output(name));
         slot.cloned().ok_or_else(|| Fault::internal(format!("the plan of {} has no tensor {name}", compiled.name)))
     };
-    let supplied = |which: Supplied| {
-        program.supplied.iter().find(|(s, _)| *s == which).map(|(_, name)| place(name)).transpose()
-    };
+    let supplied =
+        |which: Supplied| program.supplied.iter().find(|(s, _)| *s == which).map(|(_, name)| place(name)).transpose();
     let objectives = program.results.iter().filter(|(r, _)| matches!(r, Produced::Objective(_))).count();
     let mut results = vec![];
     for (result, name) in &program.results {
@@ -188,8 +200,8 @@ pub fn binding(bundle: &Bundle, number: usize, program: &Program, batch: usize) 
 pub fn print_memory(trains: &[Train]) -> Result<(), Fault> {
     for train in trains {
         let batch = train.settings.batch.unwrap_or(1);
-        let programs = vec![("init".to_string(), init(train)), ("training".to_string(), training(train, batch))];
-        let bundle = compile(&programs, Precision::F32)?;
+        let mut programs = vec![("init".to_string(), init(train)), ("training".to_string(), training(train, batch))];
+        let bundle = compile(&mut programs, Precision::F32)?;
         println!("{}: {} for a step of {batch} samples on one thread", train.name, size(bundle.planned_bytes(1)));
     }
     Ok(())

@@ -32,17 +32,23 @@ fn render(options: &args::Emit) -> Result<String, Fault> {
         Which::Evaluation => evaluation(train, batch).module,
         Which::Init => init(train).module,
     };
-    let back_end = |dump: Dump| {
-        emit::dump(&whole(), &bind::options(options.program.precision), dump).map_err(Fault::internal)
+    let optimised = || {
+        let mut module = whole();
+        optimise::optimise(&mut module);
+        module
+    };
+    let back_end = |part: fn(Dump) -> String| {
+        let dump = emit::dump(&train.name, &optimised(), &bind::options(options.program.precision));
+        dump.map(part).map_err(Fault::internal)
     };
     match options.stage {
         Stage::Ast => Ok(String::new()),
         Stage::Typed => Ok(check::print::print(train)),
         Stage::Ir if options.which == Which::Training => Ok(ir::text::print(&forward(train, batch).module)),
         Stage::Ir | Stage::Grad => Ok(ir::text::print(&whole())),
-        Stage::Opt => Ok(ir::text::print(&optimise::optimise(&whole()))),
-        Stage::Loops => back_end(Dump::Loops),
-        Stage::Clif => back_end(Dump::Clif),
-        Stage::Asm => back_end(Dump::Assembly),
+        Stage::Opt => Ok(ir::text::print(&optimised())),
+        Stage::Loops => back_end(|d| d.loops),
+        Stage::Clif => back_end(|d| d.clif),
+        Stage::Asm => back_end(|d| d.assembly),
     }
 }

@@ -22,7 +22,8 @@ pub fn eval(options: &args::Eval) -> Result<(), Fault> {
     let weights = arrays::read(&options.weights).map_err(Fault::data)?;
     bound.session.initialise().map_err(Fault::internal)?;
     grad::load_parameters(&mut bound.session.executor, train, &weights)?;
-    let metrics = trainer::evaluate(&mut bound.session, split, bound.batch, Position::default()).map_err(Fault::internal)?;
+    let metrics =
+        trainer::evaluate(&mut bound.session, split, bound.batch, Position::default()).map_err(Fault::internal)?;
     if options.json {
         let figures: serde_json::Map<_, _> = metrics.into_iter().map(|(k, v)| (k, json!(v))).collect();
         println!("{}", json!({"split": options.split, "samples": split.count, "metrics": figures}));

@@ -72,12 +72,12 @@ impl Folder {
 
     /// Writes the tensors given as (saved name, place).
     pub fn save_weights(&self, file: &str, session: &Session, named: &[(String, Slot)]) -> Result<(), Fault> {
-        weights::save(&self.path.join(file), &tensors(session, named)).map_err(Fault::data)
+        weights::write(&self.path.join(file), &tensors(session, named)).map_err(Fault::data)
     }
 
     /// Puts the tensors of a weights file back.
     pub fn load_weights(&self, file: &str, session: &mut Session, named: &[(String, Slot)]) -> Result<(), Fault> {
-        let tensors = weights::load(&self.path.join(file)).map_err(Fault::data)?;
+        let tensors = weights::read(&self.path.join(file)).map_err(Fault::data)?;
         restore(session, named, &tensors)
     }
 }
@@ -99,7 +99,8 @@ pub fn tensors<'a>(session: &'a Session, named: &[(String, Slot)]) -> Vec<Tensor
 /// Copies tensors back by name; all must be there, in the shape and number format they are wanted in.
 pub fn restore(session: &mut Session, named: &[(String, Slot)], tensors: &[Tensor]) -> Result<(), Fault> {
     for (name, slot) in named {
-        let misfit = || Fault::data(format!("the saved state has no `{name}` of shape {:?} for this program", slot.shape));
+        let misfit =
+            || Fault::data(format!("the saved state has no `{name}` of shape {:?} for this program", slot.shape));
         let tensor = tensors.iter().find(|t| t.name == *name && t.shape == slot.shape).ok_or_else(misfit)?;
         let executor = &mut session.executor;
         match (&tensor.values, slot.element) {

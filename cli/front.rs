@@ -69,7 +69,9 @@ pub fn choose<'a>(front: &'a Front, options: &args::Program) -> Result<&'a Train
             Fault::usage(format!("{} has no train block named {name}; it has: {}", options.file.display(), names()))
         }),
         (None, [train]) => Ok(train),
-        (None, []) => Err(Fault::usage(format!("{} has no train block, so nothing can be run", options.file.display()))),
+        (None, []) => {
+            Err(Fault::usage(format!("{} has no train block, so nothing can be run", options.file.display())))
+        }
         (None, _) => Err(Fault::usage(format!("there are several train blocks; choose one with --train: {}", names()))),
     }
 }
@@ -87,7 +89,8 @@ fn library_texts(folder: Option<&Path>) -> Result<Vec<(String, String)>, Fault> 
     let Some(folder) = folder else {
         return Ok(library::TEXTS.iter().map(|(name, text)| ((*name).to_string(), (*text).to_string())).collect());
     };
-    let entries = std::fs::read_dir(folder).map_err(|e| Fault::data(format!("cannot read {}: {e}", folder.display())))?;
+    let entries =
+        std::fs::read_dir(folder).map_err(|e| Fault::data(format!("cannot read {}: {e}", folder.display())))?;
     let mut paths: Vec<_> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
     paths.retain(|p| p.extension().is_some_and(|e| e == "nn"));
     paths.sort();

@@ -18,8 +18,8 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
     let train = front::choose(&front, &options.program)?;
     let inputs = arrays::read(&options.inputs).map_err(Fault::data)?;
     let batch = batch_of(train, &inputs)?;
-    let programs = vec![("init".to_string(), init(train)), ("gradients".to_string(), gradients(train, batch))];
-    let bundle = bind::compile(&programs, options.program.precision)?;
+    let mut programs = vec![("init".to_string(), init(train)), ("gradients".to_string(), gradients(train, batch))];
+    let bundle = bind::compile(&mut programs, options.program.precision)?;
     let start = binding(&bundle, 0, &programs[0].1, 1)?;
     let pass = binding(&bundle, 1, &programs[1].1, batch)?;
     let mut executor = Executor::new(bundle, bind::threads(options.threads)).map_err(Fault::data)?;

@@ -59,7 +59,8 @@ pub fn run(options: &args::Run) -> Result<(), Fault> {
 /// Refuses a program that does not fit the memory allowed, naming the largest buffers.
 fn check_memory(bound: &Bound, allowed: Option<&str>) -> Result<(), Fault> {
     let Some(text) = allowed else { return Ok(()) };
-    let allowed = parse_size(text).ok_or_else(|| Fault::usage(format!("--memory takes a size such as 2G, not `{text}`")))?;
+    let allowed =
+        parse_size(text).ok_or_else(|| Fault::usage(format!("--memory takes a size such as 2G, not `{text}`")))?;
     if bound.planned_bytes <= allowed {
         return Ok(());
     }
@@ -107,7 +108,13 @@ fn announce(train: &Train, bound: &Bound, options: &args::Run) {
     );
     if let Some(data) = &bound.data {
         let splits: Vec<String> = data.splits.iter().map(|s| format!("{} {}", s.count, s.name)).collect();
-        println!("data {}: {} samples; {} updates of {} an epoch", data.name, splits.join(", "), bound.steps_per_epoch, bound.batch);
+        println!(
+            "data {}: {} samples; {} updates of {} an epoch",
+            data.name,
+            splits.join(", "),
+            bound.steps_per_epoch,
+            bound.batch
+        );
     }
 }
 
@@ -199,7 +206,9 @@ impl Run {
                 "threads": bind::threads(options.machine.threads), "plan": run.plan,
                 "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)});
             run.folder.describe(&options.program.file, &environment)?;
-            run.log.append(&json!({"event": "start", "train": train.name, "seed": bound.session.seed})).map_err(Fault::data)?;
+            run.log
+                .append(&json!({"event": "start", "train": train.name, "seed": bound.session.seed}))
+                .map_err(Fault::data)?;
         }
         Ok(run)
     }
@@ -223,7 +232,13 @@ impl Run {
     }
 
     /// Restores the best weights where the run stopped early or was to, evaluates, writes what a run leaves.
-    fn finish(mut self, bound: &mut Bound, settings: &Settings, progress: &Progress, early: Option<u64>) -> Result<(), Fault> {
+    fn finish(
+        mut self,
+        bound: &mut Bound,
+        settings: &Settings,
+        progress: &Progress,
+        early: Option<u64>,
+    ) -> Result<(), Fault> {
         self.checkpoint(&bound.session, progress, true)?;
         if settings.patience.is_some() && progress.best.is_some() {
             self.folder.load_weights("best.safetensors", &mut bound.session, &self.saved)?;
@@ -234,7 +249,8 @@ impl Run {
         let mut shown = vec![];
         for name in ["train", "valid", "test"] {
             let Some(split) = bound.data.as_ref().and_then(|d| d.split(name)) else { continue };
-            let metrics = trainer::evaluate(&mut bound.session, split, bound.batch, progress.at).map_err(Fault::internal)?;
+            let metrics =
+                trainer::evaluate(&mut bound.session, split, bound.batch, progress.at).map_err(Fault::internal)?;
             done.insert(name.into(), object(&metrics));
             shown.push((name, metrics));
         }
@@ -269,7 +285,10 @@ impl Run {
             println!("{name:<5}  {}", figures(&metrics));
         }
         let path = self.folder.path.display();
-        println!("{} updates in {:.1} s; curves: {path}/curves.png, weights: {path}/weights.safetensors", progress.at.step, progress.seconds);
+        println!(
+            "{} updates in {:.1} s; curves: {path}/curves.png, weights: {path}/weights.safetensors",
+            progress.at.step, progress.seconds
+        );
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 pub mod check;
 pub mod differentiate;
 pub mod emit;
+pub mod explain;
 pub mod ir;
 pub mod library;
 pub mod lower;

@@ -84,7 +84,8 @@ impl Session {
     pub fn train(&mut self, split: Option<&Split>, samples: &[u32], at: Position) -> Result<(), Fault> {
         let Self { executor, training, steps, seed, .. } = self;
         let size = if split.is_some() { samples.len() } else { 1 };
-        let binding = training.of(size).ok_or_else(|| Fault::new(format!("no program was compiled for {size} samples")))?;
+        let binding =
+            training.of(size).ok_or_else(|| Fault::new(format!("no program was compiled for {size} samples")))?;
         fill(executor, binding, split, samples);
         supply(executor, binding, at, *steps);
         executor.run(binding.program, Clock { seed: *seed, step: at.step + 1, sample: 0 })
@@ -94,7 +95,8 @@ impl Session {
     pub fn evaluate(&mut self, split: Option<&Split>, samples: &[u32], at: Position) -> Result<(), Fault> {
         let Self { executor, evaluation, steps, seed, .. } = self;
         let size = if split.is_some() { samples.len() } else { 1 };
-        let binding = evaluation.of(size).ok_or_else(|| Fault::new(format!("no program was compiled for {size} samples")))?;
+        let binding =
+            evaluation.of(size).ok_or_else(|| Fault::new(format!("no program was compiled for {size} samples")))?;
         fill(executor, binding, split, samples);
         supply(executor, binding, at, *steps);
         executor.run(binding.program, Clock { seed: *seed, step: EVALUATION | at.step, sample: 0 })

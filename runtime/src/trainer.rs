@@ -214,7 +214,12 @@ fn samples_in(data: Option<&DataSet>, settings: &Settings) -> usize {
 }
 
 /// The epoch's figures on every split.
-fn close_epoch(session: &mut Session, data: Option<&DataSet>, settings: &Settings, progress: &Progress) -> Result<Record, String> {
+fn close_epoch(
+    session: &mut Session,
+    data: Option<&DataSet>,
+    settings: &Settings,
+    progress: &Progress,
+) -> Result<Record, String> {
     let weight = progress.at.sample as f64;
     let mut splits = vec![];
     if weight > 0.0

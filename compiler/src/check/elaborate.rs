@@ -267,9 +267,10 @@ impl<'a> Elaborator<'a> {
 
     /// The name to give an intermediate value: the path and the callable we are in.
     pub fn value_name(&self, name: &str) -> String {
-        let inner = self.calls.last().filter(|c| {
-            !matches!(c.callable.kind, ast::CallableKind::Layer | ast::CallableKind::Model)
-        });
+        let inner = self
+            .calls
+            .last()
+            .filter(|c| !matches!(c.callable.kind, ast::CallableKind::Layer | ast::CallableKind::Model));
         match inner {
             Some(c) => self.path(&join(&c.callable.name.name, name)),
             None => self.path(name),

@@ -24,7 +24,13 @@ pub(super) struct Found {
 }
 
 /// Collects the reads in `expr` where the index stands alone.
-pub(super) fn reads_alone<'a>(s: &mut Elaborator<'a>, wanted: Wanted, expr: &'a Expr, env: &Env<'a>, found: &mut Vec<Found>) {
+pub(super) fn reads_alone<'a>(
+    s: &mut Elaborator<'a>,
+    wanted: Wanted,
+    expr: &'a Expr,
+    env: &Env<'a>,
+    found: &mut Vec<Found>,
+) {
     match &expr.kind {
         ExprKind::Index { base, at } => {
             if let Some(dims) = extents(s, base, env) {
@@ -48,7 +54,13 @@ pub(super) fn reads_alone<'a>(s: &mut Elaborator<'a>, wanted: Wanted, expr: &'a 
     }
 }
 
-fn inside_position<'a>(s: &mut Elaborator<'a>, wanted: Wanted, at: &'a IndexArg, env: &Env<'a>, found: &mut Vec<Found>) {
+fn inside_position<'a>(
+    s: &mut Elaborator<'a>,
+    wanted: Wanted,
+    at: &'a IndexArg,
+    env: &Env<'a>,
+    found: &mut Vec<Found>,
+) {
     match at {
         IndexArg::Expr(e) => reads_alone(s, wanted, e, env, found),
         IndexArg::Pack(_) => {}
@@ -57,14 +69,7 @@ fn inside_position<'a>(s: &mut Elaborator<'a>, wanted: Wanted, at: &'a IndexArg,
 }
 
 /// Matches the positions of one read with the tensor's extents.
-fn positions(
-    wanted: Wanted,
-    at: &[IndexArg],
-    dims: &[usize],
-    env: &Env<'_>,
-    span: Span,
-    found: &mut Vec<Found>,
-) {
+fn positions(wanted: Wanted, at: &[IndexArg], dims: &[usize], env: &Env<'_>, span: Span, found: &mut Vec<Found>) {
     let mut place = 0;
     for (n, arg) in at.iter().enumerate() {
         let width = match arg {
@@ -224,7 +229,10 @@ fn block_children<'a>(block: &'a ast::Block, f: &mut dyn FnMut(&'a Expr)) {
 
 fn stmt_children<'a>(stmt: &'a ast::Stmt, f: &mut dyn FnMut(&'a Expr)) {
     match &stmt.kind {
-        StmtKind::Param { init: e, .. } | StmtKind::State { init: e, .. } | StmtKind::Draw { dist: e, .. } | StmtKind::Expr(e) => f(e),
+        StmtKind::Param { init: e, .. }
+        | StmtKind::State { init: e, .. }
+        | StmtKind::Draw { dist: e, .. }
+        | StmtKind::Expr(e) => f(e),
         StmtKind::Define { lhs, value } | StmtKind::Accumulate { lhs, value, .. } => {
             lhs.indices.iter().flatten().for_each(|a| index_children(a, f));
             f(value);

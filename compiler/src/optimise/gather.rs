@@ -95,7 +95,8 @@ fn by_phase(m: &mut Module, def: &Def, layout: &[Axis]) {
 /// The scatter's value over the new domain, zero where a condition fails.
 fn value(m: &mut Module, old: ExprId, solution: &Solution) -> ExprId {
     let domain = &solution.domain;
-    let value = rewrite(m, domain, old, &mut |_, v| solution.values[v as usize], &mut |m, a| guarded_read(m, domain, a));
+    let value =
+        rewrite(m, domain, old, &mut |_, v| solution.values[v as usize], &mut |m, a| guarded_read(m, domain, a));
     let mut truth = m.bool(true);
     for condition in &solution.conditions {
         if let Condition::Inside(e, extent) = condition

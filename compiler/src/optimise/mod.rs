@@ -45,8 +45,7 @@ pub struct Pass {
     pub run: fn(&mut Module),
 }
 
-const SIMPLIFY: Pass =
-    Pass { name: "simplify", what: "Every definition takes its plainest form.", run: simplify::run };
+const SIMPLIFY: Pass = Pass { name: "simplify", what: "Every definition takes its plainest form.", run: simplify::run };
 const SHARE: Pass = Pass { name: "share", what: "Equal definitions become one.", run: share::run };
 const DEAD: Pass = Pass { name: "dead", what: "What nothing observable needs is dropped.", run: dead::run };
 const GATHER: Pass = Pass { name: "gather", what: "Scatters become projections.", run: gather::run };

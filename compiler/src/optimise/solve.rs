@@ -125,7 +125,8 @@ impl<'a> Solver<'a> {
 
     fn open(&self, form: &Affine) -> Vec<Term> {
         let unknown = |(var, _): &&(u32, i64)| self.found[*var as usize].is_none();
-        let term = |(var, factor): &(u32, i64)| Term { var: *var, factor: *factor, extent: self.def.domain[*var as usize] };
+        let term =
+            |(var, factor): &(u32, i64)| Term { var: *var, factor: *factor, extent: self.def.domain[*var as usize] };
         let mut terms: Vec<Term> = form.1.iter().filter(unknown).map(term).collect();
         terms.sort_by_key(|t| (-t.factor, t.var));
         terms
