@@ -13,7 +13,7 @@ pub use super::evaluate::{binary, identity, unary};
 use super::evaluate::{greater, lesser};
 use super::{Combine, Def, Draw, ExprId, Item, Module, Node, Role, Tensor, TensorId};
 use crate::scalar::{Binary, Kind, Unary};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Contents of tensors, row-major.
@@ -88,6 +88,7 @@ fn run(
 ) -> Result<(Values, Choices), Fault> {
     let mut values = Values::new();
     let mut choices = Choices(0xcbf2_9ce4_8422_2325);
+    let mut memo = Memo { now: 0, slots: vec![(0, 0.0); module.nodes.len()] };
     for (number, tensor) in module.tensors.iter().enumerate() {
         let id = TensorId(number as u32);
         if tensor.role != Role::Temporary {
@@ -98,7 +99,16 @@ fn run(
     for item in &module.items {
         let contents = match item {
             Item::Draw(d) => sized(module.t(d.target), draws(d, module.t(d.target)))?,
-            Item::Def(d) => Evaluator::new(precision, module, &values, d, &mut choices).run()?,
+            Item::Def(d) => Evaluator {
+                precision,
+                module,
+                values: &values,
+                def: d,
+                point: vec![0; d.domain.len()],
+                memo: &mut memo,
+                choices: &mut choices,
+            }
+            .run()?,
         };
         values.insert(item.target(), contents);
     }
@@ -153,6 +163,28 @@ fn offset(shape: &[usize], at: &[i64]) -> Option<usize> {
     })
 }
 
+/// Values of expressions already known at the current point: expressions are a graph, not a tree.
+struct Memo {
+    /// The number of the current point; what was noted at another is forgotten.
+    now: u64,
+    slots: Vec<(u64, f64)>,
+}
+
+impl Memo {
+    fn forget(&mut self) {
+        self.now += 1;
+    }
+
+    fn known(&self, id: ExprId) -> Option<f64> {
+        let (noted, value) = self.slots[id.0 as usize];
+        (noted == self.now).then_some(value)
+    }
+
+    fn note(&mut self, id: ExprId, value: f64) {
+        self.slots[id.0 as usize] = (self.now, value);
+    }
+}
+
 /// One definition being evaluated.
 struct Evaluator<'a> {
     precision: Precision,
@@ -161,29 +193,18 @@ struct Evaluator<'a> {
     def: &'a Def,
     /// The current point of the domain.
     point: Vec<i64>,
-    /// Values already known at this point: expressions are a graph, not a tree.
-    memo: HashMap<ExprId, f64>,
+    memo: &'a mut Memo,
     choices: &'a mut Choices,
 }
 
-impl<'a> Evaluator<'a> {
-    fn new(
-        precision: Precision,
-        module: &'a Module,
-        values: &'a Values,
-        def: &'a Def,
-        choices: &'a mut Choices,
-    ) -> Self {
-        Self { precision, module, values, def, point: vec![0; def.domain.len()], memo: HashMap::new(), choices }
-    }
-
+impl Evaluator<'_> {
     fn run(mut self) -> Result<Vec<f64>, Fault> {
         let target = self.module.t(self.def.target);
         let mut out = vec![identity(self.def.combine, self.module.kind(self.def.value)); target.len()];
         let mut best = vec![f64::NEG_INFINITY; if self.def.combine == Combine::Argmax { target.len() } else { 0 }];
         let mut more = self.def.domain.iter().all(|e| *e > 0);
         while more {
-            self.memo.clear();
+            self.memo.forget();
             if let Some(k) = self.destination(target)? {
                 let value = self.eval(self.def.value)?;
                 match self.def.combine {
@@ -251,8 +272,8 @@ impl<'a> Evaluator<'a> {
     }
 
     fn eval(&mut self, id: ExprId) -> Result<f64, Fault> {
-        if let Some(known) = self.memo.get(&id) {
-            return Ok(*known);
+        if let Some(known) = self.memo.known(id) {
+            return Ok(known);
         }
         let module = self.module;
         let value = match module.node(id) {
@@ -279,7 +300,7 @@ impl<'a> Evaluator<'a> {
                 self.eval(taken)?
             }
         };
-        self.memo.insert(id, value);
+        self.memo.note(id, value);
         Ok(value)
     }
 
@@ -327,6 +348,7 @@ fn sign(a: f64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::text;
 
     #[test]
     fn convolution_with_a_guard_by_hand() {
@@ -359,5 +381,32 @@ mod tests {
             s.dropping = false;
         }
         assert!(matches!(interpret(&m, &inputs, &mut |_, _| vec![]), Err(Fault::Outside { .. })));
+    }
+
+    #[test]
+    fn single_precision_rounds_every_result() {
+        let source = "input x: f[2]\ny[] = sum[r0: 2] x[r0] / 3.0\nz[i0: 1] = x[i0] + 0.1";
+        let module = text::parse(source).expect("parses");
+        let inputs = Values::from([(TensorId(0), vec![0.5, f64::from(0.7_f32)])]);
+        let values = interpret_in(Precision::F32, &module, &inputs, &mut |_, _| vec![]).expect("valid");
+        assert_eq!(values[&TensorId(1)], [f64::from(0.5_f32 / 3.0 + 0.7_f32 / 3.0)]);
+        assert_eq!(values[&TensorId(2)], [f64::from(0.5_f32 + 0.1)]);
+    }
+
+    #[test]
+    fn empty_domains_give_identities() {
+        let source = "a[] = sum[r0: 0] 1.0\nb[] = prod[r0: 0] 1.0\nc[] = max[r0: 0] 1.0\nd[] = argmax[r0: 0] 1.0";
+        let values =
+            interpret(&text::parse(source).expect("parses"), &Values::new(), &mut |_, _| vec![]).expect("valid");
+        assert_eq!(values.into_values().collect::<Vec<_>>(), [[0.0], [1.0], [f64::NEG_INFINITY], [0.0]]);
+    }
+
+    #[test]
+    fn updates_happen_all_at_once() {
+        let source = "persistent a: f[1]\npersistent b: f[1]\nupdate a = b\nupdate b = a";
+        let module = text::parse(source).expect("parses");
+        let mut values = Values::from([(TensorId(0), vec![1.0]), (TensorId(1), vec![2.0])]);
+        apply_updates(&module, &mut values);
+        assert_eq!((values[&TensorId(0)][0], values[&TensorId(1)][0]), (2.0, 1.0));
     }
 }

@@ -129,15 +129,15 @@ impl Parser {
 
     /// A constant by name, a variable, or an expression bound by `let`.
     fn leaf(&mut self, word: &str) -> Parsed<ExprId> {
-        let numbered = |prefix| word.strip_prefix(prefix).and_then(|digits: &str| digits.parse::<usize>().ok());
+        let numbered = |prefix| word.strip_prefix(prefix).and_then(|digits: &str| digits.parse::<u32>().ok());
         let leaf = match word {
             "true" | "false" => self.module.intern(Node::Bool(word == "true")),
             "inf" => self.module.float(f64::INFINITY),
             _ => {
-                let reduced = numbered("r").map(|k| k + self.scope.rank);
+                let reduced = numbered("r").map(|k| k.saturating_add(self.scope.rank as u32));
                 if let Some(k) = numbered("i").or(reduced) {
-                    self.module.var(k as u32)
-                } else if let Some(bound) = numbered("e").and_then(|k| self.scope.bound.get(k)) {
+                    self.module.var(k)
+                } else if let Some(bound) = numbered("e").and_then(|k| self.scope.bound.get(k as usize)) {
                     *bound
                 } else {
                     return self.fail(format!("`{word}` means nothing here"));

@@ -141,6 +141,9 @@ input x: f[3]",
             ("y[] = frob(1.0)", 1, "frob"),
             ("y[] = 1.0 $", 1, "token"),
             ("weird x", 1, "weird"),
+            ("y[i1: 3] = 1.0", 1, "in order"),
+            ("y[i0: 3] = sum[i0: 3] 1.0", 1, "in order"),
+            ("y[] = i99999999999", 1, "means nothing"),
         ] {
             let error = parse(text).err().unwrap_or_else(|| panic!("{text} was accepted"));
             assert_eq!(error.line, line, "{error}");

@@ -139,12 +139,16 @@ impl Parser {
     }
 
     /// `[i0: 64, ..]`, the extents.
-    fn variables(&mut self) -> Parsed<Vec<usize>> {
-        self.list(|p| {
-            p.name()?;
+    fn variables(&mut self, letter: char) -> Parsed<Vec<usize>> {
+        let pairs = self.list(|p| {
+            let name = p.name()?;
             p.expect(":")?;
-            p.number()
-        })
+            Ok((name, p.number()?))
+        })?;
+        if pairs.iter().enumerate().any(|(k, (name, _))| *name != format!("{letter}{k}")) {
+            return self.fail(format!("the variables are {letter}0, {letter}1, .. in order"));
+        }
+        Ok(pairs.into_iter().map(|(_, extent)| extent).collect())
     }
 
     fn line(&mut self) -> Parsed<()> {
@@ -219,7 +223,7 @@ impl Parser {
 
     fn scatter(&mut self) -> Parsed<()> {
         self.expect_word("over")?;
-        let domain = self.variables()?;
+        let domain = self.variables('i')?;
         self.scope = Scope { rank: domain.len(), bound: vec![] };
         let name = self.name()?;
         self.expect(":")?;
@@ -243,7 +247,7 @@ impl Parser {
 
     fn projection(&mut self) -> Parsed<()> {
         let name = self.name()?;
-        let shape = self.variables()?;
+        let shape = self.variables('i')?;
         self.scope = Scope { rank: shape.len(), bound: vec![] };
         self.expect("=")?;
         let (combine, reduced) = self.reduction()?;
@@ -261,7 +265,7 @@ impl Parser {
     fn reduction(&mut self) -> Parsed<(Combine, Vec<usize>)> {
         let bracket = matches!(self.tokens.get(self.next + 1), Some((Token::Sign("["), _)));
         match self.one_of(&COMBINES, "") {
-            Ok(combine) if bracket => Ok((combine, self.variables()?)),
+            Ok(combine) if bracket => Ok((combine, self.variables('r')?)),
             Ok(_) => {
                 self.next -= 1;
                 Ok((Combine::Set, vec![]))
