@@ -129,8 +129,18 @@ impl Contraction {
             loop {
                 let depth = start..(start + DEPTH).min(self.depth[0].len());
                 pack(operand(0), &self.rows[0][rows.clone()], &self.depth[0][depth.clone()], kernel.rows, packed_a);
-                pack(operand(1), &self.columns[0][columns.clone()], &self.depth[1][depth.clone()], kernel.columns, packed_b);
-                let out = Out { c: operand(2), rows: &self.rows[1][rows.clone()], columns: &self.columns[1][columns.clone()] };
+                pack(
+                    operand(1),
+                    &self.columns[0][columns.clone()],
+                    &self.depth[1][depth.clone()],
+                    kernel.columns,
+                    packed_b,
+                );
+                let out = Out {
+                    c: operand(2),
+                    rows: &self.rows[1][rows.clone()],
+                    columns: &self.columns[1][columns.clone()],
+                };
                 multiply(&kernel, depth.len(), packed_a, packed_b, &out, start > 0);
                 start = depth.end;
                 if start == self.depth[0].len() {

@@ -96,21 +96,29 @@ impl Executor {
     }
 
     /// Runs a program once on what its inputs and the persistent tensors hold.
-    pub fn run(&mut self, program: usize, clock: Clock) {
+    ///
+    /// # Errors
+    /// When a task panics: a fault of ours.
+    pub fn run(&mut self, program: usize, clock: Clock) -> Result<(), Fault> {
         let memory = Memory { arena: self.arena.start, scratch: self.scratch.start, stride: self.scratch_stride };
         for launch in &self.bundle.programs[program].launches {
-            run_launch(launch, &self.pool, memory, clock);
+            run_launch(launch, &self.pool, memory, clock)?;
         }
+        Ok(())
     }
 
     /// As [`Self::run`], calling `observe` with each launch's label and seconds.
-    pub fn profile(&mut self, program: usize, clock: Clock, observe: &mut dyn FnMut(&str, f64)) {
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn profile(&mut self, program: usize, clock: Clock, observe: &mut dyn FnMut(&str, f64)) -> Result<(), Fault> {
         let memory = Memory { arena: self.arena.start, scratch: self.scratch.start, stride: self.scratch_stride };
         for launch in &self.bundle.programs[program].launches {
             let start = std::time::Instant::now();
-            run_launch(launch, &self.pool, memory, clock);
+            run_launch(launch, &self.pool, memory, clock)?;
             observe(&launch.label, start.elapsed().as_secs_f64());
         }
+        Ok(())
     }
 
     fn check(&self, slot: &Slot, element: Element) {
@@ -205,12 +213,13 @@ impl Memory {
     }
 }
 
-fn run_launch(launch: &Launch, pool: &Pool, memory: Memory, clock: Clock) {
+fn run_launch(launch: &Launch, pool: &Pool, memory: Memory, clock: Clock) -> Result<(), Fault> {
     if launch.tasks == 1 {
         run_task(&launch.work, memory, clock, 0, 0);
-    } else {
-        pool.run(launch.tasks, &|task, worker| run_task(&launch.work, memory, clock, task, worker));
+        return Ok(());
     }
+    pool.run(launch.tasks, &|task, worker| run_task(&launch.work, memory, clock, task, worker))
+        .map_err(|e| Fault::new(format!("{}: {e}", launch.label)))
 }
 
 fn run_task(work: &Work, memory: Memory, clock: Clock, task: usize, worker: usize) {

@@ -54,7 +54,7 @@ impl Guarded {
 }
 
 /// Whether an expression reads any tensor.
-pub(super) fn reads(m: &Module, id: ExprId) -> bool {
+fn reads(m: &Module, id: ExprId) -> bool {
     m.reachable(&[id]).into_iter().any(|e| matches!(m.node(e), Node::Read { .. }))
 }
 

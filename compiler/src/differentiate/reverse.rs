@@ -7,7 +7,7 @@
 //! from the tensors asked for to the objective is never built.
 
 use super::activity::Activity;
-use super::adjoint::{Guarded, inside, reads};
+use super::adjoint::{Guarded, inside};
 use super::reduction;
 use super::table::{self, Side};
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, Role, Scatter, TensorId};
@@ -145,7 +145,7 @@ impl Reverse<'_> {
         let mut reads = Vec::new();
         for id in self.m.reachable(&[value]).into_iter().rev() {
             let Some(x) = adjoints.remove(&id) else { continue };
-            for (operand, adjoint) in self.to_operands(id, x) {
+            for (operand, adjoint) in self.adjoints_of_operands(id, x) {
                 if self.activity.expr(self.m, operand) {
                     let before = adjoints.remove(&operand);
                     let sum = before.map_or(adjoint, |b| b.plus(self.m, adjoint));
@@ -160,7 +160,7 @@ impl Reverse<'_> {
     }
 
     /// What the adjoint of a node adds to those of its operands.
-    fn to_operands(&mut self, id: ExprId, x: Guarded) -> Vec<(ExprId, Guarded)> {
+    fn adjoints_of_operands(&mut self, id: ExprId, x: Guarded) -> Vec<(ExprId, Guarded)> {
         let m = &mut *self.m;
         match m.node(id).clone() {
             Node::Float(_) | Node::Int(_) | Node::Bool(_) | Node::Var(_) | Node::Read { otherwise: None, .. } => vec![],
@@ -191,28 +191,29 @@ impl Reverse<'_> {
         }
     }
 
-    /// Accumulates the adjoint of a read through its access.
+    /// Accumulates the adjoint of a read through its access. Positions that may only be looked at
+    /// under the adjoint's guard are -1 elsewhere, and dropped.
     fn accumulate(&mut self, domain: &[usize], read: ExprId, adjoint: Guarded) {
         let Node::Read { tensor, at, otherwise } = self.m.node(read).clone() else { return };
         let part = self.projection(domain, tensor, &at, adjoint).unwrap_or_else(|| {
-            let inside = self.m.proven_inside(tensor, &at, domain);
+            let hidden = adjoint.guard.filter(|_| at.iter().any(|p| !self.safe(*p, domain)));
+            let inside = self.m.proven_inside(tensor, &at, domain) && hidden.is_none();
             let dropping = !inside && (otherwise.is_some() || adjoint.guard.is_some());
-            let at = at.iter().map(|p| self.guarded_position(*p, adjoint.guard)).collect();
+            let outside = self.m.int(-1);
+            let at = at.iter().map(|p| hidden.map_or(*p, |g| self.m.choose(g, *p, outside))).collect();
             let value = adjoint.everywhere(self.m);
             Part::Sum { domain: domain.to_vec(), value, scatter: Some(Scatter { at, dropping }) }
         });
         self.parts.entry(tensor).or_default().push(part);
     }
 
-    /// A position that is read from a tensor may only be looked at under the guard; -1 is dropped.
-    fn guarded_position(&mut self, at: ExprId, guard: Option<ExprId>) -> ExprId {
-        match guard {
-            Some(g) if reads(self.m, at) => {
-                let outside = self.m.int(-1);
-                self.m.choose(g, at, outside)
-            }
-            _ => at,
-        }
+    /// Whether an expression can be evaluated anywhere in the domain: all that it reads is proven
+    /// inside or guarded.
+    fn safe(&self, id: ExprId, domain: &[usize]) -> bool {
+        self.m.reachable(&[id]).into_iter().all(|e| match self.m.node(e) {
+            Node::Read { tensor, at, otherwise } => otherwise.is_some() || self.m.proven_inside(*tensor, at, domain),
+            _ => true,
+        })
     }
 
     /// Where the positions are distinct variables, each over a whole axis (or 0 on an axis of one
@@ -236,7 +237,7 @@ impl Reverse<'_> {
                 new_domain.len() - 1
             });
         }
-        let with: Vec<ExprId> = number.iter().flatten().map(|k| self.m.var(*k as u32)).collect();
+        let with: Vec<ExprId> = number.iter().filter_map(|k| k.map(|k| self.m.var(k as u32))).collect();
         let value = adjoint.everywhere(self.m);
         let value = self.m.substitute(value, &with);
         Some(if new_domain.len() == shape.len() {

@@ -18,11 +18,14 @@
 //! the extents of the target; positions are Int, and lie inside the tensor unless the read has an
 //! `otherwise` (or the scatter is `dropping`); operands have the kinds of [`crate::scalar`].
 
-mod affine;
-mod build;
+pub mod affine;
+pub mod build;
 pub mod interpret;
+pub mod random;
 mod range;
+mod rewrite;
 pub mod text;
+pub mod verify;
 
 pub use affine::Linear;
 pub use range::Interval;

@@ -41,7 +41,7 @@ impl Module {
     /// By the normal form, so that `i - i + j` is no wider than `j`.
     fn range_of_sum(&self, id: ExprId, domain: &[usize]) -> Option<Interval> {
         let sum = self.linear(id);
-        sum.terms.iter().try_fold((sum.constant, sum.constant), |(low, high), (term, c)| {
+        sum.terms.iter().try_fold((sum.offset, sum.offset), |(low, high), (term, c)| {
             let (a, b) = if *term == id { self.range_of_product(id, domain)? } else { self.range(*term, domain)? };
             Some((low + (a * c).min(b * c), high + (a * c).max(b * c)))
         })
@@ -52,6 +52,31 @@ impl Module {
         let (a, b) = (self.range(*a, domain)?, self.range(*b, domain)?);
         let corners = [a.0 * b.0, a.0 * b.1, a.1 * b.0, a.1 * b.1];
         Some((corners.into_iter().min()?, corners.into_iter().max()?))
+    }
+
+    /// The value of an Int expression at a point; `None` if it reads a tensor or tests anything.
+    pub(super) fn at_point(&self, id: ExprId, point: &[i64]) -> Option<i64> {
+        let of = |e: ExprId| self.at_point(e, point);
+        Some(match self.node(id) {
+            Node::Int(n) => *n,
+            Node::Var(k) => *point.get(*k as usize)?,
+            Node::Unary(Unary::Neg, a) => -of(*a)?,
+            Node::Unary(Unary::Abs, a) => of(*a)?.abs(),
+            Node::Binary(op, a, b) => {
+                let (a, b) = (of(*a)?, of(*b)?);
+                match op {
+                    Binary::Add => a + b,
+                    Binary::Sub => a - b,
+                    Binary::Mul => a * b,
+                    Binary::Max => a.max(b),
+                    Binary::Min => a.min(b),
+                    Binary::FloorDiv => a.checked_div_euclid(b)?,
+                    Binary::Mod => a.checked_rem_euclid(b)?,
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        })
     }
 
     pub(super) fn positive_int(&self, id: ExprId) -> Option<i64> {

@@ -1,7 +1,5 @@
 //! Questions about expressions that several passes ask: which variables occur, which tensors are
 //! read, whether an expression is an index expression.
-//!
-//! Expressions are graphs with sharing, so every walk here visits a node once.
 
 use crate::ir::{ExprId, Item, Module, Node, TensorId};
 use std::collections::BTreeSet;
@@ -9,34 +7,16 @@ use std::collections::BTreeSet;
 /// A set of domain variables, by number.
 pub type Vars = BTreeSet<u32>;
 
-/// All nodes reachable from `root`, itself included, in ascending order. Operands are interned
-/// before the nodes that use them, so this is also an order of evaluation.
-#[must_use]
-pub fn reachable(m: &Module, root: ExprId) -> BTreeSet<ExprId> {
-    let mut seen = BTreeSet::new();
-    let mut open = vec![root];
-    while let Some(e) = open.pop() {
-        if seen.insert(e) {
-            open.extend(m.operands(e));
-        }
-    }
-    seen
-}
-
 /// The domain variables an expression mentions.
 #[must_use]
 pub fn vars(m: &Module, root: ExprId) -> Vars {
-    let number = |e: ExprId| match m.node(e) {
-        Node::Var(v) => Some(*v),
-        _ => None,
-    };
-    reachable(m, root).into_iter().filter_map(number).collect()
+    m.variables(root)
 }
 
-/// The read nodes inside an expression, nested ones included.
+/// The read nodes inside an expression, nested ones included, operands before users.
 #[must_use]
 pub fn reads(m: &Module, root: ExprId) -> Vec<ExprId> {
-    reachable(m, root).into_iter().filter(|e| matches!(m.node(*e), Node::Read { .. })).collect()
+    m.reachable(&[root]).into_iter().filter(|e| matches!(m.node(*e), Node::Read { .. })).collect()
 }
 
 /// The tensors an expression reads.
@@ -46,7 +26,7 @@ pub fn tensors(m: &Module, root: ExprId) -> BTreeSet<TensorId> {
         Node::Read { tensor, .. } => Some(*tensor),
         _ => None,
     };
-    reachable(m, root).into_iter().filter_map(tensor).collect()
+    m.reachable(&[root]).into_iter().filter_map(tensor).collect()
 }
 
 /// Whether an expression reads nothing: an index expression or a constant.

@@ -311,7 +311,7 @@ impl Parser {
         match self.peek().cloned() {
             Some(Token::Number(digits)) => {
                 self.next += 1;
-                self.constant(&format!("-{digits}"))
+                self.literal(&format!("-{digits}"))
             }
             Some(Token::Word(w)) if w == "inf" => {
                 self.next += 1;
@@ -324,7 +324,7 @@ impl Parser {
         }
     }
 
-    fn constant(&mut self, digits: &str) -> Parsed<ExprId> {
+    fn literal(&mut self, digits: &str) -> Parsed<ExprId> {
         if digits.contains(['.', 'e']) {
             match digits.parse() {
                 Ok(value) => Ok(self.module.float(value)),
@@ -342,7 +342,7 @@ impl Parser {
         match self.peek().cloned() {
             Some(Token::Number(digits)) => {
                 self.next += 1;
-                self.constant(&digits)
+                self.literal(&digits)
             }
             Some(Token::Sign("(")) => self.parenthesised(),
             Some(Token::Word(word)) => {
