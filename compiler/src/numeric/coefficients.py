@@ -86,7 +86,7 @@ def series(term, z):
 def tables(bits):
     """All constants of one precision."""
     wide = bits == 53
-    quarter = mp.pi / 4
+    turned = mpf("0.7")  # (π/4)² and what an inexact 2/π adds for the largest arguments
     split = mpf("0.875")  # where the error function goes over to its complement
     end = mpf("5.95") if wide else mpf("3.95")
     ln2_hi = rounded(mp.ln(2), 42 if wide else 15)
@@ -115,8 +115,8 @@ def tables(bits):
         "half_pi": half_pi,
         "expm1": fit("expm1", expm1, lambda r: abs(r), -0.348, 0.348, 10 if wide else 5, bits),
         "log": fit("log", log, lambda z: z * z / 2, 0, 0.0401, 7 if wide else 3, bits),
-        "sin": fit("sin", sin, lambda z: z, 0, quarter**2 * 1.001, 6 if wide else 3, bits),
-        "cos": fit("cos", cos, lambda z: z * z, 0, quarter**2 * 1.001, 6 if wide else 2, bits),
+        "sin": fit("sin", sin, lambda z: z, 0, turned, 6 if wide else 3, bits),
+        "cos": fit("cos", cos, lambda z: z * z, 0, turned, 6 if wide else 2, bits),
         "erf": fit("erf", erf, lambda z: mpf(1), 0, split**2, 13 if wide else 7, bits),
         "log_erfc": erfc,
     }
@@ -149,8 +149,8 @@ def rust():
         "half_pi": "π/2 as a sum of three floats.",
         "expm1": "(e^r - 1 - r) / r² for |r| ≤ ln 2 / 2.",
         "log": "(2 atanh s - 2 s - 2/3 s³) / s⁵ in s², for the significands from 2/3 to 4/3.",
-        "sin": "(sin r - r) / r³ in r² for |r| ≤ π/4.",
-        "cos": "(cos r - 1 + r²/2) / r⁴ in r² for |r| ≤ π/4.",
+        "sin": "(sin r - r) / r³ in r² for r² ≤ 0.7.",
+        "cos": "(cos r - 1 + r²/2) / r⁴ in r² for r² ≤ 0.7.",
         "erf_split": "Where the two forms of the error function meet.",
         "erf": "erf x / x - 1 in x² for |x| ≤ `erf_split`.",
         "log_erfc_high": "ln erfc at `erf_split`.",
@@ -192,8 +192,8 @@ FUNCTIONS = {
     "expm1": (mp.expm1, [(-40, 709), (-2, 2), (-1e-6, 1e-6)]),
     "log": (mp.log, [(1e-300, 1e300), (0.5, 2), (1e-320, 1e-308)]),
     "log1p": (mp.log1p, [(-0.999, 4), (-1e-5, 1e-5), (1, 1e18)]),
-    "sin": (mp.sin, [(-4, 4), (-1e5, 1e5), (-1e15, 1e15)]),
-    "cos": (mp.cos, [(-4, 4), (-1e5, 1e5), (-1e15, 1e15)]),
+    "sin": (mp.sin, [(-4, 4), (-1e5, 1e5), (-5e14, 5e14)]),
+    "cos": (mp.cos, [(-4, 4), (-1e5, 1e5), (-5e14, 5e14)]),
     "tanh": (mp.tanh, [(-20, 20), (-1, 1), (-1e-8, 1e-8)]),
     "erf": (mp.erf, [(-6, 6), (-1.2, 1.2), (0.9, 1.1)]),
 }

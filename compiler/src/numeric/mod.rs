@@ -1,7 +1,24 @@
 //! The scalar functions: exp, log, sin, tanh, pow and the like, each written once.
 //!
 //! A function is a straight-line program over the operations of [`ops::Ops`]; [`plain`] evaluates
-//! it in Rust, the emitter turns the same program into instructions. Both give the same bits in f32 and f64.
+//! it in Rust, the emitter turns the same program into instructions, and both give the same bits.
+//!
+//! | function | f32: ulp | operations | f64: ulp | operations |
+//! |----------|----------|------------|----------|------------|
+//! | exp      | 0.88     | 21         | 0.84     | 26         |
+//! | expm1    | 0.98     | 33         | 0.86     | 38         |
+//! | log      | 0.83     | 39         | 0.74     | 43         |
+//! | log1p    | 0.97     | 50         | 0.78     | 54         |
+//! | sin      | 0.90     | 49         | 0.79     | 56         |
+//! | cos      | 0.92     | 47         | 0.77     | 54         |
+//! | tanh     | 0.81     | 48         | 0.71     | 53         |
+//! | erf      | 0.90     | 66         | 0.72     | 88         |
+//! | pow      | 1        | 129        | 0.76     | 138        |
+//!
+//! The errors in f32 bound those found at every argument where the result is not plainly 0, 1, x or
+//! infinite (pow: among 400,000 pairs); those in f64 are the largest found among 24,000 arguments against
+//! 40 digits. sin and cos are NaN beyond 2^20 (f32) and 2^49 (f64).
+//! Subnormal arguments and results are kept; signs of zeros, infinities and NaN are those of IEEE 754.
 
 pub mod coefficients;
 #[cfg(test)]

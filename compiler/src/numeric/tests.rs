@@ -37,14 +37,14 @@ struct Row {
 const INFINITY: f32 = f32::INFINITY;
 
 const TABLE: [Row; 8] = [
-    Row { op: Unary::Exp, exact: f64::exp, limit: INFINITY, ulp: 1.0, operations: [0, 0] },
-    Row { op: Unary::Expm1, exact: f64::exp_m1, limit: INFINITY, ulp: 1.0, operations: [0, 0] },
-    Row { op: Unary::Log, exact: f64::ln, limit: INFINITY, ulp: 1.0, operations: [0, 0] },
-    Row { op: Unary::Log1p, exact: f64::ln_1p, limit: INFINITY, ulp: 1.0, operations: [0, 0] },
-    Row { op: Unary::Sin, exact: f64::sin, limit: 4_194_304.0, ulp: 1.0, operations: [0, 0] },
-    Row { op: Unary::Cos, exact: f64::cos, limit: 4_194_304.0, ulp: 1.0, operations: [0, 0] },
-    Row { op: Unary::Tanh, exact: f64::tanh, limit: INFINITY, ulp: 1.0, operations: [0, 0] },
-    Row { op: Unary::Erf, exact: |x| eval_unary_f64(Unary::Erf, x), limit: INFINITY, ulp: 1.0, operations: [0, 0] },
+    Row { op: Unary::Exp, exact: f64::exp, limit: INFINITY, ulp: 0.88, operations: [21, 26] },
+    Row { op: Unary::Expm1, exact: f64::exp_m1, limit: INFINITY, ulp: 0.98, operations: [33, 38] },
+    Row { op: Unary::Log, exact: f64::ln, limit: INFINITY, ulp: 0.83, operations: [39, 43] },
+    Row { op: Unary::Log1p, exact: f64::ln_1p, limit: INFINITY, ulp: 0.97, operations: [50, 54] },
+    Row { op: Unary::Sin, exact: f64::sin, limit: 1_048_576.0, ulp: 0.90, operations: [49, 56] },
+    Row { op: Unary::Cos, exact: f64::cos, limit: 1_048_576.0, ulp: 0.92, operations: [47, 54] },
+    Row { op: Unary::Tanh, exact: f64::tanh, limit: INFINITY, ulp: 0.81, operations: [48, 53] },
+    Row { op: Unary::Erf, exact: |x| eval_unary_f64(Unary::Erf, x), limit: INFINITY, ulp: 0.90, operations: [66, 88] },
 ];
 
 /// The largest error over the arguments with bits `first`, `first + step`, .. and where it is.
@@ -203,7 +203,7 @@ fn functions_at_the_edges_keep_signs_limits_and_nan() {
         }
     }
     assert!(same(eval_unary_f64(Unary::Log1p, -1.0), -inf) && eval_unary_f64(Unary::Log, -1e-300).is_nan());
-    assert!(eval_unary_f32(Unary::Sin, 4.2e6).is_nan() && eval_unary_f64(Unary::Cos, -2.3e15).is_nan());
+    assert!(eval_unary_f32(Unary::Sin, 1.1e6).is_nan() && eval_unary_f64(Unary::Cos, -6e14).is_nan());
 }
 
 #[test]
@@ -229,11 +229,9 @@ fn functions_cost_what_the_table_says() {
     let both = [Precision::F32, Precision::F64];
     for Row { op, operations, .. } in TABLE {
         let counted = both.map(|p| count(p, |o| unary(o, op, Float)));
-        if counted != operations {
-            println!("{} {counted:?}", op.name());
-        }
+        assert_eq!(counted, operations, "{}", op.name());
     }
-    assert_eq!(both.map(|p| count(p, |o| binary(o, Binary::Pow, Float, Float))), [0, 0]);
+    assert_eq!(both.map(|p| count(p, |o| binary(o, Binary::Pow, Float, Float))), [129, 138]);
 }
 
 #[test]

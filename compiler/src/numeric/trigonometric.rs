@@ -1,7 +1,7 @@
-//! sin and cos: x = q·π/2 + r with |r| ≤ π/4, and q modulo 4 says which of ±sin r, ±cos r it is.
+//! sin and cos: x = q·π/2 + r with |r| about π/4 at most, and q modulo 4 says which of ±sin r, ±cos r it is.
 //!
-//! The reduction is exact enough while q fits the fraction of a float, |x| ≤ 2^22 in f32 and 2^51 in
-//! f64. Beyond, where neighbouring floats are about a radian or more apart, the result is NaN.
+//! The reduction is exact enough for |x| ≤ 2^20 in f32 and 2^49 in f64. Beyond, where neighbouring floats are
+//! an eighth of a radian apart and soon several, the result is NaN.
 
 use super::coefficients;
 use super::double::{self, Double};
@@ -24,8 +24,8 @@ pub fn cos<O: Ops>(o: &mut O, x: O::V) -> O::V {
 /// sin(x + `quarters`·π/2).
 fn shifted_sin<O: Ops>(o: &mut O, x: O::V, quarters: i64) -> O::V {
     let (width, limit) = match o.precision() {
-        Precision::F32 => (32, 4_194_304.0),
-        Precision::F64 => (64, 2_251_799_813_685_248.0),
+        Precision::F32 => (32, 1_048_576.0),
+        Precision::F64 => (64, 562_949_953_421_312.0),
     };
     let (q, r) = reduce(o, x);
     let quarters = o.int(quarters);
