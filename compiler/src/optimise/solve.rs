@@ -17,7 +17,7 @@
 //! form of variables (an element of an Int tensor) remains a condition `p = at`.
 
 use super::index;
-use super::rewrite::substitute;
+use super::rewrite::{guarded_read, rewrite};
 use crate::ir::{Def, ExprId, Module};
 use crate::scalar::Binary;
 
@@ -71,11 +71,17 @@ pub fn solve(m: &mut Module, def: &Def, layout: &[Axis]) -> Option<Solution> {
     }
     let mut done = s.finish()?;
     for k in (0..at.len()).filter(|k| forms[*k].is_none()) {
-        let position = substitute(m, &done.domain, at[k], &done.values);
+        let position = over_solution(m, at[k], &done);
         let p = target_variable(m, layout, k)?;
         done.conditions.push(Condition::Equal(p, position));
     }
     Some(done)
+}
+
+/// An expression over the new variables. A solution may leave a variable's range, so reads are guarded.
+pub fn over_solution(m: &mut Module, e: ExprId, solution: &Solution) -> ExprId {
+    let domain = &solution.domain;
+    rewrite(m, domain, e, &mut |_, v| solution.values[v as usize], &mut |m, a| guarded_read(m, domain, a))
 }
 
 /// A position: its constant, and the coefficient of each variable.
