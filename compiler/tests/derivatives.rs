@@ -1,10 +1,8 @@
 //! Gradients are right: on random programs that cover every form of the IR, reverse mode equals
-//! forward mode and finite differences; and every row of the table of scalar derivatives equals
-//! central differences.
+//! forward mode and finite differences, and second derivatives agree whichever way they are taken.
 
-use nnc_compiler::differentiate::table::{self, Side};
 use nnc_compiler::differentiate::{forward, reverse};
-use nnc_compiler::ir::interpret::{Choices, Values, binary, interpret, interpret_noting, unary};
+use nnc_compiler::ir::interpret::{Choices, Values, interpret_noting};
 use nnc_compiler::ir::random::{Prng, Program, program};
 use nnc_compiler::ir::verify::verify;
 use nnc_compiler::ir::{Combine, Def, Draw, ExprId, Item, Module, Node, Role, TensorId, text};
@@ -81,7 +79,7 @@ fn replace(m: &mut Module, id: ExprId, old: ExprId, new: ExprId) -> ExprId {
     if id == old {
         return new;
     }
-    let mut again = |m: &mut Module, e| replace(m, e, old, new);
+    let again = |m: &mut Module, e| replace(m, e, old, new);
     let node = match m.node(id).clone() {
         Node::Read { tensor, at, otherwise } => {
             let at = at.iter().map(|p| again(m, *p)).collect();
@@ -264,4 +262,50 @@ fn fifty_random_programs() {
 #[ignore = "takes a minute"]
 fn a_thousand_random_programs() {
     check_programs(1000..2000);
+}
+
+/// Hessian times a step, by forward over reverse and by reverse over reverse.
+fn check_second(p: &Program, seed: u64) -> bool {
+    let objective = p.objective().expect("an objective");
+    let mut m = p.module.clone();
+    let pairs = with_tangents(&mut m, &p.wrt);
+    let gradients = reverse(&mut m, objective, &p.wrt);
+    let mut slope = m.float(0.0);
+    for (gradient, (_, tangent)) in gradients.iter().zip(&pairs) {
+        let shape = m.t(*gradient).shape.clone();
+        let (g, v) = (m.read_here(*gradient), m.read_here(*tangent));
+        let product = m.mul(g, v);
+        let sum = m.define("sum", vec![], &shape, Combine::Sum, product, None);
+        let sum = m.read(sum, vec![]);
+        slope = m.add(slope, sum);
+    }
+    let slope = m.define("slope", vec![], &[], Combine::Set, slope, None);
+    let tangents = forward(&mut m, &pairs);
+    let twice = reverse(&mut m, slope, &p.wrt);
+    assert_eq!(verify(&m), Ok(()), "seed {seed}");
+    let mut inputs = p.inputs.clone();
+    let step = direction(p, &mut Prng(seed));
+    inputs.extend(pairs.iter().map(|(t, v)| (*v, step[t].clone())));
+    let (values, _) = run(&m, p, &inputs);
+    let (mut checked, mut largest, mut off) = (false, 0.0_f64, 0.0_f64);
+    for (gradient, twice) in gradients.iter().zip(&twice) {
+        let by_forward = tangents.get(gradient).map(|t| &values[t]);
+        for (k, b) in values[twice].iter().enumerate() {
+            let a = by_forward.map_or(0.0, |t| t[k]);
+            if !a.is_finite() || !b.is_finite() {
+                return false;
+            }
+            largest = largest.max(b.abs());
+            off = off.max((a - b).abs());
+            checked |= *b != 0.0;
+        }
+    }
+    assert!(off <= 1e-11 * largest, "seed {seed}: off by {off} of {largest}\n{}", text::print(&p.module));
+    checked
+}
+
+#[test]
+fn second_derivatives_agree() {
+    let checked = (0..40).filter(|seed| check_second(&program(*seed), *seed)).count();
+    assert!(checked >= 20, "only {checked} programs have a second derivative");
 }

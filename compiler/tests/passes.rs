@@ -3,9 +3,9 @@
 
 use nnc_compiler::differentiate::reverse;
 use nnc_compiler::ir::interpret::{Values, interpret};
+use nnc_compiler::ir::random::program;
 use nnc_compiler::ir::text::{parse, print};
 use nnc_compiler::ir::verify::verify;
-use nnc_compiler::ir::random::program;
 use nnc_compiler::ir::{Combine, Def, ExprId, Item, Module, Node, Role, TensorId};
 use nnc_compiler::optimise::{PASSES, contraction::contraction};
 use nnc_compiler::scalar::{Binary, Kind, Unary};
@@ -162,7 +162,8 @@ fn random_programs_keep_their_values() {
 #[test]
 fn files_say_what_a_pass_does() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/passes");
-    let mut files: Vec<_> = std::fs::read_dir(folder).expect("the folder").map(|f| f.expect("an entry").path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("the folder").map(|f| f.expect("an entry").path()).collect();
     files.retain(|f| f.extension().is_some_and(|e| e == "ir"));
     files.sort();
     assert!(!files.is_empty());

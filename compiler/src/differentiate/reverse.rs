@@ -145,7 +145,7 @@ impl Reverse<'_> {
         let mut reads = Vec::new();
         for id in self.m.reachable(&[value]).into_iter().rev() {
             let Some(x) = adjoints.remove(&id) else { continue };
-            for (operand, adjoint) in self.to_operands(id, x) {
+            for (operand, adjoint) in self.adjoints_of_operands(id, x) {
                 if self.activity.expr(self.m, operand) {
                     let before = adjoints.remove(&operand);
                     let sum = before.map_or(adjoint, |b| b.plus(self.m, adjoint));
@@ -160,7 +160,7 @@ impl Reverse<'_> {
     }
 
     /// What the adjoint of a node adds to those of its operands.
-    fn to_operands(&mut self, id: ExprId, x: Guarded) -> Vec<(ExprId, Guarded)> {
+    fn adjoints_of_operands(&mut self, id: ExprId, x: Guarded) -> Vec<(ExprId, Guarded)> {
         let m = &mut *self.m;
         match m.node(id).clone() {
             Node::Float(_) | Node::Int(_) | Node::Bool(_) | Node::Var(_) | Node::Read { otherwise: None, .. } => vec![],
@@ -237,7 +237,7 @@ impl Reverse<'_> {
                 new_domain.len() - 1
             });
         }
-        let with: Vec<ExprId> = number.iter().flatten().map(|k| self.m.var(*k as u32)).collect();
+        let with: Vec<ExprId> = number.iter().filter_map(|k| k.map(|k| self.m.var(k as u32))).collect();
         let value = adjoint.everywhere(self.m);
         let value = self.m.substitute(value, &with);
         Some(if new_domain.len() == shape.len() {

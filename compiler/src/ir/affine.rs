@@ -5,11 +5,11 @@
 use super::{ExprId, Module, Node};
 use crate::scalar::{Binary, Kind, Unary};
 
-/// `constant + sum of coefficient * term`; terms are distinct, in normal order, no coefficient is 0.
+/// `offset + sum of coefficient * term`; terms are distinct, in normal order, no coefficient is 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Linear {
     /// What stands alone.
-    pub constant: i64,
+    pub offset: i64,
     /// Terms and their coefficients.
     pub terms: Vec<(ExprId, i64)>,
 }
@@ -21,7 +21,7 @@ impl Linear {
         if factor == 0 {
             return Self::default();
         }
-        self.constant *= factor;
+        self.offset *= factor;
         self.terms.iter_mut().for_each(|(_, c)| *c *= factor);
         self
     }
@@ -31,7 +31,7 @@ impl Linear {
     #[must_use]
     pub fn split(&self, d: i64) -> (Self, Self) {
         let part = |f: fn(i64, i64) -> i64| Self {
-            constant: f(self.constant, d),
+            offset: f(self.offset, d),
             terms: self.terms.iter().map(|(t, c)| (*t, f(*c, d))).filter(|(_, c)| *c != 0).collect(),
         };
         (part(i64::div_euclid), part(i64::rem_euclid))
@@ -76,7 +76,7 @@ impl Module {
 
     fn collect(&self, id: ExprId, factor: i64, sum: &mut Linear) {
         match self.node(id) {
-            Node::Int(n) => sum.constant += n * factor,
+            Node::Int(n) => sum.offset += n * factor,
             Node::Unary(Unary::Neg, a) => self.collect(*a, -factor, sum),
             Node::Binary(Binary::Add, a, b) => {
                 self.collect(*a, factor, sum);
@@ -110,12 +110,12 @@ impl Module {
             let product = self.multiple(*term, *c);
             acc = Some(acc.map_or(product, |a| self.binary(Binary::Add, a, product)));
         }
-        if acc.is_none() || sum.constant > 0 {
-            let constant = self.int(sum.constant);
-            let leading = sum.constant == 0 && !sum.terms.is_empty();
-            acc = acc.map(|a| self.binary(Binary::Add, a, constant)).or((!leading).then_some(constant));
+        if acc.is_none() || sum.offset > 0 {
+            let offset = self.int(sum.offset);
+            let leading = sum.offset == 0 && !sum.terms.is_empty();
+            acc = acc.map(|a| self.binary(Binary::Add, a, offset)).or((!leading).then_some(offset));
         }
-        let subtracted_constant = acc.is_some() && sum.terms.iter().any(|(_, c)| *c > 0) && sum.constant < 0;
+        let subtracted = acc.is_some() && sum.terms.iter().any(|(_, c)| *c > 0) && sum.offset < 0;
         for (term, c) in sum.terms.iter().filter(|(_, c)| *c < 0) {
             let product = self.multiple(*term, -c);
             acc = Some(match acc {
@@ -123,12 +123,12 @@ impl Module {
                 Some(a) => self.binary(Binary::Sub, a, product),
             });
         }
-        let acc = acc.unwrap_or_else(|| self.int(sum.constant));
-        if !subtracted_constant {
+        let acc = acc.unwrap_or_else(|| self.int(sum.offset));
+        if !subtracted {
             return acc;
         }
-        let constant = self.int(-sum.constant);
-        self.binary(Binary::Sub, acc, constant)
+        let offset = self.int(-sum.offset);
+        self.binary(Binary::Sub, acc, offset)
     }
 
     fn multiple(&mut self, term: ExprId, coefficient: i64) -> ExprId {
@@ -151,7 +151,7 @@ impl Module {
             Node::Var(k) => Some((*k, *c)),
             _ => None,
         };
-        Some((sum.constant, sum.terms.iter().map(variable).collect::<Option<_>>()?))
+        Some((sum.offset, sum.terms.iter().map(variable).collect::<Option<_>>()?))
     }
 }
 

@@ -41,7 +41,7 @@ impl Module {
     /// By the normal form, so that `i - i + j` is no wider than `j`.
     fn range_of_sum(&self, id: ExprId, domain: &[usize]) -> Option<Interval> {
         let sum = self.linear(id);
-        sum.terms.iter().try_fold((sum.constant, sum.constant), |(low, high), (term, c)| {
+        sum.terms.iter().try_fold((sum.offset, sum.offset), |(low, high), (term, c)| {
             let (a, b) = if *term == id { self.range_of_product(id, domain)? } else { self.range(*term, domain)? };
             Some((low + (a * c).min(b * c), high + (a * c).max(b * c)))
         })

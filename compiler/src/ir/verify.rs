@@ -161,8 +161,8 @@ impl Verifier<'_> {
             Node::Binary(op, a, b) => {
                 let takes = kind(*a) == kind(*b) && takes2(*op, kind(*a));
                 self.demand(takes, || format!("`{}` of {:?}, {:?}", op.name(), self.m.kind(*a), self.m.kind(*b)));
-                let constant = !matches!(op, Binary::FloorDiv | Binary::Mod) || self.m.positive_int(*b).is_some();
-                self.demand(constant, || "the divisor is no positive constant".into());
+                let known = !matches!(op, Binary::FloorDiv | Binary::Mod) || self.m.positive_int(*b).is_some();
+                self.demand(known, || "the divisor is no positive constant".into());
             }
             Node::Select(c, a, b) => {
                 let agree = kind(*c) == Kind::Bool && kind(*a) == kind(*b);

@@ -213,8 +213,7 @@ fn operand(m: &mut Module, sum: &Sum, name: &str, group: &[Factor], shared: &[u3
 fn plain(m: &Module, e: ExprId) -> bool {
     match m.node(e) {
         Node::Read { at, otherwise, .. } => {
-            at.iter().all(|p| super::expr::reads_nothing(m, *p))
-                && otherwise.is_none_or(|o| m.as_float(o).is_some())
+            at.iter().all(|p| super::expr::reads_nothing(m, *p)) && otherwise.is_none_or(|o| m.as_float(o).is_some())
         }
         _ => false,
     }

@@ -229,8 +229,7 @@ fn inline(m: &mut Module, domain: &[usize], access: &Access, p: Producer, contra
         return (!contracts || direct(m, value)).then_some(value);
     }
     let otherwise = access.otherwise.filter(|_| !contracts)?;
-    let value =
-        rewrite(m, domain, p.value, &mut |_, v| access.at[v as usize], &mut |m, a| guarded_read(m, domain, a));
+    let value = rewrite(m, domain, p.value, &mut |_, v| access.at[v as usize], &mut |m, a| guarded_read(m, domain, a));
     let truth = in_bounds(m, domain, &access.at, &shape);
     Some(simple(m, domain, Node::Select(truth, value, otherwise)))
 }

@@ -78,7 +78,15 @@ fn costly(m: &Module, e: ExprId) -> bool {
     m.reachable(&[e]).into_iter().any(|e| match m.node(e) {
         Node::Unary(op, _) => matches!(
             op,
-            Unary::Sqrt | Unary::Exp | Unary::Log | Unary::Expm1 | Unary::Log1p | Unary::Sin | Unary::Cos | Unary::Tanh | Unary::Erf
+            Unary::Sqrt
+                | Unary::Exp
+                | Unary::Log
+                | Unary::Expm1
+                | Unary::Log1p
+                | Unary::Sin
+                | Unary::Cos
+                | Unary::Tanh
+                | Unary::Erf
         ),
         Node::Binary(op, ..) => matches!(op, Binary::Div | Binary::Pow),
         _ => false,

@@ -4,7 +4,7 @@
 //! updates. [`PASSES`] is the whole of it: each pass takes any module to an equivalent one, so their
 //! order decides how good the result is, never whether it is right.
 //!
-//! Floats may change only as follows, besides what [`crate::ir::build`] lists:
+//! Floats may change only as follows, besides what `ir::build` lists:
 //!
 //! * factors that do not depend on a reduced variable leave the sum, and the others are regrouped
 //!   (`contract`);
@@ -45,8 +45,7 @@ pub struct Pass {
     pub run: fn(&mut Module),
 }
 
-const SIMPLIFY: Pass =
-    Pass { name: "simplify", what: "Every definition takes its plainest form.", run: simplify::run };
+const SIMPLIFY: Pass = Pass { name: "simplify", what: "Every definition takes its plainest form.", run: simplify::run };
 const SHARE: Pass = Pass { name: "share", what: "Equal definitions become one.", run: share::run };
 const DEAD: Pass = Pass { name: "dead", what: "What nothing observable needs is dropped.", run: dead::run };
 const GATHER: Pass = Pass { name: "gather", what: "Scatters become projections.", run: gather::run };
