@@ -14,7 +14,7 @@
 //! A scatter stays if the projection would visit many more points ([`WASTE`]), such as the gradient of
 //! rows read by number.
 
-use super::expr::{reads_nothing, vars};
+use super::expr::reads_nothing;
 use super::index;
 use super::rewrite::{Access, guarded_read, simple, substitute, zero};
 use super::solve::{Axis, Condition, Solution, over_solution, solve};
@@ -161,7 +161,7 @@ fn tame(m: &Module, e: ExprId) -> bool {
 /// a variable for each digit.
 fn unpack(m: &mut Module, mut def: Def) -> Def {
     let packed = def.scatter.iter().flat_map(|s| s.at.clone()).collect::<Vec<_>>();
-    let candidates: BTreeSet<u32> = packed.iter().flat_map(|e| vars(m, *e)).collect();
+    let candidates: BTreeSet<u32> = packed.iter().flat_map(|e| m.variables(*e)).collect();
     for v in candidates {
         let at = def.scatter.as_ref().map_or(vec![], |s| s.at.clone());
         let cuts: BTreeSet<i64> = at.iter().flat_map(|e| cuts(m, *e, v)).collect();

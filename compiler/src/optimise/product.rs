@@ -1,6 +1,6 @@
 //! Products taken apart into factors and put together again.
 
-use super::expr::{Vars, vars};
+use super::expr::Vars;
 use super::rewrite::{guarded_read, rewrite, simple, zero};
 use crate::ir::{ExprId, Module, Node};
 use crate::scalar::{Binary, Kind, Unary};
@@ -28,7 +28,7 @@ impl Factor {
     /// The domain variables it mentions.
     #[must_use]
     pub fn vars(self, m: &Module) -> Vars {
-        vars(m, self.expr())
+        m.variables(self.expr())
     }
 }
 
