@@ -63,13 +63,13 @@ fn operand(m: &mut Module, def: &Def, done: &BTreeMap<ExprId, ExprId>, e: ExprId
 /// Whether an expression varies over a small part of the domain only.
 fn narrow(m: &Module, def: &Def, e: ExprId) -> bool {
     let span: usize = m.variables(e).iter().map(|v| def.domain[*v as usize]).product();
-    span * FRACTION <= def.domain.iter().product() && m.kind(e) == Kind::Float && !safe_only_here(m, e)
+    span * FRACTION <= def.domain.iter().product() && m.kind(e) == Kind::Float && !safe_only_here(m, def, e)
 }
 
-/// Whether an expression reads at a position that the domain alone does not show to be inside.
-fn safe_only_here(m: &Module, e: ExprId) -> bool {
+/// Whether an expression reads where only a condition around it keeps the position inside.
+fn safe_only_here(m: &Module, def: &Def, e: ExprId) -> bool {
     m.reachable(&[e]).into_iter().any(|e| match m.node(e) {
-        Node::Read { at, otherwise: None, .. } => at.iter().any(|p| !matches!(m.node(*p), Node::Var(_) | Node::Int(_))),
+        Node::Read { tensor, at, otherwise: None } => !m.proven_inside(*tensor, at, &def.domain),
         _ => false,
     })
 }

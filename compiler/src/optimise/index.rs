@@ -1,5 +1,5 @@
 //! Index arithmetic that knows the extents of the domain, on top of the normal form of
-//! [`crate::ir::affine`].
+//! `ir::affine`.
 //!
 //! With `X = d*Y + R` and `k*d <= R < (k+1)*d`, `X div d` is `Y + k` and `X mod d` is `R - k*d`;
 //! `(x div w) div d` is `x div (w*d)`; and `d*(X div d) + X mod d` is `X`. So row-major combinations

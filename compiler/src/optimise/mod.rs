@@ -4,7 +4,7 @@
 //! updates. [`PASSES`] is the whole of it: each pass takes any module to an equivalent one, so their
 //! order decides how good the result is, never whether it is right.
 //!
-//! Floats may change only as follows, besides what [`crate::ir::build`] lists:
+//! Floats may change only as follows, besides what `ir::build` lists:
 //!
 //! * factors that do not depend on a reduced variable leave the sum, and the others are regrouped
 //!   (`contract`);

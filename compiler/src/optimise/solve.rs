@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `i` | `i = q` |
 //! | `i + u` | `i = q - u`, u reduced: the variable with the largest extent is eliminated |
+//! | `s*i` | `i = q div s`, if s divides q |
 //! | `s*i + u`, u < s | digits: `i = q div s`, `u = q mod s` (any number of digits) |
 //! | `s*i + u`, u >= s | `u = s*a + q mod s`, `i = q div s - a`, a reduced, of extent `ceil(U/s)` |
 //! | `s*i + ..` otherwise | `i = (q - ..) div s`, if s divides it |
@@ -17,7 +18,7 @@
 //! form of variables (an element of an Int tensor) remains a condition `p = at`.
 
 use super::index;
-use super::rewrite::substitute;
+use super::rewrite::{guarded_read, rewrite};
 use crate::ir::{Def, ExprId, Module};
 use crate::scalar::Binary;
 
@@ -71,11 +72,17 @@ pub fn solve(m: &mut Module, def: &Def, layout: &[Axis]) -> Option<Solution> {
     }
     let mut done = s.finish()?;
     for k in (0..at.len()).filter(|k| forms[*k].is_none()) {
-        let position = substitute(m, &done.domain, at[k], &done.values);
+        let position = over_solution(m, at[k], &done);
         let p = target_variable(m, layout, k)?;
         done.conditions.push(Condition::Equal(p, position));
     }
     Some(done)
+}
+
+/// An expression over the new variables. A solution may leave a variable's range, so reads are guarded.
+pub fn over_solution(m: &mut Module, e: ExprId, solution: &Solution) -> ExprId {
+    let domain = &solution.domain;
+    rewrite(m, domain, e, &mut |_, v| solution.values[v as usize], &mut |m, a| guarded_read(m, domain, a))
 }
 
 /// A position: its constant, and the coefficient of each variable.
@@ -173,13 +180,11 @@ impl<'a> Solver<'a> {
         let terms = self.open(form);
         let q = self.residue(axis, form);
         match terms[..] {
-            [] => {
-                let zero = self.m.int(0);
-                self.out.conditions.push(Condition::Equal(q, zero));
-            }
+            [] => self.require_zero(q),
             [i, u] if i.factor > 1 && u.factor == 1 && u.extent.div_ceil(i.factor as usize) <= i.extent => {
                 self.strided(axis, form, q, i, u);
             }
+            [i] if i.factor > 1 => self.skipping(axis, form, q, i),
             _ if nested(&terms) => self.nested_digits(q, &terms),
             _ => self.eliminate(q, &terms),
         }
@@ -205,8 +210,22 @@ impl<'a> Solver<'a> {
         self.int(Binary::Sub, q, taken)
     }
 
+    fn skipping(&mut self, axis: usize, form: &Affine, q: ExprId, i: Term) {
+        self.offer_phases(axis, form, i.factor, 1);
+        let (quotient, rest) = self.digits(axis, q, i.factor);
+        self.require_zero(rest);
+        self.set(i, quotient);
+    }
+
+    fn require_zero(&mut self, e: ExprId) {
+        let zero = self.m.int(0);
+        if e != zero {
+            self.out.conditions.push(Condition::Equal(e, zero));
+        }
+    }
+
     fn strided(&mut self, axis: usize, form: &Affine, q: ExprId, i: Term, u: Term) {
-        self.offer_phases(axis, form, i, u);
+        self.offer_phases(axis, form, i.factor, u.extent);
         let stride = i.factor;
         let (quotient, rest) = self.digits(axis, q, stride);
         let turns = u.extent.div_ceil(stride as usize);
@@ -219,16 +238,17 @@ impl<'a> Solver<'a> {
         self.set(i, position);
     }
 
-    /// Notes that the axis may be laid out in phases, if its position mentions no other variable.
-    fn offer_phases(&mut self, axis: usize, form: &Affine, i: Term, u: Term) {
-        if form.1.len() != 2 || self.layout[axis] != Axis::Plain {
+    /// Notes that the axis may be laid out in phases, of which `taps` are used, if its position
+    /// mentions no variable solved elsewhere.
+    fn offer_phases(&mut self, axis: usize, form: &Affine, stride: i64, taps: usize) {
+        let own = form.1.iter().all(|(v, _)| self.found[*v as usize].is_none());
+        if !own || self.layout[axis] != Axis::Plain {
             return;
         }
-        let (stride, offset) = (i.factor, form.0);
-        let extent = self.m.t(self.def.target).shape[axis] as i64;
+        let (offset, extent) = (form.0, self.m.t(self.def.target).shape[axis] as i64);
         let first = (-offset).div_euclid(stride);
         let blocks = ((extent - 1 - offset).div_euclid(stride) - first + 1) as usize;
-        let phases = u.extent.min(stride as usize);
+        let phases = taps.min(stride as usize);
         self.out.phasable[axis] = Axis::Phased { stride, offset, first, blocks, phases };
     }
 
@@ -239,10 +259,7 @@ impl<'a> Solver<'a> {
             q = self.int(Binary::Mod, q, s);
             self.set(*term, digit);
         }
-        if terms.last().is_some_and(|t| t.factor > 1) {
-            let zero = self.m.int(0);
-            self.out.conditions.push(Condition::Equal(q, zero));
-        }
+        self.require_zero(q);
     }
 
     /// Solves for the variable whose elimination leaves least to reduce; the others are kept.
@@ -262,10 +279,7 @@ impl<'a> Solver<'a> {
         let stride = self.m.int(chosen.factor.abs());
         let value = self.int(Binary::FloorDiv, rest, stride);
         let remainder = self.int(Binary::Mod, rest, stride);
-        let zero = self.m.int(0);
-        if remainder != zero {
-            self.out.conditions.push(Condition::Equal(remainder, zero));
-        }
+        self.require_zero(remainder);
         self.set(chosen, value);
     }
 }

@@ -44,7 +44,7 @@ fn chunks(extent: usize) -> (usize, usize) {
     if extent <= *CHUNKS.end() {
         return (extent, 1);
     }
-    let count = CHUNKS.rev().find(|c| extent % c == 0).unwrap_or(*CHUNKS.end());
+    let count = CHUNKS.rev().find(|c| extent.is_multiple_of(*c)).unwrap_or(*CHUNKS.end());
     (extent.div_ceil(extent.div_ceil(count)), extent.div_ceil(count))
 }
 
