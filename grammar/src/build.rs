@@ -218,3 +218,19 @@ fn bad_left_side(span: Span, out: &mut Out) -> Option<Lhs> {
     out.diagnostics.push(diagnostic);
     None
 }
+
+/// `base.field`; a turn of a loop is a field with a number, and `.3.1` reads as the number 3.1.
+pub fn field(base: Expr, field: Ident, span: Span, out: &mut Out) -> Expr {
+    if matches!(base.kind, ExprKind::Number { .. }) {
+        let message = "a number has no fields";
+        let diagnostic =
+            Diagnostic::error("bad-number", span, message).help("write a decimal without spaces, as in `0.5`");
+        out.diagnostics.push(diagnostic);
+        return Expr { kind: ExprKind::Error, span };
+    }
+    let part = |base: Expr, name: &str| {
+        let field = Ident { name: name.to_string(), span: field.span };
+        Expr { kind: ExprKind::Field { base: Box::new(base), field }, span }
+    };
+    field.name.split('.').fold(base, part)
+}

@@ -6,17 +6,19 @@
 //! [`MAX_WEIGHT`] operators along one path of the tree, and `Sep` never stands first, last, twice
 //! in a row or next to the brace of its block.
 
-use crate::ast::{CallableKind, ReduceOp};
+use crate::ast::CallableKind;
 use crate::diagnostic::Diagnostic;
 use crate::message;
 use crate::span::{SourceId, Span};
-use crate::token::{Infix, Token};
+use crate::token::{Infix, Token, reduction};
 use logos::Logos;
 
 /// Deepest nesting of brackets.
 pub const MAX_NESTING: usize = 256;
 /// Most operators along one path from a statement to its innermost part; bounds the depth of the tree.
 pub const MAX_WEIGHT: usize = 600;
+/// Most messages about one text.
+pub const MAX_DIAGNOSTICS: usize = 100;
 
 /// A token with the byte range it stands at.
 pub type Spanned<'a> = (usize, Token<'a>, usize);
@@ -35,11 +37,13 @@ pub struct Tokens<'a> {
 /// Splits a text into the tokens of its items.
 #[must_use]
 pub fn lex(source: SourceId, text: &str) -> Tokens<'_> {
-    let mut layout = Layout::new(source, text);
-    while let Some((token, start, end)) = layout.raw.next() {
-        layout.take(token, start, end);
-    }
-    layout.finish()
+    Layout::new(source, text).run()
+}
+
+/// Splits a text that is a single expression: no word begins an item.
+#[must_use]
+pub fn lex_expression(source: SourceId, text: &str) -> Tokens<'_> {
+    Layout { has_items: false, ..Layout::new(source, text) }.run()
 }
 
 /// An open bracket.
@@ -56,6 +60,8 @@ struct Layout<'a> {
     source: SourceId,
     text: &'a str,
     raw: Raw<'a>,
+    /// Whether the text is a file of items.
+    has_items: bool,
     out: Tokens<'a>,
     item: Vec<Spanned<'a>>,
     open: Vec<Open>,
@@ -110,6 +116,7 @@ impl<'a> Layout<'a> {
             source,
             text,
             raw: Raw::new(text),
+            has_items: true,
             out: Tokens::default(),
             item: Vec::new(),
             open: Vec::new(),
@@ -124,16 +131,36 @@ impl<'a> Layout<'a> {
         }
     }
 
+    fn run(mut self) -> Tokens<'a> {
+        while let Some((token, start, end)) = self.raw.next() {
+            self.take(token, start, end);
+        }
+        self.finish()
+    }
+
     fn span(&self, start: usize, end: usize) -> Span {
         Span::new(self.source, start, end)
     }
 
-    /// Reports trouble; the parser will not speak of the same stretch again.
-    fn report(&mut self, diagnostic: Diagnostic) {
-        self.out.reported.push(diagnostic.primary.span);
-        self.out.diagnostics.push(diagnostic);
+    /// Reports trouble at `span`; the parser will not speak of the same stretch again.
+    fn report(&mut self, span: Span, message: impl FnOnce() -> Diagnostic) {
+        if self.out.diagnostics.len() < MAX_DIAGNOSTICS {
+            self.out.diagnostics.push(message());
+        }
+        self.silence(span);
+    }
+
+    /// Reports trouble after which brackets cannot be trusted to meet their partners.
+    fn report_damage(&mut self, span: Span, message: impl FnOnce() -> Diagnostic) {
+        self.report(span, message);
         for open in &mut self.open {
             open.damaged = true;
+        }
+    }
+
+    fn silence(&mut self, span: Span) {
+        if self.out.diagnostics.len() < MAX_DIAGNOSTICS {
+            self.out.reported.push(span);
         }
     }
 
@@ -155,7 +182,8 @@ impl<'a> Layout<'a> {
 
     fn take_visible(&mut self, token: Token<'a>, start: usize, end: usize) {
         let newline = std::mem::take(&mut self.newline);
-        let token = if newline { self.break_line(token, start) } else { token };
+        let after_item = self.previous == Some(Token::RBrace) && self.item_word(token, start).is_some();
+        let token = if newline || after_item { self.break_line(token, start) } else { token };
         let token = self.in_context(token, start, end);
         if token == Token::Error {
             return self.take_unreadable(start, end);
@@ -215,7 +243,7 @@ impl<'a> Layout<'a> {
         let before_name = matches!(self.raw.peek(), Some(Token::Ident(_)));
         let first_column = start == 0 || self.text.as_bytes().get(start - 1) == Some(&b'\n');
         let outside = self.open.is_empty() && self.raw.peek() != Some(Token::Assign);
-        (outside || (before_name && first_column)).then_some(word)
+        (self.has_items && (outside || (before_name && first_column))).then_some(word)
     }
 
     fn begin_item(&mut self, start: usize) {
@@ -258,11 +286,13 @@ impl<'a> Layout<'a> {
                 if plots { Token::Plot } else { token }
             }
             Token::BadNumber(text) => {
-                self.report(message::bad_number(self.span(start, end), text));
+                let span = self.span(start, end);
+                self.report(span, || message::bad_number(span, text));
                 Token::Error
             }
             Token::OpenText(text) => {
-                self.report(message::unterminated_text(self.span(start, end), text));
+                let span = self.span(start, end);
+                self.report_damage(span, || message::unterminated_text(span, text));
                 Token::Error
             }
             Token::Where => {
@@ -284,8 +314,8 @@ impl<'a> Layout<'a> {
                 end = last;
                 self.raw.advance();
             }
-            let text = &self.text[start..end];
-            self.report(message::unknown_character(self.span(start, end), text));
+            let (span, text) = (self.span(start, end), &self.text[start..end]);
+            self.report(span, || message::unknown_character(span, text));
         }
         self.emit(Token::Error, start, end);
         self.previous = Some(Token::Error);
@@ -300,7 +330,7 @@ impl<'a> Layout<'a> {
         if self.skipping.is_some() {
             return;
         }
-        if self.open.is_empty() && !self.in_where {
+        if self.open.is_empty() && self.has_items && !self.in_where {
             return self.end_outside_item(written);
         }
         if matches!(self.previous, None | Some(Token::Sep))
@@ -355,7 +385,8 @@ impl<'a> Layout<'a> {
         *self.weight() += 1;
         self.total += 1;
         if self.total > MAX_WEIGHT {
-            self.report(message::too_long(self.span(start, end), MAX_WEIGHT));
+            let span = self.span(start, end);
+            self.report(span, || message::too_long(span, MAX_WEIGHT));
             self.item.push((start, Token::Error, end));
             self.skipping = Some(0);
         }
@@ -368,7 +399,8 @@ impl<'a> Layout<'a> {
             return;
         }
         if self.open.len() == MAX_NESTING {
-            self.report(message::too_deep(self.span(start, end), MAX_NESTING));
+            let span = self.span(start, end);
+            self.report_damage(span, || message::too_deep(span, MAX_NESTING));
             self.item.push((start, Token::Error, end));
             self.skipping = Some(1);
             return;
@@ -416,10 +448,10 @@ impl<'a> Layout<'a> {
         }
     }
 
+    /// A closing bracket is emitted in any case; it may make an operand such as `f(a)(b)` deeper.
     fn emit_closing(&mut self, closing: Token<'a>, start: usize, end: usize) {
-        *self.weight() += 1;
-        self.total += 1;
         self.item.push((start, closing, end));
+        self.add_weight(start, end);
     }
 
     /// Closes what is open above level `depth`; the innermost is reported.
@@ -427,16 +459,12 @@ impl<'a> Layout<'a> {
         if self.open.len() <= depth {
             return;
         }
-        let innermost = self.open.len() - 1;
-        let open = &self.open[innermost];
-        let stretch = self.span(open.start, at);
-        if !open.damaged {
-            let opening = self.span(open.start, open.start + 1);
-            let diagnostic = message::unclosed_bracket(opening, open.token, self.span(at, at), missing);
-            self.report(diagnostic);
+        if let Some(&Open { token, start, damaged: false, .. }) = self.open.last() {
+            let (opening, end) = (self.span(start, start + 1), self.span(at, at));
+            self.report(self.span(start, at), || message::unclosed_bracket(opening, token, end, missing));
         }
-        self.out.reported.push(stretch);
         while self.open.len() > depth {
+            self.skipping = None;
             let closing = closing_of(self.open[self.open.len() - 1].token);
             self.pop(closing, at, at);
         }
@@ -447,19 +475,16 @@ impl<'a> Layout<'a> {
         self.close_down_to(0, at, missing);
     }
 
+    /// Leaves out a closing bracket without a partner. Where it shows that an item ended too soon,
+    /// the lines since then are not reported as well.
     fn drop_stray(&mut self, token: Token<'a>, start: usize, end: usize) {
+        if std::mem::replace(&mut self.stray, true) {
+            return;
+        }
+        let unplaced = self.open.is_empty() && !self.item.iter().any(|(_, token, _)| begins_item(*token));
+        let first = self.item.first().filter(|_| unplaced).map_or(start, |(first, _, _)| *first);
         let span = self.span(start, end);
-        if !std::mem::replace(&mut self.stray, true) {
-            self.report(message::stray_bracket(span, token));
-        }
-        self.out.reported.push(span);
-        if self.open.is_empty() && !self.item.is_empty() {
-            let first = self.item[0].0;
-            let begun = self.item.iter().any(|(_, token, _)| begins_item(*token));
-            if !begun {
-                self.out.reported.push(self.span(first, end));
-            }
-        }
+        self.report_damage(self.span(first, end), || message::stray_bracket(span, token));
     }
 
     fn finish(mut self) -> Tokens<'a> {
@@ -490,20 +515,4 @@ fn closing_of(opening: Token<'_>) -> Token<'static> {
         Token::LBracket => Token::RBracket,
         _ => Token::RBrace,
     }
-}
-
-/// The reduction a word names.
-fn reduction(word: &str) -> Option<ReduceOp> {
-    Some(match word {
-        "sum" => ReduceOp::Sum,
-        "mean" => ReduceOp::Mean,
-        "prod" => ReduceOp::Prod,
-        "max" => ReduceOp::Max,
-        "min" => ReduceOp::Min,
-        "argmax" => ReduceOp::Argmax,
-        "any" => ReduceOp::Any,
-        "all" => ReduceOp::All,
-        "logsumexp" => ReduceOp::Logsumexp,
-        _ => return None,
-    })
 }

@@ -7,6 +7,7 @@ pub mod diagnostic;
 pub mod lexer;
 mod message;
 pub mod parser;
+pub mod print;
 pub mod span;
 pub mod token;
 mod words;

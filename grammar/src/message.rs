@@ -270,7 +270,9 @@ impl Place<'_> {
     }
 
     fn assign_for_equal(&self) -> Option<Diagnostic> {
-        if self.token(self.at) != Some(Token::Assign) || !self.expects("==") {
+        let inside = ["==", "then", ")", "]"].into_iter().any(|terminal| self.expects(terminal));
+        let after_operand = self.previous().is_some_and(Token::ends_operand);
+        if self.token(self.at) != Some(Token::Assign) || !inside || !after_operand {
             return None;
         }
         let message = "`=` defines a name and cannot stand inside an expression".to_string();
@@ -280,7 +282,7 @@ impl Place<'_> {
     fn chained_comparison(&self) -> Option<Diagnostic> {
         use Token::{EqEq, Greater, GreaterEq, Less, LessEq, NotEq};
         let compares = matches!(self.token(self.at)?, EqEq | NotEq | Less | LessEq | Greater | GreaterEq);
-        if !compares || !self.expects("&&") {
+        if !compares || !self.previous().is_some_and(Token::ends_operand) {
             return None;
         }
         let message = "comparisons cannot be chained".to_string();
@@ -322,7 +324,9 @@ impl Place<'_> {
     fn neighbours(&self) -> Option<Diagnostic> {
         let (previous, token) = (self.previous()?, self.token(self.at)?);
         let operand = matches!(token, Token::Ident(_) | Token::Number(_) | Token::Text(_) | Token::Reduce(_));
-        if !operand || !previous.ends_operand() || !self.expects("*") {
+        let finished =
+            self.expected.is_empty() || ["*", ",", "end", ")", "]", "where"].into_iter().any(|t| self.expects(t));
+        if !operand || !previous.ends_operand() || !finished {
             return None;
         }
         let diagnostic = self.error(format!("{} follows {} with nothing between", describe(token), describe(previous)));

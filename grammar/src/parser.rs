@@ -6,19 +6,17 @@
 use crate::ast::{File, Item};
 use crate::build::Out;
 use crate::diagnostic::Diagnostic;
-use crate::lexer::{self, Spanned, Tokens};
+use crate::lexer::{self, MAX_DIAGNOSTICS, Spanned, Tokens};
 use crate::message;
 use crate::span::{SourceId, Span};
 use crate::token::Token;
 use lalrpop_util::{ParseError, lalrpop_mod};
 
 lalrpop_mod!(
-    #[allow(clippy::all, clippy::pedantic, unused_imports)]
+    #[allow(clippy::all, clippy::pedantic, clippy::unwrap_used, unused_imports)]
     grammar
 );
 
-/// Most messages about one text.
-const MAX_DIAGNOSTICS: usize = 100;
 /// Most tokens read again for repairs of one item; beyond it the item is given up.
 const REPAIR_BUDGET: usize = 400_000;
 
@@ -42,7 +40,7 @@ pub fn parse(source: SourceId, text: &str) -> (File, Vec<Diagnostic>) {
 /// Parses a single expression, such as one given on a command line.
 #[must_use]
 pub fn parse_expression(source: SourceId, text: &str) -> (crate::ast::Expr, Vec<Diagnostic>) {
-    let wrapped = lexer::lex(source, text);
+    let wrapped = lexer::lex_expression(source, text);
     let mut diagnostics = wrapped.diagnostics;
     let tokens: Vec<_> = wrapped.items.into_iter().flatten().collect();
     let mut out = Out { source, diagnostics: vec![] };
@@ -83,6 +81,7 @@ impl Trouble {
     fn new(error: ParseError<usize, Token<'_>, ()>, tokens: &[Spanned<'_>]) -> Self {
         let (start, end, expected) = match error {
             ParseError::UnrecognizedToken { token: (start, _, end), expected } => (start, end, expected),
+            ParseError::UnrecognizedEof { expected, .. } => return Self { at: tokens.len(), expected },
             ParseError::ExtraToken { token: (start, _, end) } => (start, end, vec![]),
             _ => return Self { at: tokens.len(), expected: vec![] },
         };

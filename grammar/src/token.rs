@@ -317,3 +317,20 @@ impl Token<'_> {
             )
     }
 }
+
+/// The reduction a word names.
+#[must_use]
+pub fn reduction(word: &str) -> Option<ReduceOp> {
+    Some(match word {
+        "sum" => ReduceOp::Sum,
+        "mean" => ReduceOp::Mean,
+        "prod" => ReduceOp::Prod,
+        "max" => ReduceOp::Max,
+        "min" => ReduceOp::Min,
+        "argmax" => ReduceOp::Argmax,
+        "any" => ReduceOp::Any,
+        "all" => ReduceOp::All,
+        "logsumexp" => ReduceOp::Logsumexp,
+        _ => return None,
+    })
+}

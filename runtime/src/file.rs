@@ -1,45 +1,18 @@
-//! Files replaced in one piece: whoever looks at any moment, also after a crash, finds the old
-//! contents or the new, never a mixture.
+//! What is said when a file cannot be written.
 
 use crate::data::{DataError, Kind};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
-/// Writes `bytes` as the new contents of `path`: to a temporary file in the same folder, through to
-/// the disk, then renamed. The folder is made if it is not there. On failure the old file stands.
+/// Writes `bytes` as the new contents of `path` in one piece; its folder is made if need be. On
+/// failure the old file stands.
 ///
 /// # Errors
 /// If a step fails; the message names the cause.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // One name for all runs: what a killed run left behind is overwritten by the next.
-    let temporary = folder.join(format!(".{name}.new"));
-    let result = write_through(folder, &temporary, path, bytes);
-    if result.is_err() {
-        // Best effort: what matters is the error that led here.
-        let _ = fs::remove_file(&temporary);
-    }
-    result.map_err(|e| unwritable(&e, path))
-}
-
-fn write_through(folder: &Path, temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let mut file = File::create(temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(temporary, path)?;
-    sync_folder(folder)
-}
-
-/// Brings the new name itself to the disk, where folders can be synchronised.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    #[cfg(not(unix))]
-    let _ = folder;
-    Ok(())
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let made = folder.map_or(Ok(()), std::fs::create_dir_all);
+    made.and_then(|()| crate::atomic::write(path, bytes)).map_err(|e| unwritable(&e, path))
 }
 
 /// An error of writing, with the file and what can be done.

@@ -1,11 +1,19 @@
 //! Runs what the compiler made: arena, thread pool, contractions, random numbers, data sets,
 //! checkpoints, pictures, training. Knows no syntax and no IR.
 
+pub mod arrays;
+mod atomic;
 pub mod checkpoint;
+pub mod contract;
 pub mod data;
-mod file;
+pub mod execute;
+pub mod file;
 pub mod log;
+mod microkernel;
+pub mod plan;
 pub mod plot;
 pub mod pool;
 pub mod random;
+pub mod session;
+pub mod trainer;
 pub mod weights;

@@ -1,1 +1,235 @@
-//! From loops to machine code.
+//! Schedules → machine code and a plan the runtime executes.
+//!
+//! Several modules become one bundle: tensors that live from run to run are matched by name and
+//! share one place; everything else of the modules overlaps, since one runs at a time.
+
+pub mod access;
+pub mod jit;
+pub mod kernel;
+pub mod lanes;
+pub mod point;
+
+#[cfg(test)]
+mod agreement;
+mod layout;
+
+use crate::ir::{Distribution, Draw, Module, Role, TensorId};
+pub use crate::numeric::ops::Precision;
+use crate::scalar::Kind;
+use crate::schedule::nest::{Form, Nest};
+use crate::schedule::{Schedule, Step, Task, Vectors, schedule};
+use access::Place;
+use cranelift_module::FuncId;
+use jit::{Jit, Listing};
+use lanes::Types;
+use layout::Layout;
+use runtime::contract::Contraction;
+use runtime::execute::FILL_GRAIN;
+pub use runtime::plan::{Bundle, Fault};
+use runtime::plan::{Element, Fill, Launch, Program, Work};
+use runtime::random;
+
+/// Work, in operations, below which a task is not worth handing to another thread.
+const WORTH_A_TASK: usize = 1 << 15;
+/// Tasks of one kernel at most.
+const TASKS: usize = 64;
+/// Grain of a kernel whose only loop runs in lanes, in elements: whole cache lines for every thread.
+const LINE: usize = 64;
+
+/// How to compile.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What Floats are.
+    pub precision: Precision,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { precision: Precision::F32 }
+    }
+}
+
+/// The text of a module's stages.
+#[derive(Clone, Debug, Default)]
+pub struct Dump {
+    /// Loops.
+    pub loops: String,
+    /// Cranelift's intermediate code.
+    pub clif: String,
+    /// Machine code.
+    pub assembly: String,
+}
+
+/// Compiles modules that share persistent tensors into one bundle with one arena.
+///
+/// # Errors
+/// When persistent tensors of one name differ in shape, or code cannot be made: faults of ours.
+pub fn compile(modules: &[(&str, &Module)], options: &Options) -> Result<Bundle, Fault> {
+    Compiler::new(options, false)?.run(modules).map(|(bundle, _)| bundle)
+}
+
+/// The text forms of every stage of one module.
+///
+/// # Errors
+/// As [`compile`].
+pub fn dump(name: &str, module: &Module, options: &Options) -> Result<Dump, Fault> {
+    Compiler::new(options, true)?.run(&[(name, module)]).map(|(_, dump)| dump)
+}
+
+struct Compiler {
+    types: Types,
+    jit: Jit,
+    ids: Vec<FuncId>,
+    dump: Dump,
+}
+
+/// A launch whose kernel, if it has one, is known by number.
+enum Planned {
+    Kernel { number: usize, extent: usize, grain: usize },
+    Work(Work),
+}
+
+impl Compiler {
+    fn new(options: &Options, listing: bool) -> Result<Self, Fault> {
+        let types = Types { precision: options.precision };
+        Ok(Self { types, jit: Jit::new(listing)?, ids: vec![], dump: Dump::default() })
+    }
+
+    fn run(mut self, modules: &[(&str, &Module)]) -> Result<(Bundle, Dump), Fault> {
+        let vectors = Vectors { width: self.types.width(), double: self.types.precision == Precision::F64 };
+        let schedules: Vec<Schedule> = modules.iter().map(|(_, m)| schedule(m, vectors)).collect();
+        let layout = Layout::new(modules, &schedules, self.types)?;
+        let mut planned = vec![];
+        for (number, schedule) in schedules.iter().enumerate() {
+            self.dump.loops.push_str(&schedule.text());
+            planned.push(self.launches(schedule, &layout, number)?);
+        }
+        let (code, entries) = self.jit.finish(&self.ids)?;
+        let mut programs = vec![];
+        for (number, launches) in planned.into_iter().enumerate() {
+            let launches = launches.into_iter().map(|(label, tasks, work)| {
+                let work = match work {
+                    Planned::Work(work) => work,
+                    Planned::Kernel { number, extent, grain } => Work::Kernel { entry: entries[number], extent, grain },
+                };
+                Launch { label, tasks, work }
+            });
+            programs.push(program(modules[number].0, &schedules[number], &layout, number, launches.collect()));
+        }
+        let contractions = || {
+            programs.iter().flat_map(|p| &p.launches).filter_map(|l| match &l.work {
+                Work::Contraction(c) => Some(c),
+                _ => None,
+            })
+        };
+        let scratch_bytes = contractions().map(|c| c.scratch_bytes()).max().unwrap_or(0);
+        let table_bytes = contractions().map(|c| c.table_bytes()).sum();
+        let Layout { persistent, holdings, arena_bytes, .. } = layout;
+        let code = Box::new(code);
+        let bundle = Bundle { programs, persistent, arena_bytes, scratch_bytes, holdings, table_bytes, code };
+        Ok((bundle, self.dump))
+    }
+
+    fn launches(
+        &mut self,
+        schedule: &Schedule,
+        layout: &Layout,
+        number: usize,
+    ) -> Result<Vec<(String, usize, Planned)>, Fault> {
+        let mut launches = vec![];
+        for step in &schedule.steps {
+            let (tasks, work) = match &step.task {
+                Task::Nest(nest) => self.kernel(schedule, step, nest, layout, number)?,
+                Task::Product(product) => {
+                    let [a, b, c] = product.tensors.map(|t| layout.offset(number, t));
+                    let size = self.types.float().bytes() as usize;
+                    let at = &product.work.base;
+                    let base = [a + at[0] * size, b + at[1] * size, c + at[2] * size];
+                    let work = Contraction { base, ..product.work.clone() };
+                    (work.tasks(), Planned::Work(Work::Contraction(Box::new(work))))
+                }
+                Task::Draw(draw) => {
+                    let fill = fill(draw, layout, number, &schedule.module, self.types);
+                    (fill.slot.len.div_ceil(FILL_GRAIN).max(1), Planned::Work(Work::Fill(fill)))
+                }
+            };
+            launches.push((schedule.label(step), tasks, work));
+        }
+        for (to, from) in &schedule.places.copies {
+            let bytes = layout.slot(number, &schedule.module, *from, self.types).bytes();
+            let (to, from, name) = (layout.offset(number, *to), layout.offset(number, *from), *to);
+            launches.push((schedule.module.t(name).name.clone(), 1, Planned::Work(Work::Copy { from, to, bytes })));
+        }
+        Ok(launches)
+    }
+
+    fn kernel(
+        &mut self,
+        schedule: &Schedule,
+        step: &Step,
+        nest: &Nest,
+        layout: &Layout,
+        number: usize,
+    ) -> Result<(usize, Planned), Fault> {
+        let written: Vec<usize> = step.defines.iter().map(|t| layout.offset(number, *t)).collect();
+        let places = |t: TensorId| {
+            let (tensor, offset) = (schedule.module.t(t), layout.offset(number, t));
+            Place { offset, kind: tensor.kind, len: tensor.len(), written: written.contains(&offset) }
+        };
+        let (id, listing) = self.jit.add(nest, &places, self.types)?;
+        if let Some(Listing { clif, assembly }) = listing {
+            let title = format!("; {}\n", schedule.label(step));
+            self.dump.clif.push_str(&format!("{title}{clif}\n"));
+            self.dump.assembly.push_str(&format!("{title}{assembly}\n"));
+        }
+        self.ids.push(id);
+        let (extent, grain) = split(nest);
+        Ok((extent.div_ceil(grain), Planned::Kernel { number: self.ids.len() - 1, extent, grain }))
+    }
+}
+
+/// Extent of the loop that tasks share, and how much of it a task takes: a function of the nest alone.
+fn split(nest: &Nest) -> (usize, usize) {
+    if nest.outer == 0 || nest.form == Form::Accumulate {
+        return (1, 1);
+    }
+    let extent = nest.extents[0];
+    let tasks = (nest.cost() / WORTH_A_TASK).clamp(1, TASKS);
+    let grain = extent.div_ceil(tasks);
+    let whole = if nest.outer == 1 && nest.lane_loop() == Some(0) { LINE } else { 1 };
+    (extent, grain.next_multiple_of(whole))
+}
+
+fn fill(draw: &Draw, layout: &Layout, number: usize, module: &Module, types: Types) -> Fill {
+    let distribution = match draw.distribution {
+        Distribution::Uniform => random::Distribution::Uniform,
+        Distribution::Normal => random::Distribution::Normal,
+    };
+    let slot = layout.slot(number, module, draw.target, types);
+    Fill { slot, site: draw.site, distribution, per_sample: draw.per_sample }
+}
+
+fn program(name: &str, schedule: &Schedule, layout: &Layout, number: usize, launches: Vec<Launch>) -> Program {
+    let module = &schedule.module;
+    let slot = |t: TensorId| layout.slot(number, module, t, layout.types);
+    let outputs = module.outputs.iter().map(|(name, t)| (name.clone(), slot(*t))).collect();
+    let lasting =
+        |role: Role| (0..module.tensors.len() as u32).map(TensorId).filter(move |t| module.t(*t).role == role);
+    let mut tensors: std::collections::BTreeMap<_, _> = lasting(Role::Input)
+        .chain(lasting(Role::Persistent))
+        .chain(module.outputs.iter().map(|(_, t)| *t))
+        .map(|t| (module.t(t).name.clone(), slot(t)))
+        .collect();
+    tensors.retain(|_, slot| slot.len > 0);
+    let inputs = lasting(Role::Input).map(|t| module.t(t).name.clone()).collect();
+    Program { name: name.to_string(), launches, tensors, inputs, outputs }
+}
+
+/// How elements of a kind are held.
+fn element(kind: Kind, types: Types) -> Element {
+    match (kind, types.precision) {
+        (Kind::Float, Precision::F32) => Element::F32,
+        (Kind::Float, Precision::F64) => Element::F64,
+        _ => Element::I32,
+    }
+}

@@ -18,6 +18,20 @@
 //! the extents of the target; positions are Int, and lie inside the tensor unless the read has an
 //! `otherwise` (or the scatter is `dropping`); operands have the kinds of [`crate::scalar`].
 
+pub mod affine;
+pub mod build;
+pub mod cost;
+pub mod evaluate;
+pub mod interpret;
+pub mod random;
+mod range;
+mod rewrite;
+pub mod text;
+pub mod verify;
+
+pub use affine::Linear;
+pub use range::Interval;
+
 use crate::scalar::{Binary, Kind, Unary};
 use grammar::span::Span;
 use std::collections::HashMap;

@@ -1,1 +1,148 @@
-//! From optimised IR to loops and a memory plan.
+//! Index notation → steps of loop nests and contractions, with a plan of what lives where.
+//!
+//! In: a verified module. Out: a [`Schedule`], whose steps in order compute every output and
+//! update. The order of every sum is settled here, by shapes alone.
+
+pub mod affine;
+pub mod contraction;
+pub mod group;
+pub mod localise;
+pub mod memory;
+pub mod nest;
+pub mod operands;
+pub mod shape;
+
+use crate::ir::{Combine, Draw, Module, TensorId};
+use contraction::Product;
+use group::Group;
+use nest::Nest;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// What the vectors of the target look like.
+#[derive(Clone, Copy, Debug)]
+pub struct Vectors {
+    /// Floats in a vector.
+    pub width: usize,
+    /// Whether floats are f64.
+    pub double: bool,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// Runs generated loops.
+    Nest(Nest),
+    /// Runs the contraction engine.
+    Product(Box<Product>),
+    /// Draws random numbers.
+    Draw(Draw),
+}
+
+/// One launch to be.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What it does.
+    pub task: Task,
+    /// Tensors it writes.
+    pub defines: Vec<TensorId>,
+    /// Tensors it reads.
+    pub reads: BTreeSet<TensorId>,
+}
+
+/// A module as steps.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// The module after preparation; its tensors are those of the steps.
+    pub module: Module,
+    /// In execution order.
+    pub steps: Vec<Step>,
+    /// Which updates happen in place and which at the end.
+    pub places: memory::Places,
+}
+
+/// Schedules a module.
+#[must_use]
+pub fn schedule(module: &Module, vectors: Vectors) -> Schedule {
+    let module = operands::prepare(module);
+    let groups = group::group(&module);
+    let mut read_by_others: BTreeSet<TensorId> = groups.iter().flat_map(|g| g.sources(&module)).collect();
+    read_by_others.extend(module.outputs.iter().map(|(_, t)| *t));
+    read_by_others.extend(module.updates.iter().map(|(_, from)| *from));
+    let needed = |t: TensorId| read_by_others.contains(&t);
+    let live = groups.iter().filter(|g| g.targets().any(needed));
+    let steps: Vec<Step> = live.map(|g| step(&module, g, &needed, vectors)).collect();
+    let places = memory::places(&module, &steps);
+    Schedule { module, steps, places }
+}
+
+fn step(module: &Module, group: &Group, needed: &dyn Fn(TensorId) -> bool, vectors: Vectors) -> Step {
+    let reads = group.sources(module);
+    let task = match group {
+        Group::Draw(draw) => Task::Draw(draw.clone()),
+        Group::Defs(defs) => nest_or_product(module, defs, needed, vectors),
+    };
+    let defines = match &task {
+        Task::Nest(nest) => nest.stores.iter().map(|s| s.tensor).collect(),
+        _ => group.targets().collect(),
+    };
+    Step { task, defines, reads }
+}
+
+fn nest_or_product(
+    module: &Module,
+    defs: &[crate::ir::Def],
+    needed: &dyn Fn(TensorId) -> bool,
+    vectors: Vectors,
+) -> Task {
+    let members: Vec<&crate::ir::Def> = defs.iter().collect();
+    let mut nest = localise::localise(module, &members, needed);
+    if defs[0].combine == Combine::Sum
+        && defs[0].scatter.is_none()
+        && let Some(product) = contraction::product(&nest, vectors.double)
+    {
+        return Task::Product(Box::new(product));
+    }
+    shape::shape(&mut nest, vectors.width, !vectors.double);
+    Task::Nest(nest)
+}
+
+impl Schedule {
+    /// Its text form: every step with its loops.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        for (number, step) in self.steps.iter().enumerate() {
+            let _ = writeln!(out, "step {number}: {}", self.label(step));
+            match &step.task {
+                Task::Nest(nest) => out.push_str(&nest.text(&self.module)),
+                Task::Product(product) => out.push_str(&self.product_text(product)),
+                Task::Draw(draw) => {
+                    let _ = writeln!(out, "  draw {:?} at site {:08x}", draw.distribution, draw.site);
+                }
+            }
+        }
+        for (to, from) in &self.places.copies {
+            let _ = writeln!(out, "copy {} <- {}", self.module.t(*to).name, self.module.t(*from).name);
+        }
+        for (from, to) in &self.places.shared {
+            let _ = writeln!(out, "in place {} <- {}", self.module.t(*to).name, self.module.t(*from).name);
+        }
+        out
+    }
+
+    /// The names of what a step defines.
+    #[must_use]
+    pub fn label(&self, step: &Step) -> String {
+        let names: Vec<&str> = step.defines.iter().map(|t| self.module.t(*t).name.as_str()).collect();
+        names.join(", ")
+    }
+
+    fn product_text(&self, product: &Product) -> String {
+        let [a, b, _] = product.tensors.map(|t| self.module.t(t).name.clone());
+        let work = &product.work;
+        let (m, n, k) = (work.rows[0].len(), work.columns[0].len(), work.depth[0].len());
+        let (rows, columns) = work.tile;
+        format!("  product {a} * {b}: batch {} m {m} n {n} k {k}, tiles of {rows} by {columns}\n", work.batch.len())
+    }
+}

@@ -69,8 +69,8 @@ impl Axis {
     #[must_use]
     pub fn label(&self, tick: f64) -> String {
         let size = if self.logarithmic { tick } else { self.low.abs().max(self.high.abs()) };
-        if tick != 0.0 && !(1e-4..1e6).contains(&size) {
-            return format!("{tick:.1e}").replace(".0e", "e").replace('-', "−");
+        if !(1e-4..1e6).contains(&size) {
+            return if tick == 0.0 { "0".to_string() } else { scientific(tick) };
         }
         let step = if self.logarithmic { tick } else { self.step };
         // Enough decimals to tell the step exactly, at most ten.
@@ -94,6 +94,11 @@ fn round_step(rough: f64, least: f64) -> f64 {
     let steps = [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power);
     let fits = |s: &f64| *s >= rough * 0.999 && (least == 0.0 || s.fract() == 0.0);
     steps.into_iter().find(fits).unwrap_or(10.0 * power).max(least)
+}
+
+/// With an exponent: `2.5e−9`.
+fn scientific(x: f64) -> String {
+    format!("{x:.1e}").replace(".0e", "e").replace('-', "−")
 }
 
 fn near_whole(x: f64) -> bool {

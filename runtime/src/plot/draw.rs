@@ -13,6 +13,11 @@ const CHART: (f64, f64) = (520.0, 340.0);
 const MARGIN: f64 = 12.0;
 /// Height of the picture's title.
 const TITLE: f64 = 34.0;
+/// From a chart's left edge to its vertical axis.
+const LEFT: f64 = 64.0;
+/// Height of the legend's letters, and of its rows.
+const LETTERS: f64 = 12.0;
+const ROW: f64 = 18.0;
 /// Charts in a row.
 const COLUMNS: usize = 3;
 
@@ -40,7 +45,8 @@ pub struct Canvas<'a, B: DrawingBackend> {
     scale: f64,
 }
 
-type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
+type Fault<B> = DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>;
+type Drawn<B> = Result<(), Fault<B>>;
 
 /// Width and height of a picture in points.
 #[must_use]
@@ -60,7 +66,7 @@ pub fn picture<B: DrawingBackend>(area: &DrawingArea<B, Shift>, picture: &Pictur
     area.fill(&WHITE)?;
     let mut top = MARGIN;
     if !picture.title.is_empty() {
-        canvas.text(&picture.title, (MARGIN + 18.0, top + 20.0), 17.0, &INK, FontStyle::Bold, HPos::Left)?;
+        canvas.text(&picture.title, (MARGIN + LEFT, top + 18.0), 17.0, &INK, FontStyle::Bold, HPos::Left)?;
         top += TITLE;
     }
     for (i, chart) in picture.charts.iter().enumerate() {
@@ -84,6 +90,12 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         self.area.draw(&Circle::new(self.at(centre), (radius * self.scale).round() as i32, colour.filled()))
     }
 
+    /// Width in points of a text as large as those of the legend.
+    fn width(&self, text: &str) -> Result<f64, Fault<B>> {
+        let font = FontDesc::new(FontFamily::SansSerif, LETTERS * self.scale, FontStyle::Normal);
+        Ok(f64::from(self.area.estimate_text_size(text, &TextStyle::from(font))?.0) / self.scale)
+    }
+
     /// Text whose vertical middle is at the point.
     fn text(
         &self,
@@ -96,7 +108,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
     ) -> Drawn<B> {
         let font = FontDesc::new(FontFamily::SansSerif, size * self.scale, style);
         let style = TextStyle::from(font).color(colour).pos(Pos::new(side, VPos::Center));
-        self.area.draw(&Text::new(text.to_string(), self.at(point), style))
+        // The middle of a line of text lies above that of its letters.
+        self.area.draw(&Text::new(text.to_string(), self.at((point.0, point.1 + 0.12 * size)), style))
     }
 }
 
@@ -120,7 +133,7 @@ impl<'a> Panel<'a> {
             chart,
             x: Axis::new(&values(|p| p.0), chart.log_x, 6, true),
             y: Axis::new(&values(|p| p.1), chart.log_y, 5, false),
-            left: corner.0 + 64.0,
+            left: corner.0 + LEFT,
             right: corner.0 + CHART.0 - 22.0,
             top: corner.1 + 46.0,
             bottom: corner.1 + CHART.1 - 50.0,
@@ -132,10 +145,13 @@ impl<'a> Panel<'a> {
         Some((self.left + x * (self.right - self.left), self.bottom - y * (self.bottom - self.top)))
     }
 
-    fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Drawn<B> {
+    fn draw<B: DrawingBackend>(mut self, canvas: &Canvas<B>) -> Drawn<B> {
+        let above = (self.left, self.top - 24.0);
+        canvas.text(&self.chart.title, above, 14.0, &INK, FontStyle::Bold, HPos::Left)?;
+        let rows = self.rows(canvas)?;
+        self.top += ROW * (rows.len() - 1) as f64;
+        self.legend(canvas, &rows)?;
         self.axes(canvas)?;
-        canvas.text(&self.chart.title, (self.left, self.top - 24.0), 14.0, &INK, FontStyle::Bold, HPos::Left)?;
-        self.legend(canvas)?;
         for (curve, colour) in self.chart.curves.iter().zip(COLOURS.iter().cycle()) {
             // Where a value is no number the line is interrupted.
             let places: Vec<_> = curve.points.iter().map(|p| self.point(*p)).collect();
@@ -170,17 +186,49 @@ impl<'a> Panel<'a> {
     }
 
     /// Names of the curves, above the field from right to left, so that they never cover a curve.
-    fn legend<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Drawn<B> {
-        let mut right = self.right;
-        let y = self.top - 23.0;
-        for (curve, colour) in self.chart.curves.iter().zip(COLOURS.iter().cycle()).collect::<Vec<_>>().iter().rev() {
-            canvas.text(&curve.name, (right, y), 12.0, &INK, FontStyle::Normal, HPos::Right)?;
-            let font = FontDesc::new(FontFamily::SansSerif, 12.0 * canvas.scale, FontStyle::Normal);
-            let width = canvas.area.estimate_text_size(&curve.name, &TextStyle::from(font))?.0;
-            right -= f64::from(width) / canvas.scale + 7.0;
-            canvas.line(&[(right - 18.0, y), (right, y)], 2.6, colour)?;
-            right -= 18.0 + 16.0;
+    fn legend<B: DrawingBackend>(&self, canvas: &Canvas<B>, rows: &[Vec<Entry>]) -> Drawn<B> {
+        for (number, row) in rows.iter().rev().enumerate() {
+            let mut right = self.right;
+            let y = self.top - 23.0 - ROW * number as f64;
+            for entry in row.iter().rev() {
+                canvas.text(entry.name, (right, y), LETTERS, &INK, FontStyle::Normal, HPos::Right)?;
+                let swatch = right - entry.width - 7.0;
+                canvas.line(&[(swatch - 18.0, y), (swatch, y)], 2.6, entry.colour)?;
+                right -= entry.space();
+            }
         }
         Ok(())
+    }
+
+    /// The legend's entries in rows; the first leaves room for the title.
+    fn rows<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Result<Vec<Vec<Entry<'a>>>, Fault<B>> {
+        let mut left = self.right - self.left - 1.3 * canvas.width(&self.chart.title)?;
+        let mut rows = vec![Vec::new()];
+        for (curve, colour) in self.chart.curves.iter().zip(COLOURS.iter().cycle()) {
+            let entry = Entry { name: &curve.name, colour, width: canvas.width(&curve.name)? };
+            if entry.space() > left {
+                rows.push(Vec::new());
+                left = self.right - self.left + 16.0;
+            }
+            left -= entry.space();
+            if let Some(row) = rows.last_mut() {
+                row.push(entry);
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// A curve in the legend.
+struct Entry<'a> {
+    name: &'a str,
+    colour: &'static RGBColor,
+    width: f64,
+}
+
+impl Entry<'_> {
+    /// Points it takes: a short line, the name, and the distance to its neighbour.
+    fn space(&self) -> f64 {
+        self.width + 7.0 + 18.0 + 16.0
     }
 }

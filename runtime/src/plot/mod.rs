@@ -173,6 +173,29 @@ mod tests {
         Picture::of_log("lenet", &(1..=epochs).map(line).collect::<Vec<_>>())
     }
 
+    /// Nine curves with long names over logarithmic axes.
+    fn crowd() -> Picture {
+        let curve = |k: i32| Curve {
+            name: format!("step size {:e}", 10f64.powi(-k)),
+            points: (0..400).map(|i| (f64::from(i * i), 3.0 / (1.0 + f64::from(i * i) / 10f64.powi(k)))).collect(),
+        };
+        let curves = (0..9).map(curve).collect();
+        let chart = Chart { title: "loss".into(), x_label: "step".into(), log_x: true, log_y: true, curves };
+        Picture { title: String::new(), charts: vec![chart] }
+    }
+
+    #[test]
+    fn a_crowded_legend_takes_rows_of_its_own() {
+        let rows = |picture: &Picture| {
+            let svg = picture.svg().unwrap();
+            let lines = svg.lines().zip(svg.lines().skip(1)).filter(|(_, name)| name.starts_with("step size"));
+            lines
+                .map(|(text, _)| text.split("y=").nth(1).unwrap()[..5].to_string())
+                .collect::<std::collections::BTreeSet<_>>()
+        };
+        assert!(rows(&crowd()).len() >= 3, "{:?}", rows(&crowd()));
+    }
+
     #[test]
     fn a_log_becomes_curves() {
         let picture = run(20);
@@ -197,6 +220,7 @@ mod tests {
             let folder = Path::new(&folder);
             picture.save(&folder.join("few")).unwrap();
             run(200).save(&folder.join("many")).unwrap();
+            crowd().save(&folder.join("crowd")).unwrap();
         }
     }
 

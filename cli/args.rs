@@ -1,0 +1,275 @@
+//! The command line as data: one place for every command, flag and help text.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// nnc: a small language for neural networks, and the compiler that makes it fast.
+#[derive(Parser, Debug)]
+#[command(name = "nnc", version, about, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  nnc run examples/digits.nn              train, with curves and weights in runs/digits-1/
+  nnc check model.nn                      every error and warning, nothing run
+  nnc emit model.nn --stage grad          the backward program
+  nnc explain shape-mismatch              what an error means, with a wrong and a right program
+
+Exit status: 0 success, 1 errors in the program, 2 wrong usage, 3 data or file trouble,
+4 the run diverged, 70 a fault of nnc itself, 130 interrupted (a checkpoint is kept).";
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Compile a program and train it
+    #[command(after_help = "Examples:
+  nnc run examples/digits.nn
+  nnc run model.nn --epochs 3 --set batch=128 --threads 2
+  nnc run model.nn --resume runs/model-1      go on where an interrupted run stopped")]
+    Run(Run),
+    /// Report every error and warning; run nothing, read no data
+    #[command(after_help = "Example:
+  nnc check model.nn --message-format json")]
+    Check(Check),
+    /// Print what the compiler made of a program, at any stage
+    #[command(after_help = "Example:
+  nnc emit model.nn --stage opt -o model.ir")]
+    Emit(Emit),
+    /// Loss and gradients for given inputs and parameters
+    #[command(after_help = "Example:
+  nnc grad model.nn --inputs batch.npz --params weights.safetensors -o gradients.safetensors")]
+    Grad(Grad),
+    /// Metrics of saved weights on a split
+    #[command(after_help = "Example:
+  nnc eval model.nn --weights runs/model-1/best.safetensors --split test")]
+    Eval(Eval),
+    /// What an error code means, with a wrong and a right program
+    #[command(after_help = "Example:
+  nnc explain shape-mismatch")]
+    Explain {
+        /// The code; without one, all codes are listed
+        code: Option<String>,
+    },
+    /// Time and memory of the training step
+    #[command(after_help = "Example:
+  nnc bench examples/bench/mlp-tiny.nn --json --threads 1")]
+    Bench(Bench),
+    /// What this machine offers
+    Doctor {
+        /// One JSON object on standard output
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Flags that change a program before it is checked; shared by the commands that compile one.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Program {
+    /// The program
+    pub file: PathBuf,
+    /// Which `train` block, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub train: Option<String>,
+    /// Replace a setting of the train block; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The seed of all randomness
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Passes over the training data
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u64>,
+    /// Numbers are computed in this precision
+    #[arg(long, value_enum, default_value_t = Precision::F32)]
+    pub precision: Precision,
+    /// A folder with other library texts than the built-in ones (one `.nn` file a topic)
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub library: Option<PathBuf>,
+}
+
+/// Where data is found and how many threads compute.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Machine {
+    /// Where data files are looked for first
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Threads; results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// `nnc run`.
+#[derive(Args, Debug)]
+pub struct Run {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// Data and threads
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Write the run into this folder (default: runs/NAME-N)
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Go on with the run in this folder; `last` is the newest under runs/
+    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    pub resume: Option<PathBuf>,
+    /// Refuse a program that needs more memory than this (such as 2G, 500M)
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Compile and print the plan, train nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// One JSON object a line on standard output, nothing else there
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `nnc check`.
+#[derive(Args, Debug)]
+pub struct Check {
+    /// The programs
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// How messages are written
+    #[arg(long, value_enum, default_value_t = MessageFormat::Human)]
+    pub message_format: MessageFormat,
+    /// Also print the memory the training step needs
+    #[arg(long)]
+    pub memory: bool,
+}
+
+/// `nnc emit`.
+#[derive(Args, Debug)]
+pub struct Emit {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// How far to go
+    #[arg(long, value_enum, default_value_t = Stage::Opt)]
+    pub stage: Stage,
+    /// Which of its programs, from stage `ir` on
+    #[arg(long, value_enum, default_value_t = Which::Training)]
+    pub which: Which,
+    /// Write here instead of to standard output
+    #[arg(short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `nnc grad`.
+#[derive(Args, Debug)]
+pub struct Grad {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// One batch: an .npz or .safetensors file with an array for each data field
+    #[arg(long, value_name = "FILE")]
+    pub inputs: PathBuf,
+    /// Parameters by saved name, .npz or .safetensors; without it, the initial ones of the seed
+    #[arg(long, value_name = "FILE")]
+    pub params: Option<PathBuf>,
+    /// Loss, gradients and the draws used are written here (.safetensors or .npz)
+    #[arg(short, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Threads; results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// `nnc eval`.
+#[derive(Args, Debug)]
+pub struct Eval {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// Data and threads
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Saved weights (safetensors)
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+    /// Which split: train, valid or test
+    #[arg(long, default_value = "test")]
+    pub split: String,
+    /// One JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `nnc bench`.
+#[derive(Args, Debug)]
+pub struct Bench {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// Data and threads
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Seconds to measure for
+    #[arg(long, default_value_t = 3.0)]
+    pub seconds: f64,
+    /// Stop after this many steps and print the loss there
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
+    /// Print where the time goes, by kernel
+    #[arg(long)]
+    pub profile: bool,
+    /// One JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Number formats of computation.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits
+    #[default]
+    F32,
+    /// 64 bits
+    F64,
+}
+
+/// How diagnostics are written.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageFormat {
+    /// With the source and its lines
+    Human,
+    /// A line each
+    Short,
+    /// A JSON object a line
+    Json,
+}
+
+/// The stages of compilation.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Syntax tree
+    Ast,
+    /// Typed tree: every shape known
+    Typed,
+    /// Index notation, forward only
+    Ir,
+    /// With the backward pass and the update
+    Grad,
+    /// Optimised
+    Opt,
+    /// Loops and memory plan
+    Loops,
+    /// Cranelift's code
+    Clif,
+    /// Machine code
+    Asm,
+}
+
+/// The programs a train block is compiled to.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The whole training step
+    Training,
+    /// The forward pass of evaluation
+    Evaluation,
+    /// Initial values
+    Init,
+}

@@ -1,0 +1,159 @@
+//! `nnc bench`: time and memory of the training step. A timed step does all that a step of `run`
+//! does: choosing the samples, filling the inputs, the compiled step, reading the loss.
+
+use crate::args;
+use crate::bind::{self, Bound};
+use crate::fault::Fault;
+use crate::front;
+use runtime::data::epoch_order;
+use runtime::session::{Position, Session};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Measures the step and prints its figures.
+pub fn bench(options: &args::Bench) -> Result<(), Fault> {
+    let front = front::load(&options.program)?;
+    let train = front::choose(&front, &options.program)?;
+    let mut bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
+    bound.session.initialise().map_err(Fault::internal)?;
+    let mut steps = Steps::new(&bound);
+    steps.next(&mut bound)?;
+    let first_step_s = since_process_start();
+    if options.profile {
+        return profile(&mut bound, &mut steps, options);
+    }
+    let (times, loss) = measure(&mut bound, &mut steps, options)?;
+    let at = |share: f64| percentile(&times, share);
+    let threads = bind::threads(options.machine.threads);
+    let mut line = json!({
+        "ms_per_step": {"median": at(0.5), "p10": at(0.1), "p90": at(0.9)},
+        "first_step_s": first_step_s, "compile_s": bound.compile_s, "planned_bytes": bound.planned_bytes,
+        "peak_rss_bytes": peak_rss(), "threads": threads, "target": "cpu", "steps": times.len(),
+    });
+    if options.steps.is_some() {
+        line["loss"] = json!(loss);
+    }
+    if options.json {
+        println!("{line}");
+        return Ok(());
+    }
+    println!("{} on {threads} thread{}", train.name, if threads == 1 { "" } else { "s" });
+    println!("  step          {:.4} ms  (10 %: {:.4}, 90 %: {:.4}, {} steps)", at(0.5), at(0.1), at(0.9), times.len());
+    println!("  first step    {:.1} ms after process start, {:.1} ms of it compiling", first_step_s * 1e3, bound.compile_s * 1e3);
+    println!("  memory        {} planned, {} at the peak", bind::size(bound.planned_bytes), bind::size(peak_rss()));
+    if options.steps.is_some() {
+        println!("  loss          {loss} at step {}", steps.at.step);
+    }
+    Ok(())
+}
+
+/// The order of samples, epoch after epoch; only full batches.
+struct Steps {
+    order: Vec<u32>,
+    at: Position,
+    batch: usize,
+    loss: f64,
+}
+
+impl Steps {
+    fn new(bound: &Bound) -> Self {
+        let mut steps = Self { order: vec![], at: Position::default(), batch: bound.batch, loss: 0.0 };
+        steps.order = steps.shuffled(bound);
+        steps
+    }
+
+    fn shuffled(&self, bound: &Bound) -> Vec<u32> {
+        let count = bound.data.as_ref().and_then(|d| d.split("train")).map_or(1, |s| s.count);
+        epoch_order(bound.session.seed, self.at.epoch, count, bound.data.is_some())
+    }
+
+    fn next(&mut self, bound: &mut Bound) -> Result<(), Fault> {
+        if self.at.sample + self.batch > self.order.len() {
+            self.at = Position { epoch: self.at.epoch + 1, sample: 0, ..self.at };
+            self.order = self.shuffled(bound);
+        }
+        let samples = &self.order[self.at.sample..self.at.sample + self.batch];
+        let split = bound.data.as_ref().and_then(|d| d.split("train"));
+        bound.session.train(split, samples, self.at).map_err(Fault::internal)?;
+        self.at.step += 1;
+        self.at.sample += self.batch;
+        if let Some(binding) = bound.session.training.of(self.batch) {
+            let mut loss = [0.0];
+            Session::add_results(&bound.session.executor, binding, 1.0, &mut loss);
+            self.loss = loss[0];
+        }
+        Ok(())
+    }
+}
+
+/// Milliseconds of each step, sorted, after a short warm-up; and the last loss.
+fn measure(bound: &mut Bound, steps: &mut Steps, options: &args::Bench) -> Result<(Vec<f64>, f64), Fault> {
+    let warm = Instant::now() + Duration::from_secs_f64((options.seconds * 0.2).min(0.7));
+    while options.steps.is_none() && Instant::now() < warm {
+        steps.next(bound)?;
+    }
+    let mut times = Vec::with_capacity(20_000);
+    let end = Instant::now() + Duration::from_secs_f64(options.seconds);
+    let wanted = options.steps.map(|n| n.saturating_sub(steps.at.step as usize));
+    while wanted.map_or(times.len() < 15 || (Instant::now() < end && times.len() < 20_000), |n| times.len() < n) {
+        let start = Instant::now();
+        steps.next(bound)?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok((times, steps.loss))
+}
+
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    let place = last as f64 * share;
+    let (low, part) = (place.floor() as usize, place.fract());
+    sorted[low] + (sorted[(low + 1).min(last)] - sorted[low]) * part
+}
+
+/// Where the time of a step goes, by launch.
+fn profile(bound: &mut Bound, steps: &mut Steps, options: &args::Bench) -> Result<(), Fault> {
+    let mut spent: BTreeMap<String, (f64, u64)> = BTreeMap::new();
+    let end = Instant::now() + Duration::from_secs_f64(options.seconds);
+    let mut count = 0u64;
+    while Instant::now() < end {
+        steps.next(bound)?;
+        let Some(program) = bound.session.training.of(bound.batch).map(|b| b.program) else { break };
+        let clock = runtime::execute::Clock { seed: bound.session.seed, step: steps.at.step, sample: 0 };
+        let observe = &mut |label: &str, seconds: f64| {
+            let entry = spent.entry(label.to_string()).or_default();
+            entry.0 += seconds;
+            entry.1 += 1;
+        };
+        bound.session.executor.profile(program, clock, observe).map_err(Fault::internal)?;
+        count += 1;
+    }
+    let total: f64 = spent.values().map(|(s, _)| s).sum();
+    let mut rows: Vec<_> = spent.into_iter().collect();
+    rows.sort_by(|a, b| b.1.0.total_cmp(&a.1.0));
+    println!("{:>10}  {:>6}  launch", "us/step", "share");
+    for (label, (seconds, _)) in rows {
+        println!("{:>10.2}  {:>5.1}%  {label}", seconds * 1e6 / count as f64, 100.0 * seconds / total);
+    }
+    println!("{:>10.2}  {:>5.1}%  all", total * 1e6 / count as f64, 100.0);
+    Ok(())
+}
+
+/// Seconds since the kernel started this process; resolution 10 ms, so it is an upper bound to that.
+pub fn since_process_start() -> f64 {
+    let started = || -> Option<f64> {
+        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+        let ticks: f64 = stat.rsplit(')').next()?.split_whitespace().nth(19)?.parse().ok()?;
+        let up: f64 = std::fs::read_to_string("/proc/uptime").ok()?.split_whitespace().next()?.parse().ok()?;
+        Some(up - ticks / 100.0)
+    };
+    started().unwrap_or(0.0)
+}
+
+/// The largest resident memory this process had, in bytes.
+fn peak_rss() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    line.and_then(|l| l.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or(0) * 1024
+}

@@ -1,0 +1,37 @@
+//! `nnc eval`: loss and metrics of saved weights on a split.
+
+use crate::args;
+use crate::bind;
+use crate::fault::Fault;
+use crate::{front, grad};
+use runtime::arrays;
+use runtime::session::Position;
+use runtime::trainer;
+use serde_json::json;
+
+/// Loads the weights, evaluates the split, prints the figures.
+pub fn eval(options: &args::Eval) -> Result<(), Fault> {
+    let front = front::load(&options.program)?;
+    let train = front::choose(&front, &options.program)?;
+    let mut bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
+    let data = bound.data.as_ref().ok_or_else(|| Fault::usage("the program has no data to evaluate on"))?;
+    let split = data.split(&options.split).ok_or_else(|| {
+        let names: Vec<&str> = data.splits.iter().map(|s| s.name.as_str()).collect();
+        Fault::usage(format!("there is no split `{}`; there are: {}", options.split, names.join(", ")))
+    })?;
+    let weights = arrays::read(&options.weights).map_err(Fault::data)?;
+    bound.session.initialise().map_err(Fault::internal)?;
+    grad::load_parameters(&mut bound.session.executor, train, &weights)?;
+    let metrics = trainer::evaluate(&mut bound.session, split, bound.batch, Position::default()).map_err(Fault::internal)?;
+    if options.json {
+        let figures: serde_json::Map<_, _> = metrics.into_iter().map(|(k, v)| (k, json!(v))).collect();
+        println!("{}", json!({"split": options.split, "samples": split.count, "metrics": figures}));
+        return Ok(());
+    }
+    let width = metrics.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    println!("{} ({} samples)", options.split, split.count);
+    for (name, value) in metrics {
+        println!("  {name:width$}  {value:.6}");
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! From a file on disk to a checked program: reads the text, applies the settings given on the
+//! command line, parses, checks, and prints what is wrong.
+
+use crate::args::{self, MessageFormat};
+use crate::fault::{Fault, FaultKind};
+use crate::render;
+use compiler::check::{Checked, check};
+use compiler::library;
+use compiler::typed::Train;
+use grammar::ast::{File, Item, TrainEntry};
+use grammar::diagnostic::{Diagnostic, Severity};
+use grammar::parser::parse;
+use grammar::span::Sources;
+use std::path::Path;
+
+/// A program read and checked, errors and all.
+pub struct Front {
+    /// All texts, for messages.
+    pub sources: Sources,
+    /// The syntax tree, with the command line's settings in it.
+    pub file: File,
+    /// What the checker made of it.
+    pub checked: Checked,
+    /// What is wrong or doubtful.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Front {
+    /// Whether any diagnostic is an error.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|d| d.severity == Severity::Error)
+    }
+}
+
+/// Reads, parses and checks; prints nothing.
+pub fn examine(options: &args::Program) -> Result<Front, Fault> {
+    let text = read(&options.file)?;
+    let mut sources = Sources::default();
+    let id = sources.add(options.file.display().to_string(), text.clone());
+    let (mut file, mut diagnostics) = parse(id, &text);
+    for (key, value) in settings(options)? {
+        diagnostics.extend(override_setting(&mut sources, &mut file, options, &key, &value)?);
+    }
+    let texts = library_texts(options.library.as_deref())?;
+    let (library, trouble) = library::parse(&mut sources, &texts);
+    diagnostics.extend(trouble);
+    let (checked, found) = check(&sources, &file, &library);
+    diagnostics.extend(found);
+    Ok(Front { sources, file, checked, diagnostics })
+}
+
+/// Reads, parses, checks and prints the diagnostics; errors end the command.
+pub fn load(options: &args::Program) -> Result<Front, Fault> {
+    let front = examine(options)?;
+    render::print(&front.sources, &front.diagnostics, MessageFormat::Human);
+    if front.has_errors() {
+        let errors = front.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+        return Err(Fault::new(FaultKind::Program, format!("{errors} error{}", if errors == 1 { "" } else { "s" })));
+    }
+    Ok(front)
+}
+
+/// The train block asked for, or the only one.
+pub fn choose<'a>(front: &'a Front, options: &args::Program) -> Result<&'a Train, Fault> {
+    let trains = &front.checked.trains;
+    let names = || trains.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
+    match (&options.train, trains.as_slice()) {
+        (Some(name), _) => trains.iter().find(|t| t.name == *name).ok_or_else(|| {
+            Fault::usage(format!("{} has no train block named {name}; it has: {}", options.file.display(), names()))
+        }),
+        (None, [train]) => Ok(train),
+        (None, []) => Err(Fault::usage(format!("{} has no train block, so nothing can be run", options.file.display()))),
+        (None, _) => Err(Fault::usage(format!("there are several train blocks; choose one with --train: {}", names()))),
+    }
+}
+
+fn read(path: &Path) -> Result<String, Fault> {
+    let bytes = std::fs::read(path).map_err(|e| Fault::data(format!("cannot read {}: {e}", path.display())))?;
+    String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        Fault::data(format!("{} is not UTF-8 text: byte {at} does not belong to any character", path.display()))
+    })
+}
+
+/// The library's texts: built in, or from a folder.
+fn library_texts(folder: Option<&Path>) -> Result<Vec<(String, String)>, Fault> {
+    let Some(folder) = folder else {
+        return Ok(library::TEXTS.iter().map(|(name, text)| ((*name).to_string(), (*text).to_string())).collect());
+    };
+    let entries = std::fs::read_dir(folder).map_err(|e| Fault::data(format!("cannot read {}: {e}", folder.display())))?;
+    let mut paths: Vec<_> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+    paths.retain(|p| p.extension().is_some_and(|e| e == "nn"));
+    paths.sort();
+    paths.iter().map(|p| Ok((p.display().to_string(), read(p)?))).collect()
+}
+
+/// `--set`, `--seed` and `--epochs` as key and value.
+fn settings(options: &args::Program) -> Result<Vec<(String, String)>, Fault> {
+    let mut list = vec![];
+    for pair in &options.set {
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Fault::usage(format!("--set takes key=value, such as --set batch=128, not `{pair}`")))?;
+        list.push((key.trim().to_string(), value.trim().to_string()));
+    }
+    list.extend(options.seed.map(|s| ("seed".to_string(), s.to_string())));
+    list.extend(options.epochs.map(|e| ("epochs".to_string(), e.to_string())));
+    Ok(list)
+}
+
+/// Replaces a setting of the train blocks by a value parsed from the command line.
+fn override_setting(
+    sources: &mut Sources,
+    file: &mut File,
+    options: &args::Program,
+    key: &str,
+    value: &str,
+) -> Result<Vec<Diagnostic>, Fault> {
+    let text = format!("train settings {{\n{key} = {value}\n}}\n");
+    let id = sources.add(format!("--set {key}={value}"), text.clone());
+    let (parsed, diagnostics) = parse(id, &text);
+    let Some(entry) = parsed.items.into_iter().find_map(first_entry) else {
+        return Err(Fault::usage(format!("`{key}={value}` is no setting with a value")));
+    };
+    let chosen = |name: &str| options.train.as_deref().is_none_or(|t| t == name);
+    for item in &mut file.items {
+        if let Item::Train(train) = item
+            && chosen(&train.name.name)
+        {
+            match train.entries.iter_mut().find(|e| e.lhs.name.name == key) {
+                Some(existing) => existing.value = entry.value.clone(),
+                None => train.entries.push(entry.clone()),
+            }
+        }
+    }
+    Ok(diagnostics)
+}
+
+fn first_entry(item: Item) -> Option<TrainEntry> {
+    match item {
+        Item::Train(train) => train.entries.into_iter().next(),
+        _ => None,
+    }
+}

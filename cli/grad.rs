@@ -1,0 +1,104 @@
+//! `nnc grad`: loss and gradients of one batch for given parameters, and the draws that were made,
+//! for comparing with other systems.
+
+use crate::args;
+use crate::bind::{self, binding};
+use crate::fault::Fault;
+use crate::front;
+use compiler::lower::programs::{Produced, gradients, init};
+use compiler::typed::Train;
+use runtime::arrays::{self, Array};
+use runtime::execute::{Clock, Executor};
+use runtime::session;
+use std::collections::BTreeMap;
+
+/// Runs one forward and backward pass and writes `loss`, `grad.NAME`, `draw.NAME` and `param.NAME`.
+pub fn grad(options: &args::Grad) -> Result<(), Fault> {
+    let front = front::load(&options.program)?;
+    let train = front::choose(&front, &options.program)?;
+    let inputs = arrays::read(&options.inputs).map_err(Fault::data)?;
+    let batch = batch_of(train, &inputs)?;
+    let programs = vec![("init".to_string(), init(train)), ("gradients".to_string(), gradients(train, batch))];
+    let bundle = bind::compile(&programs, options.program.precision)?;
+    let start = binding(&bundle, 0, &programs[0].1, 1)?;
+    let pass = binding(&bundle, 1, &programs[1].1, batch)?;
+    let mut executor = Executor::new(bundle, bind::threads(options.threads)).map_err(Fault::data)?;
+    let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
+    executor.run(start.program, clock).map_err(Fault::internal)?;
+    if let Some(path) = &options.params {
+        load_parameters(&mut executor, train, &arrays::read(path).map_err(Fault::data)?)?;
+    }
+    for (field, slot) in &pass.fields {
+        let array = &inputs[&train.fields[*field].name];
+        executor.write_f64(slot, &array.values);
+    }
+    session::supply(&mut executor, &pass, session::Position::default(), 1);
+    executor.run(pass.program, Clock { step: 1, ..clock }).map_err(Fault::internal)?;
+    let mut out: BTreeMap<String, Array> = BTreeMap::new();
+    let compiled = executor.program(pass.program);
+    for (result, name) in &programs[1].1.results {
+        let key = match result {
+            Produced::Objective(0) => "loss".to_string(),
+            Produced::Objective(k) => format!("loss{}", k + 1),
+            Produced::Metric(metric) => format!("metric.{metric}"),
+            Produced::Output(output) => format!("output.{output}"),
+            Produced::Gradient { parameter, .. } => format!("grad.{}", train.parameters[*parameter].saved),
+        };
+        let slot = compiled.output(name).ok_or_else(|| Fault::internal(format!("{name} has no place")))?;
+        out.insert(key, Array { shape: slot.shape.clone(), values: executor.read_f64(slot) });
+    }
+    for (parameter, slot) in train.parameters.iter().filter_map(|p| Some((p, compiled.tensors.get(&p.path)?))) {
+        let array = Array { shape: slot.shape.clone(), values: executor.read_f64(slot) };
+        out.insert(format!("param.{}", parameter.saved), array);
+    }
+    for name in &programs[1].1.draws {
+        if let Some(slot) = compiled.output(name) {
+            out.insert(format!("draw.{name}"), Array { shape: slot.shape.clone(), values: executor.read_f64(slot) });
+        }
+    }
+    arrays::write(&options.output, &out, options.program.precision == args::Precision::F64).map_err(Fault::data)
+}
+
+/// Number of samples, the same in every field's array, whose other extents are the field's.
+fn batch_of(train: &Train, inputs: &BTreeMap<String, Array>) -> Result<usize, Fault> {
+    let mut batch = None;
+    for field in &train.fields {
+        let array = inputs.get(&field.name).ok_or_else(|| {
+            let names: Vec<&str> = inputs.keys().map(String::as_str).collect();
+            Fault::data(format!("the inputs have no array `{}`; they have: {}", field.name, names.join(", ")))
+        })?;
+        let (first, rest) = array.shape.split_first().map_or((0, &[][..]), |(f, r)| (*f, r));
+        if rest != field.ty.dims || *batch.get_or_insert(first) != first || first == 0 {
+            return Err(Fault::data(format!(
+                "array `{}` has shape {:?}; the program wants [samples, {}]",
+                field.name,
+                array.shape,
+                field.ty.dims.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+            )));
+        }
+    }
+    Ok(batch.unwrap_or(1))
+}
+
+/// Fills parameters and states from arrays by saved name; every one must be there and fit.
+pub fn load_parameters(executor: &mut Executor, train: &Train, arrays: &BTreeMap<String, Array>) -> Result<(), Fault> {
+    let parameters = train.parameters.iter().map(|p| (&p.path, &p.saved));
+    let states = train.states.iter().map(|s| (&s.path, &s.saved));
+    for (k, (path, saved)) in parameters.chain(states).enumerate() {
+        let Some(slot) = executor.bundle().persistent.get(path).cloned() else { continue };
+        let Some(array) = arrays.get(saved) else {
+            if k >= train.parameters.len() {
+                continue;
+            }
+            return Err(Fault::data(format!("the weights have no array `{saved}`")));
+        };
+        if array.shape != slot.shape {
+            return Err(Fault::data(format!(
+                "array `{saved}` has shape {:?}, the program's has {:?}",
+                array.shape, slot.shape
+            )));
+        }
+        executor.write_f64(&slot, &array.values);
+    }
+    Ok(())
+}

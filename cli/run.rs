@@ -1,0 +1,332 @@
+//! `nnc run`: compiles a program and trains it, and keeps the run's folder.
+
+use crate::args;
+use crate::bind::{self, Bound};
+use crate::fault::{Fault, FaultKind};
+use crate::folder::{self, Folder};
+use crate::front;
+use crate::progress::{Display, figures};
+use compiler::typed::Train;
+use runtime::checkpoint::{self, Best, Exact};
+use runtime::log::Log;
+use runtime::plan::Slot;
+use runtime::session::{Position, Session};
+use runtime::trainer::{self, End, Metrics, Monitor, Observer, Progress, Record, Settings};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Longest time between two checkpoints of a running epoch.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
+
+/// Compiles, trains, evaluates; leaves a folder with everything about the run.
+pub fn run(options: &args::Run) -> Result<(), Fault> {
+    let front = front::load(&options.program)?;
+    let train = front::choose(&front, &options.program)?;
+    let mut bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
+    check_memory(&bound, options.memory.as_deref())?;
+    announce(train, &bound, options);
+    if options.dry_run {
+        return Ok(());
+    }
+    bound.session.initialise().map_err(Fault::internal)?;
+    let mut run = Run::open(train, &mut bound, options)?;
+    let interrupted = listen()?;
+    let settings = settings(train, &bound);
+    let mut progress = run.progress.clone();
+    let Bound { session, data, .. } = &mut bound;
+    let end = trainer::train(session, data.as_ref(), &settings, &mut progress, &interrupted, &mut run);
+    run.display.finish();
+    match end.map_err(Fault::data)? {
+        End::Interrupted => {
+            run.checkpoint(session, &progress, false)?;
+            let at = run.folder.path.display();
+            Err(Fault::new(
+                FaultKind::Interrupted,
+                format!("stopped after {} updates; go on with --resume {at}", progress.at.step),
+            ))
+        }
+        End::Diverged { step } => Err(Fault::new(
+            FaultKind::Diverged,
+            format!("the loss is no finite number after update {step}; a lower learning rate or clipping may help"),
+        )),
+        End::Finished => run.finish(&mut bound, &settings, &progress, None),
+        End::StoppedEarly { best } => run.finish(&mut bound, &settings, &progress, Some(best)),
+    }
+}
+
+/// Refuses a program that does not fit the memory allowed, naming the largest buffers.
+fn check_memory(bound: &Bound, allowed: Option<&str>) -> Result<(), Fault> {
+    let Some(text) = allowed else { return Ok(()) };
+    let allowed = parse_size(text).ok_or_else(|| Fault::usage(format!("--memory takes a size such as 2G, not `{text}`")))?;
+    if bound.planned_bytes <= allowed {
+        return Ok(());
+    }
+    let mut holdings = bound.session.executor.bundle().holdings.clone();
+    holdings.sort_by_key(|h| std::cmp::Reverse(h.bytes));
+    let largest: Vec<String> =
+        holdings.iter().take(5).map(|h| format!("\n  {:>10}  {}", bind::size(h.bytes), h.name)).collect();
+    Err(Fault::data(format!(
+        "the run needs {}, more than the {} allowed; its largest buffers are{}",
+        bind::size(bound.planned_bytes),
+        bind::size(allowed),
+        largest.concat()
+    )))
+}
+
+/// `2G`, `500M`, `64K` or a plain number of bytes.
+fn parse_size(text: &str) -> Option<usize> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor: f64 = match text[digits.len()..].to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
+        "" => 1.0,
+        "K" => 1024.0,
+        "M" => 1_048_576.0,
+        "G" => 1_073_741_824.0,
+        _ => return None,
+    };
+    let value = digits.trim().parse::<f64>().ok()? * factor;
+    (value >= 0.0 && value < 1e18).then_some(value as usize)
+}
+
+/// Says what is about to run.
+fn announce(train: &Train, bound: &Bound, options: &args::Run) {
+    let parameters: usize = train.parameters.iter().map(|p| p.dims.iter().product::<usize>()).sum();
+    if options.json {
+        let start = json!({"event": "start", "train": train.name, "parameters": parameters,
+            "planned_bytes": bound.planned_bytes, "compile_s": bound.compile_s, "compiled": bound.compiled});
+        println!("{start}");
+        return;
+    }
+    println!(
+        "{}: {parameters} parameters, {} of memory planned, {} programs compiled in {:.0} ms",
+        train.name,
+        bind::size(bound.planned_bytes),
+        bound.compiled,
+        bound.compile_s * 1e3
+    );
+    if let Some(data) = &bound.data {
+        let splits: Vec<String> = data.splits.iter().map(|s| format!("{} {}", s.count, s.name)).collect();
+        println!("data {}: {} samples; {} updates of {} an epoch", data.name, splits.join(", "), bound.steps_per_epoch, bound.batch);
+    }
+}
+
+/// First Ctrl-C: checkpoint and stop; second: stop now.
+fn listen() -> Result<Arc<AtomicBool>, Fault> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&flag);
+    ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(FaultKind::Interrupted.status()));
+        }
+    })
+    .map_err(Fault::internal)?;
+    Ok(flag)
+}
+
+fn settings(train: &Train, bound: &Bound) -> Settings {
+    let valid = bound.data.as_ref().is_some_and(|d| d.split("valid").is_some());
+    let watched = train.settings.stop.as_ref().map(|s| s.monitor.as_str());
+    let default = if valid { "valid.loss" } else { "train.loss" };
+    let (split, metric) = watched.unwrap_or(default).split_once('.').unwrap_or(("valid", "loss"));
+    Settings {
+        batch: bound.batch,
+        epochs: bound.epochs,
+        steps: bound.steps_per_epoch,
+        limit: train.settings.steps.map_or(u64::MAX, |s| s as u64),
+        shuffle: train.settings.shuffle,
+        // Losses and errors fall, everything else rises.
+        monitor: Monitor {
+            split: split.to_string(),
+            metric: metric.to_string(),
+            rising: !["loss", "error"].iter().any(|w| metric.contains(w)),
+        },
+        patience: train.settings.stop.as_ref().map(|s| s.patience as u64),
+        interval: 100,
+    }
+}
+
+/// A run under way: its folder, its log and what is on the screen.
+struct Run {
+    folder: Folder,
+    log: Log,
+    display: Display,
+    json: bool,
+    name: String,
+    plan: String,
+    seed: u64,
+    progress: Progress,
+    saved: Vec<(String, Slot)>,
+    persistent: Vec<(String, Slot)>,
+    last_checkpoint: Instant,
+}
+
+impl Run {
+    /// Makes the folder, or takes up the one to be resumed.
+    fn open(train: &Train, bound: &mut Bound, options: &args::Run) -> Result<Self, Fault> {
+        let persistent: Vec<(String, Slot)> =
+            bound.session.executor.bundle().persistent.iter().map(|(n, s)| (n.clone(), s.clone())).collect();
+        let place = |path: &String| persistent.iter().find(|(n, _)| n == path).map(|(_, s)| s.clone());
+        let parameters = train.parameters.iter().map(|p| (&p.saved, &p.path));
+        let states = train.states.iter().map(|s| (&s.saved, &s.path));
+        let saved = parameters.chain(states).filter_map(|(saved, path)| Some((saved.clone(), place(path)?))).collect();
+        let plan = bound.fingerprint.clone();
+        let (folder, resumed) = match &options.resume {
+            Some(asked) => {
+                let folder = Folder::existing(asked)?;
+                let progress = resume(&folder, bound, &plan, &persistent)?;
+                (folder, Some(progress))
+            }
+            None => (Folder::create(options.out.as_deref(), &train.name)?, None),
+        };
+        let log = folder.log(resumed.as_ref().map(|p| p.at.step))?;
+        let updates = (bound.epochs * bound.steps_per_epoch).min(train.settings.steps.map_or(u64::MAX, |s| s as u64));
+        let mut run = Self {
+            display: Display::new(bound.epochs, updates, options.json),
+            json: options.json,
+            name: train.name.clone(),
+            plan,
+            seed: bound.session.seed,
+            progress: resumed.clone().unwrap_or_default(),
+            saved,
+            persistent,
+            last_checkpoint: Instant::now(),
+            folder,
+            log,
+        };
+        if resumed.is_none() {
+            let environment = json!({"version": env!("CARGO_PKG_VERSION"), "seed": bound.session.seed, "target": "cpu",
+                "threads": bind::threads(options.machine.threads), "plan": run.plan,
+                "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)});
+            run.folder.describe(&options.program.file, &environment)?;
+            run.log.append(&json!({"event": "start", "train": train.name, "seed": bound.session.seed})).map_err(Fault::data)?;
+        }
+        Ok(run)
+    }
+
+    fn checkpoint(&mut self, session: &Session, progress: &Progress, finished: bool) -> Result<(), Fault> {
+        self.last_checkpoint = Instant::now();
+        let binding = session.training.sizes.first();
+        let names = binding.map(|b| b.results.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>()).unwrap_or_default();
+        let saved = checkpoint::Progress {
+            plan: self.plan.clone(),
+            seed: self.seed,
+            step: progress.at.step,
+            epoch: progress.at.epoch,
+            position: progress.at.sample as u64,
+            waited: progress.best.map_or(0, |(_, epoch)| progress.at.epoch.saturating_sub(epoch)),
+            best: progress.best.map(|(value, epoch)| Best { value: Exact(value), epoch, step: progress.at.step }),
+            sums: names.into_iter().zip(progress.sums.iter().map(|s| Exact(*s))).collect(),
+            finished,
+        };
+        checkpoint::save(&self.folder.path, &saved, &folder::tensors(session, &self.persistent)).map_err(Fault::data)
+    }
+
+    /// Restores the best weights where the run stopped early or was to, evaluates, writes what a run leaves.
+    fn finish(mut self, bound: &mut Bound, settings: &Settings, progress: &Progress, early: Option<u64>) -> Result<(), Fault> {
+        self.checkpoint(&bound.session, progress, true)?;
+        if settings.patience.is_some() && progress.best.is_some() {
+            self.folder.load_weights("best.safetensors", &mut bound.session, &self.saved)?;
+        }
+        self.folder.save_weights("weights.safetensors", &bound.session, &self.saved)?;
+        let mut done = Map::new();
+        done.insert("event".into(), json!("done"));
+        let mut shown = vec![];
+        for name in ["train", "valid", "test"] {
+            let Some(split) = bound.data.as_ref().and_then(|d| d.split(name)) else { continue };
+            let metrics = trainer::evaluate(&mut bound.session, split, bound.batch, progress.at).map_err(Fault::internal)?;
+            done.insert(name.into(), object(&metrics));
+            shown.push((name, metrics));
+        }
+        if bound.data.is_none() {
+            bound.session.evaluate(None, &[], progress.at).map_err(Fault::internal)?;
+            if let Some(binding) = bound.session.evaluation.of(1) {
+                let mut sums = vec![0.0; binding.results.len()];
+                Session::add_results(&bound.session.executor, binding, 1.0, &mut sums);
+                let metrics: Metrics = binding.results.iter().map(|(n, _)| n.clone()).zip(sums).collect();
+                done.insert("train".into(), object(&metrics));
+                shown.push(("end", metrics));
+            }
+        }
+        done.insert("steps".into(), json!(progress.at.step));
+        done.insert("seconds".into(), json!(progress.seconds));
+        done.insert("dir".into(), json!(self.folder.path.display().to_string()));
+        let mut logged = done.clone();
+        logged.insert("step".into(), json!(progress.at.step));
+        // Time and place differ from run to run; the log of a resumed run does not.
+        logged.remove("seconds");
+        logged.remove("dir");
+        self.log.append(&Value::Object(logged)).map_err(Fault::data)?;
+        self.folder.draw(&self.name)?;
+        if self.json {
+            println!("{}", Value::Object(done));
+            return Ok(());
+        }
+        if let Some(best) = early {
+            println!("stopped early: no better figure since epoch {best}, whose weights are restored");
+        }
+        for (name, metrics) in shown {
+            println!("{name:<5}  {}", figures(&metrics));
+        }
+        let path = self.folder.path.display();
+        println!("{} updates in {:.1} s; curves: {path}/curves.png, weights: {path}/weights.safetensors", progress.at.step, progress.seconds);
+        Ok(())
+    }
+}
+
+/// Loads the checkpoint of a folder into the session.
+fn resume(folder: &Folder, bound: &mut Bound, plan: &str, persistent: &[(String, Slot)]) -> Result<Progress, Fault> {
+    let (saved, tensors) = checkpoint::load(&folder.path).map_err(Fault::data)?;
+    if saved.plan != plan {
+        eprintln!(
+            "warning: the program, its settings or the kind of machine differ from the interrupted run's; \
+             the result will not be the same to the bit"
+        );
+    }
+    folder::restore(&mut bound.session, persistent, &tensors)?;
+    Ok(Progress {
+        at: Position { step: saved.step, epoch: saved.epoch, sample: saved.position as usize },
+        sums: saved.sums.iter().map(|(_, v)| v.0).collect(),
+        seconds: 0.0,
+        best: saved.best.map(|b| (b.value.0, b.epoch)),
+    })
+}
+
+fn object(metrics: &Metrics) -> Value {
+    Value::Object(metrics.iter().map(|(k, v)| (k.clone(), json!(v))).collect())
+}
+
+impl Observer for Run {
+    fn updated(&mut self, session: &Session, progress: &Progress, loss: f64) -> Result<(), String> {
+        self.display.updated(progress.at.step, loss);
+        if self.last_checkpoint.elapsed() > CHECKPOINT_EVERY {
+            self.checkpoint(session, progress, false).map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn interim(&mut self, progress: &Progress, metrics: &Metrics) -> Result<(), String> {
+        let line = json!({"event": "interval", "epoch": progress.at.epoch + 1, "step": progress.at.step, "train": object(metrics)});
+        self.log.append(&line).map_err(|e| e.to_string())
+    }
+
+    fn epoch(&mut self, session: &Session, progress: &Progress, record: &Record, best: bool) -> Result<(), String> {
+        let mut line = Map::new();
+        line.insert("event".into(), json!("epoch"));
+        line.insert("epoch".into(), json!(record.epoch));
+        line.insert("step".into(), json!(record.step));
+        for (split, metrics) in &record.splits {
+            line.insert(split.clone(), object(metrics));
+        }
+        self.log.append(&Value::Object(line.clone())).map_err(|e| e.to_string())?;
+        if self.json {
+            line.insert("seconds".into(), json!(record.seconds));
+            println!("{}", Value::Object(line));
+        }
+        self.display.epoch(record);
+        if best {
+            self.folder.save_weights("best.safetensors", session, &self.saved).map_err(|e| e.to_string())?;
+        }
+        self.checkpoint(session, progress, false).map_err(|e| e.to_string())
+    }
+}

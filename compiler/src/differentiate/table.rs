@@ -1,0 +1,167 @@
+//! The table of scalar derivatives. A derivative at a point is a linear map, `x` to `x * f'`; each
+//! row gives the expression of that product, for `x` a cotangent (reverse mode) or a tangent
+//! (forward mode) alike. `None` is a derivative that is zero everywhere: nothing is built for it.
+//!
+//! Where a derivative is singular (`log`, `sqrt`, `/`, `^`) a zero `x` stays zero, and a choice is
+//! made on `x` itself, so that what is not chosen leaks no NaN.
+
+use crate::ir::{ExprId, Module};
+use crate::scalar::{Binary, Unary};
+use std::f64::consts::FRAC_2_SQRT_PI;
+
+/// Which argument of a function of two is varied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The first.
+    Left,
+    /// The second.
+    Right,
+}
+
+/// Whether a function of one argument has a derivative other than zero.
+#[must_use]
+pub fn passes(op: Unary) -> bool {
+    use Unary::{Ceil, Detach, Floor, Not, Round, ToFloat};
+    !matches!(op, Floor | Ceil | Round | Not | ToFloat | Detach)
+}
+
+/// `x` times the derivative of `r = op(a)`.
+pub fn unary(m: &mut Module, op: Unary, a: ExprId, r: ExprId, x: ExprId) -> Option<ExprId> {
+    let one = m.float(1.0);
+    Some(match op {
+        Unary::Neg => m.neg(x),
+        Unary::Abs => signed(m, a, x),
+        Unary::Sqrt => {
+            let twice = m.add(r, r);
+            over(m, x, twice)
+        }
+        Unary::Exp => m.mul(x, r),
+        Unary::Log => over(m, x, a),
+        Unary::Expm1 => {
+            let exp = m.add(r, one);
+            m.mul(x, exp)
+        }
+        Unary::Log1p => {
+            let above = m.add(one, a);
+            over(m, x, above)
+        }
+        Unary::Sin => {
+            let cos = m.unary(Unary::Cos, a);
+            m.mul(x, cos)
+        }
+        Unary::Cos => {
+            let sin = m.unary(Unary::Sin, a);
+            let product = m.mul(x, sin);
+            m.neg(product)
+        }
+        Unary::Tanh => {
+            let square = m.mul(r, r);
+            let slope = m.sub(one, square);
+            m.mul(x, slope)
+        }
+        Unary::Erf => {
+            let square = m.mul(a, a);
+            let minus = m.neg(square);
+            let bell = m.unary(Unary::Exp, minus);
+            let factor = m.float(FRAC_2_SQRT_PI);
+            let slope = m.mul(factor, bell);
+            m.mul(x, slope)
+        }
+        Unary::Floor | Unary::Ceil | Unary::Round | Unary::Not | Unary::ToFloat | Unary::Detach => return None,
+    })
+}
+
+/// `x` times the partial derivative of `r = op(a, b)` by the argument at `side`.
+pub fn binary(
+    m: &mut Module,
+    op: Binary,
+    side: Side,
+    (a, b): (ExprId, ExprId),
+    r: ExprId,
+    x: ExprId,
+) -> Option<ExprId> {
+    let zero = m.float(0.0);
+    Some(match (op, side) {
+        (Binary::Add, _) | (Binary::Sub, Side::Left) => x,
+        (Binary::Sub, Side::Right) => m.neg(x),
+        (Binary::Mul, Side::Left) => m.mul(x, b),
+        (Binary::Mul, Side::Right) => m.mul(x, a),
+        (Binary::Div, Side::Left) => over(m, x, b),
+        (Binary::Div, Side::Right) => {
+            let shrunk = m.mul(x, r);
+            let quotient = guarded_over(m, x, shrunk, b);
+            m.neg(quotient)
+        }
+        (Binary::Pow, Side::Left) => return power_by_base(m, a, b, x),
+        (Binary::Pow, Side::Right) => {
+            let log = m.unary(Unary::Log, a);
+            let product = m.mul(r, log);
+            // 0^b is 0 on both sides of b, while its factors are 0 and minus infinity.
+            let vanishes = m.compare(Binary::Eq, r, zero);
+            let slope = m.choose(vanishes, zero, product);
+            let scaled = m.mul(x, slope);
+            unless_zero(m, x, scaled)
+        }
+        (Binary::Max, _) => {
+            let wins = m.compare(Binary::Lt, b, a);
+            to_winner(m, side, wins, x)
+        }
+        (Binary::Min, _) => {
+            let wins = m.compare(Binary::Lt, a, b);
+            to_winner(m, side, wins, x)
+        }
+        (Binary::FloorDiv | Binary::Mod | Binary::Eq | Binary::Lt | Binary::Le | Binary::And | Binary::Or, _) => {
+            return None;
+        }
+    })
+}
+
+/// `x * b * a^(b-1)`, singular at a = 0 unless b is a constant of at least 1.
+fn power_by_base(m: &mut Module, a: ExprId, b: ExprId, x: ExprId) -> Option<ExprId> {
+    let exponent = m.as_float(b);
+    if exponent == Some(0.0) {
+        return None;
+    }
+    let one = m.float(1.0);
+    let less = m.sub(b, one);
+    let power = m.pow(a, less);
+    let slope = m.mul(b, power);
+    let scaled = m.mul(x, slope);
+    Some(if exponent.is_some_and(|e| e >= 1.0) { scaled } else { unless_zero(m, x, scaled) })
+}
+
+/// x, -x or 0 by the sign of `a`.
+fn signed(m: &mut Module, a: ExprId, x: ExprId) -> ExprId {
+    let zero = m.float(0.0);
+    let (above, below) = (m.compare(Binary::Lt, zero, a), m.compare(Binary::Lt, a, zero));
+    let minus = m.neg(x);
+    let rest = m.choose(below, minus, zero);
+    m.choose(above, x, rest)
+}
+
+/// All of `x` goes to the left argument where it wins, else to the right one.
+fn to_winner(m: &mut Module, side: Side, left_wins: ExprId, x: ExprId) -> ExprId {
+    let zero = m.float(0.0);
+    match side {
+        Side::Left => m.choose(left_wins, x, zero),
+        Side::Right => m.choose(left_wins, zero, x),
+    }
+}
+
+/// `x / divisor`, zero where x is.
+fn over(m: &mut Module, x: ExprId, divisor: ExprId) -> ExprId {
+    guarded_over(m, x, x, divisor)
+}
+
+/// `numerator / divisor`, zero where x is.
+fn guarded_over(m: &mut Module, x: ExprId, numerator: ExprId, divisor: ExprId) -> ExprId {
+    let quotient = m.div(numerator, divisor);
+    if m.as_float(divisor).is_some_and(|d| d != 0.0) { quotient } else { unless_zero(m, x, quotient) }
+}
+
+/// `value`, but zero where `x` is zero.
+fn unless_zero(m: &mut Module, x: ExprId, value: ExprId) -> ExprId {
+    let zero = m.float(0.0);
+    let vanishes = m.compare(Binary::Eq, x, zero);
+    m.choose(vanishes, zero, value)
+}

@@ -1,0 +1,278 @@
+//! Loads and stores at the addresses of a nest.
+
+use super::lanes::{Lane, gather, lane, widen};
+use super::point::{Point, Scene};
+use crate::ir::TensorId;
+use crate::numeric::ops::Precision;
+use crate::scalar::Kind;
+use crate::schedule::nest::{Address, Guard, Op, Store, Val};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+
+/// A tensor's place, as code sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// First byte in the arena.
+    pub offset: usize,
+    /// Of its elements.
+    pub kind: Kind,
+    /// Number of them.
+    pub len: usize,
+    /// Whether this kernel writes it.
+    pub written: bool,
+}
+
+/// Finds the place of a tensor.
+pub type Places<'a> = dyn Fn(TensorId) -> Place + 'a;
+
+/// Values of the operations emitted so far.
+type Values<'v> = &'v [Option<Lane>];
+
+impl Scene<'_, '_> {
+    fn bytes(&self, kind: Kind) -> i64 {
+        if kind == Kind::Float { i64::from(self.types.float().bytes()) } else { 4 }
+    }
+
+    fn flags(&self, place: Place) -> MemFlagsData {
+        let flags = MemFlagsData::new().with_notrap();
+        if place.written { flags } else { flags.with_readonly().with_can_move() }
+    }
+
+    /// Loads an element, or a vector of them; `otherwise` where a guard fails.
+    pub fn load(
+        &mut self,
+        point: &Point,
+        tensor: TensorId,
+        address: &Address,
+        guards: &[Guard],
+        otherwise: Option<Lane>,
+        values: Values,
+    ) -> Lane {
+        let place = (self.places)(tensor);
+        if self.is_single(point, address, guards, values) {
+            let element = self.load_lane(point, place, address, guards, otherwise, values, 0);
+            return Lane::One(element);
+        }
+        let smooth = self.lane_step(point, &address.affine) == 1 && self.is_even(point, address, guards, values);
+        if smooth && guards.is_empty() {
+            let at = self.start(point, place, address, &[], values, 0);
+            return Lane::Wide(self.load_run(place, at));
+        }
+        if smooth {
+            let inside = self.inside(point, guards, values, 0);
+            let at = self.start(point, place, address, &inside, values, 0);
+            let run = self.load_run(place, at);
+            let Some((inside, otherwise)) = inside.first().zip(otherwise) else { return Lane::Wide(run) };
+            let otherwise = widen(self.builder, self.types, place.kind, otherwise);
+            return Lane::Wide(self.builder.ins().select(*inside, run, otherwise));
+        }
+        let mut ones = vec![];
+        for l in 0..self.types.width() {
+            ones.push(self.load_lane(point, place, address, guards, otherwise, values, l));
+        }
+        Lane::Wide(gather(self.builder, self.types, place.kind, &ones))
+    }
+
+    /// Whether nothing of the access varies from lane to lane.
+    fn is_single(&self, point: &Point, address: &Address, guards: &[Guard], values: Values) -> bool {
+        self.lane_step(point, &address.affine) == 0 && self.is_even(point, address, guards, values)
+    }
+
+    /// Whether nothing but the affine part varies from lane to lane.
+    fn is_even(&self, point: &Point, address: &Address, guards: &[Guard], values: Values) -> bool {
+        let even = |v: Val| !point.wide || matches!(values[v], Some(Lane::One(_)));
+        address.gathers.iter().all(|(_, g)| even(*g)) && guards.iter().all(|g| even(g.position))
+    }
+
+    /// The condition that all guards hold in a lane, if there are any.
+    fn inside(&mut self, point: &Point, guards: &[Guard], values: Values, l: usize) -> Vec<Value> {
+        let mut all: Option<Value> = None;
+        for guard in guards {
+            let position = self.integer(point, guard.position, values, l);
+            // Negative positions are large as unsigned numbers.
+            let holds = self.builder.ins().icmp_imm_s(IntCC::UnsignedLessThan, position, guard.extent);
+            all = Some(all.map_or(holds, |a| self.builder.ins().band(a, holds)));
+        }
+        all.into_iter().collect()
+    }
+
+    /// An integer operation's value in a lane.
+    fn integer(&mut self, point: &Point, v: Val, values: Values, l: usize) -> Value {
+        if let Op::Index(affine) = &self.nest.ops[v] {
+            let mut affine = affine.clone();
+            affine.constant += l as i64 * self.lane_step(point, &affine);
+            return self.affine(point, &affine, 1);
+        }
+        let value = values[v].unwrap_or_else(|| unreachable!("positions come before the access"));
+        lane(self.builder, self.types, Kind::Int, value, l)
+    }
+
+    /// The address of a lane's element: the tensor's first element where `inside` does not hold.
+    fn start(
+        &mut self,
+        point: &Point,
+        place: Place,
+        address: &Address,
+        inside: &[Value],
+        values: Values,
+        l: usize,
+    ) -> Value {
+        let size = self.bytes(place.kind);
+        let mut affine = address.affine.clone();
+        affine.constant += l as i64 * self.lane_step(point, &affine);
+        let mut offset = self.affine(point, &affine, size);
+        for (factor, v) in &address.gathers {
+            let position = self.integer(point, *v, values, l);
+            let moved = self.builder.ins().imul_imm_s(position, factor * size);
+            offset = self.builder.ins().iadd(offset, moved);
+        }
+        if let Some(inside) = inside.first() {
+            let zero = self.builder.ins().iconst(types::I64, 0);
+            offset = self.builder.ins().select(*inside, offset, zero);
+        }
+        let base = self.builder.ins().iadd_imm_s(self.arena, place.offset as i64);
+        self.builder.ins().iadd(base, offset)
+    }
+
+    fn load_lane(
+        &mut self,
+        point: &Point,
+        place: Place,
+        address: &Address,
+        guards: &[Guard],
+        otherwise: Option<Lane>,
+        values: Values,
+        l: usize,
+    ) -> Value {
+        let inside = self.inside(point, guards, values, l);
+        let at = self.start(point, place, address, &inside, values, l);
+        let element = self.load_one(place, at);
+        let Some((inside, otherwise)) = inside.first().zip(otherwise) else { return element };
+        let otherwise = lane(self.builder, self.types, place.kind, otherwise, l);
+        self.builder.ins().select(*inside, element, otherwise)
+    }
+
+    fn load_one(&mut self, place: Place, at: Value) -> Value {
+        let flags = self.flags(place);
+        match place.kind {
+            Kind::Float => self.builder.ins().load(self.types.float(), flags, at, 0),
+            Kind::Int => self.builder.ins().sload32(flags, at, 0),
+            Kind::Bool => {
+                let word = self.builder.ins().load(types::I32, flags, at, 0);
+                self.builder.ins().icmp_imm_s(IntCC::NotEqual, word, 0)
+            }
+        }
+    }
+
+    fn load_run(&mut self, place: Place, at: Value) -> Value {
+        let flags = self.flags(place);
+        let words = match (place.kind, self.types.precision) {
+            (Kind::Float, _) => return self.builder.ins().load(self.types.floats(), flags, at, 0),
+            (_, Precision::F32) => self.builder.ins().load(types::I32X4, flags, at, 0),
+            (_, Precision::F64) => self.builder.ins().sload32x2(flags, at, 0),
+        };
+        if place.kind == Kind::Int {
+            return words;
+        }
+        let zero = self.builder.ins().iconst(self.types.lane_int(), 0);
+        let zeros = self.builder.ins().splat(self.types.ints(), zero);
+        self.builder.ins().icmp(IntCC::NotEqual, words, zeros)
+    }
+
+    /// Stores a value at its element, or a vector at a run of elements.
+    pub fn store(&mut self, point: &Point, store: &Store, value: Lane, values: Values) {
+        let place = (self.places)(store.tensor);
+        let at = self.start(point, place, &store.address, &[], values, 0);
+        if point.wide && self.lane_step(point, &store.address.affine) == 1 {
+            let vector = widen(self.builder, self.types, place.kind, value);
+            self.store_run(place, at, vector);
+        } else {
+            let one = lane(self.builder, self.types, place.kind, value, 0);
+            self.store_one(place, at, one);
+        }
+    }
+
+    fn store_one(&mut self, place: Place, at: Value, value: Value) {
+        let flags = MemFlagsData::new().with_notrap();
+        let word = match place.kind {
+            Kind::Float => value,
+            Kind::Int => self.builder.ins().ireduce(types::I32, value),
+            Kind::Bool => self.builder.ins().uextend(types::I32, value),
+        };
+        self.builder.ins().store(flags, word, at, 0);
+    }
+
+    fn store_run(&mut self, place: Place, at: Value, vector: Value) {
+        let flags = MemFlagsData::new().with_notrap();
+        match (place.kind, self.types.precision) {
+            (Kind::Float, _) | (Kind::Int, Precision::F32) => {
+                self.builder.ins().store(flags, vector, at, 0);
+            }
+            (Kind::Bool, Precision::F32) => {
+                let ones = self.builder.ins().iconst(types::I32, 1);
+                let ones = self.builder.ins().splat(types::I32X4, ones);
+                let bits = self.builder.ins().band(vector, ones);
+                self.builder.ins().store(flags, bits, at, 0);
+            }
+            (_, Precision::F64) => {
+                for l in 0..self.types.width() {
+                    let one = lane(self.builder, self.types, place.kind, Lane::Wide(vector), l);
+                    let at = self.builder.ins().iadd_imm_s(at, 4 * l as i64);
+                    self.store_one(place, at, one);
+                }
+            }
+        }
+    }
+
+    /// Stores a vector of equal values at element `i` and on.
+    pub fn fill_run(&mut self, i: Value, place: Place, one: Value) {
+        let vector = widen(self.builder, self.types, place.kind, Lane::One(one));
+        let at = self.element(i, place);
+        self.store_run(place, at, vector);
+    }
+
+    /// Stores a value at element `i`.
+    pub fn fill_one(&mut self, i: Value, place: Place, one: Value) {
+        let at = self.element(i, place);
+        self.store_one(place, at, one);
+    }
+
+    fn element(&mut self, i: Value, place: Place) -> Value {
+        let size = self.bytes(place.kind);
+        let offset = self.builder.ins().imul_imm_s(i, size);
+        let base = self.builder.ins().iadd_imm_s(self.arena, place.offset as i64);
+        self.builder.ins().iadd(base, offset)
+    }
+
+    /// Adds a value to an element, or a vector to a run of elements; nothing where a guard fails.
+    pub fn accumulate(&mut self, point: &Point, store: &Store, value: Lane, values: Values) {
+        let Some(inside) = self.inside(point, &store.guards, values, 0).first().copied() else {
+            return self.accumulate_inside(point, store, value, values);
+        };
+        let (then, after) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.ins().brif(inside, then, &[], after, &[]);
+        self.builder.switch_to_block(then);
+        self.builder.seal_block(then);
+        self.accumulate_inside(point, store, value, values);
+        self.builder.ins().jump(after, &[]);
+        self.builder.switch_to_block(after);
+        self.builder.seal_block(after);
+    }
+
+    fn accumulate_inside(&mut self, point: &Point, store: &Store, value: Lane, values: Values) {
+        let place = (self.places)(store.tensor);
+        let at = self.start(point, place, &store.address, &[], values, 0);
+        let wide = point.wide && self.lane_step(point, &store.address.affine) == 1;
+        let old = if wide { self.load_run(place, at) } else { self.load_one(place, at) };
+        let value = if wide {
+            widen(self.builder, self.types, place.kind, value)
+        } else {
+            lane(self.builder, self.types, place.kind, value, 0)
+        };
+        let sum = match place.kind {
+            Kind::Float => self.builder.ins().fadd(old, value),
+            _ => self.builder.ins().iadd(old, value),
+        };
+        if wide { self.store_run(place, at, sum) } else { self.store_one(place, at, sum) }
+    }
+}

@@ -1,0 +1,51 @@
+//! Questions about expressions that several passes ask: which variables occur, which tensors are
+//! read, whether an expression is an index expression.
+
+use crate::ir::{ExprId, Item, Module, Node, TensorId};
+use std::collections::BTreeSet;
+
+/// A set of domain variables, by number.
+pub type Vars = BTreeSet<u32>;
+
+/// The domain variables an expression mentions.
+#[must_use]
+pub fn vars(m: &Module, root: ExprId) -> Vars {
+    m.variables(root)
+}
+
+/// The read nodes inside an expression, nested ones included, operands before users.
+#[must_use]
+pub fn reads(m: &Module, root: ExprId) -> Vec<ExprId> {
+    m.reachable(&[root]).into_iter().filter(|e| matches!(m.node(*e), Node::Read { .. })).collect()
+}
+
+/// The tensors an expression reads.
+#[must_use]
+pub fn tensors(m: &Module, root: ExprId) -> BTreeSet<TensorId> {
+    let tensor = |e: ExprId| match m.node(e) {
+        Node::Read { tensor, .. } => Some(*tensor),
+        _ => None,
+    };
+    m.reachable(&[root]).into_iter().filter_map(tensor).collect()
+}
+
+/// Whether an expression reads nothing: an index expression or a constant.
+#[must_use]
+pub fn reads_nothing(m: &Module, root: ExprId) -> bool {
+    reads(m, root).is_empty()
+}
+
+/// The expressions an item evaluates: its value and its scatter positions.
+#[must_use]
+pub fn roots(item: &Item) -> Vec<ExprId> {
+    match item {
+        Item::Draw(_) => vec![],
+        Item::Def(d) => d.scatter.iter().flat_map(|s| s.at.iter().copied()).chain([d.value]).collect(),
+    }
+}
+
+/// The tensors an item reads.
+#[must_use]
+pub fn sources(m: &Module, item: &Item) -> BTreeSet<TensorId> {
+    roots(item).into_iter().flat_map(|e| tensors(m, e)).collect()
+}

@@ -1,0 +1,85 @@
+//! Products taken apart into factors and put together again.
+
+use super::expr::{Vars, vars};
+use super::rewrite::{simple, zero};
+use crate::ir::{ExprId, Module, Node};
+use crate::scalar::{Binary, Kind, Unary};
+
+/// A factor of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Factor {
+    /// Multiplies.
+    Times(ExprId),
+    /// Divides.
+    Over(ExprId),
+    /// The product is zero where this does not hold.
+    Where(ExprId),
+}
+
+impl Factor {
+    /// The expression inside.
+    #[must_use]
+    pub fn expr(self) -> ExprId {
+        match self {
+            Self::Times(e) | Self::Over(e) | Self::Where(e) => e,
+        }
+    }
+
+    /// The domain variables it mentions.
+    #[must_use]
+    pub fn vars(self, m: &Module) -> Vars {
+        vars(m, self.expr())
+    }
+}
+
+/// The factors of a Float expression, in reading order.
+#[must_use]
+pub fn factors(m: &mut Module, e: ExprId) -> Vec<Factor> {
+    match *m.node(e) {
+        Node::Binary(Binary::Mul, a, b) => [factors(m, a), factors(m, b)].concat(),
+        Node::Binary(Binary::Div, a, b) => [factors(m, a), vec![Factor::Over(b)]].concat(),
+        Node::Unary(Unary::Neg, a) => [vec![Factor::Times(m.float(-1.0))], factors(m, a)].concat(),
+        Node::Select(c, a, b) if m.as_float(b) == Some(0.0) => [vec![Factor::Where(c)], factors(m, a)].concat(),
+        Node::Float(bits) if f64::from_bits(bits) == 1.0 => vec![],
+        _ => vec![Factor::Times(e)],
+    }
+}
+
+/// The product of factors.
+pub fn multiply(m: &mut Module, domain: &[usize], factors: &[Factor]) -> ExprId {
+    let one = m.float(1.0);
+    let (mut over, mut under) = (one, one);
+    let mut truth = m.bool(true);
+    for factor in factors {
+        match *factor {
+            Factor::Times(e) => over = simple(m, domain, Node::Binary(Binary::Mul, over, e)),
+            Factor::Over(e) => under = simple(m, domain, Node::Binary(Binary::Mul, under, e)),
+            Factor::Where(c) => truth = simple(m, domain, Node::Binary(Binary::And, truth, c)),
+        }
+    }
+    let quotient = simple(m, domain, Node::Binary(Binary::Div, over, under));
+    let nothing = zero(m, Kind::Float);
+    simple(m, domain, Node::Select(truth, quotient, nothing))
+}
+
+/// The terms of a Float sum, each with its sign.
+#[must_use]
+pub fn terms(m: &Module, e: ExprId) -> Vec<(bool, ExprId)> {
+    let flipped = |terms: Vec<(bool, ExprId)>| terms.into_iter().map(|(plus, e)| (!plus, e)).collect();
+    match *m.node(e) {
+        Node::Binary(Binary::Add, a, b) => [terms(m, a), terms(m, b)].concat(),
+        Node::Binary(Binary::Sub, a, b) => [terms(m, a), flipped(terms(m, b))].concat(),
+        Node::Unary(Unary::Neg, a) => flipped(terms(m, a)),
+        _ => vec![(true, e)],
+    }
+}
+
+/// The sum of signed terms.
+pub fn total(m: &mut Module, domain: &[usize], terms: &[(bool, ExprId)]) -> ExprId {
+    let mut sum = zero(m, Kind::Float);
+    for (plus, e) in terms {
+        let op = if *plus { Binary::Add } else { Binary::Sub };
+        sum = simple(m, domain, Node::Binary(op, sum, *e));
+    }
+    sum
+}

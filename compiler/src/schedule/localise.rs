@@ -1,0 +1,261 @@
+//! From definitions in index notation to loop nests.
+//!
+//! In: definitions over one domain (several only if pointwise). Out: a [`Nest`] whose loops are the
+//! domain's variables, split where a position divides one (`p div 25`, `p mod 25` become two loops),
+//! with loads at affine addresses, guarded only where a position could lie outside.
+//!
+//! Values defined earlier in the same nest are forwarded: reading them at their own element is the
+//! value itself.
+
+use super::affine::{Affine, Division, Loop};
+use super::nest::{Address, Form, Guard, Lanes, Nest, Op, Store, Val};
+use crate::ir::{Combine, Def, ExprId, Module, Node, TensorId};
+use crate::scalar::{Binary, Kind, Unary};
+use std::collections::HashMap;
+
+/// Makes the nest of definitions over one domain. `forwarded` are targets whose value no one else needs.
+#[must_use]
+pub fn localise(module: &Module, defs: &[&Def], stored: &dyn Fn(TensorId) -> bool) -> Nest {
+    let mut digits: Vec<Vec<usize>> = defs[0].domain.iter().map(|e| vec![*e]).collect();
+    loop {
+        match Builder::new(module, &digits).build(defs, stored) {
+            Ok(nest) => return nest,
+            Err(split) => apply(&mut digits, &split),
+        }
+    }
+}
+
+/// A loop to be cut so that its inner part has extent `inner`.
+struct Split {
+    at: Loop,
+    inner: usize,
+}
+
+fn apply(digits: &mut [Vec<usize>], split: &Split) {
+    let mut number = 0;
+    for var in digits {
+        if split.at < number + var.len() {
+            let at = split.at - number;
+            var[at] /= split.inner;
+            var.insert(at + 1, split.inner);
+            return;
+        }
+        number += var.len();
+    }
+}
+
+/// A nest being built for given splits.
+struct Builder<'a> {
+    module: &'a Module,
+    /// Each domain variable over the loops.
+    vars: Vec<Affine>,
+    extents: Vec<usize>,
+    /// Number of loops of the first `n` domain variables.
+    loops_before: Vec<usize>,
+    ops: Vec<Op>,
+    kinds: Vec<Kind>,
+    interned: HashMap<Op, Val>,
+    known: HashMap<ExprId, Val>,
+    forward: HashMap<TensorId, Val>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(module: &'a Module, digits: &[Vec<usize>]) -> Self {
+        let (mut vars, mut extents, mut loops_before) = (vec![], vec![], vec![0]);
+        for var in digits {
+            let mut affine = Affine::default();
+            for extent in var {
+                affine = affine.times(*extent as i64).plus(&Affine::var(extents.len()), 1);
+                extents.push(*extent);
+            }
+            vars.push(affine);
+            loops_before.push(extents.len());
+        }
+        Self {
+            module,
+            vars,
+            extents,
+            loops_before,
+            ops: vec![],
+            kinds: vec![],
+            interned: HashMap::new(),
+            known: HashMap::new(),
+            forward: HashMap::new(),
+        }
+    }
+
+    fn build(mut self, defs: &[&Def], stored: &dyn Fn(TensorId) -> bool) -> Result<Nest, Split> {
+        let mut stores = vec![];
+        let first = defs[0];
+        for def in defs {
+            let value = self.value(def.value)?;
+            let at: Vec<ExprId> = def.scatter.as_ref().map(|s| s.at.clone()).unwrap_or_default();
+            let positions = if def.scatter.is_some() {
+                at.iter().map(|p| self.value(*p)).collect::<Result<Vec<_>, _>>()?
+            } else {
+                let rank = self.module.t(def.target).shape.len();
+                (0..rank).map(|v| self.index(self.vars[v].clone())).collect()
+            };
+            let (address, guards) = self.address(def.target, &positions);
+            if stored(def.target) || stores.is_empty() && defs.len() == 1 {
+                stores.push(Store { tensor: def.target, address, guards, value });
+            }
+            self.forward.insert(def.target, value);
+        }
+        let rank = self.module.t(first.target).shape.len();
+        let outer = if first.scatter.is_some() { self.extents.len() } else { self.loops_before[rank] };
+        let form = match first.combine {
+            _ if first.scatter.is_some() => Form::Accumulate,
+            Combine::Set => Form::Point,
+            Combine::Argmax => Form::Reduce(Combine::Argmax, Some(self.reduced_rank(outer))),
+            other => Form::Reduce(other, None),
+        };
+        let (extents, ops, kinds) = (self.extents, self.ops, self.kinds);
+        Ok(Nest { extents, outer, form, ops, kinds, stores, lanes: Lanes::Scalar })
+    }
+
+    /// The row-major number of the reduced point.
+    fn reduced_rank(&mut self, outer: usize) -> Val {
+        let mut rank = Affine::default();
+        for v in outer..self.extents.len() {
+            rank = rank.times(self.extents[v] as i64).plus(&Affine::var(v), 1);
+        }
+        self.index(rank)
+    }
+
+    fn op(&mut self, op: Op, kind: Kind) -> Val {
+        if let Some(v) = self.interned.get(&op) {
+            return *v;
+        }
+        self.ops.push(op.clone());
+        self.kinds.push(kind);
+        self.interned.insert(op, self.ops.len() - 1);
+        self.ops.len() - 1
+    }
+
+    fn index(&mut self, affine: Affine) -> Val {
+        self.op(Op::Index(affine), Kind::Int)
+    }
+
+    fn value(&mut self, expr: ExprId) -> Result<Val, Split> {
+        if let Some(v) = self.known.get(&expr) {
+            return Ok(*v);
+        }
+        let kind = self.module.kind(expr);
+        let value = match self.module.node(expr).clone() {
+            Node::Float(bits) => self.op(Op::Float(bits), kind),
+            Node::Bool(b) => self.op(Op::Bool(b), kind),
+            Node::Int(i) => self.index(Affine::constant(i)),
+            Node::Var(v) => self.index(self.vars[v as usize].clone()),
+            Node::Read { tensor, at, otherwise } => self.read(tensor, &at, otherwise)?,
+            Node::Unary(f, a) => {
+                let a = self.value(a)?;
+                self.unary(f, a, kind)
+            }
+            Node::Binary(f, a, b) => {
+                let (a, b) = (self.value(a)?, self.value(b)?);
+                self.binary(f, a, b, kind)?
+            }
+            Node::Select(c, a, b) => {
+                let (c, a, b) = (self.value(c)?, self.value(a)?, self.value(b)?);
+                self.op(Op::Select(c, a, b), kind)
+            }
+        };
+        self.known.insert(expr, value);
+        Ok(value)
+    }
+
+    fn affine(&self, v: Val) -> Option<&Affine> {
+        match &self.ops[v] {
+            Op::Index(a) => Some(a),
+            _ => None,
+        }
+    }
+
+    fn unary(&mut self, f: Unary, a: Val, kind: Kind) -> Val {
+        match (f, self.affine(a)) {
+            (Unary::Neg, Some(affine)) => self.index(affine.times(-1)),
+            (Unary::Detach, _) => a,
+            _ => self.op(Op::Unary(f, a), kind),
+        }
+    }
+
+    fn binary(&mut self, f: Binary, a: Val, b: Val, kind: Kind) -> Result<Val, Split> {
+        if let (Some(x), Some(y)) = (self.affine(a), self.affine(b)) {
+            let folded = match (f, x.as_constant(), y.as_constant()) {
+                (Binary::Add, ..) => Some(x.plus(y, 1)),
+                (Binary::Sub, ..) => Some(x.plus(y, -1)),
+                (Binary::Mul, Some(c), _) => Some(y.times(c)),
+                (Binary::Mul, _, Some(c)) => Some(x.times(c)),
+                (Binary::FloorDiv | Binary::Mod, _, Some(c)) if c > 0 => match x.divide(c, &self.extents) {
+                    Division::Exact(whole, rest) => Some(if f == Binary::Mod { rest } else { whole }),
+                    Division::Split(at, inner) => return Err(Split { at, inner }),
+                    Division::Opaque => None,
+                },
+                _ => None,
+            };
+            if let Some(affine) = folded {
+                return Ok(self.index(affine));
+            }
+        }
+        Ok(self.op(Op::Binary(f, a, b), kind))
+    }
+
+    fn read(&mut self, tensor: TensorId, at: &[ExprId], otherwise: Option<ExprId>) -> Result<Val, Split> {
+        let positions = at.iter().map(|p| self.value(*p)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(value) = self.forward.get(&tensor) {
+            return Ok(*value);
+        }
+        let kind = self.module.t(tensor).kind;
+        let (address, guards) = self.address(tensor, &positions);
+        let otherwise = match otherwise {
+            _ if guards.is_empty() => None,
+            Some(e) => Some(self.value(e)?),
+            // Proven inside where it matters, by a condition we do not see here.
+            None => Some(match kind {
+                Kind::Float => self.op(Op::Float(0), kind),
+                Kind::Int => self.index(Affine::constant(0)),
+                Kind::Bool => self.op(Op::Bool(false), kind),
+            }),
+        };
+        Ok(self.op(Op::Load { tensor, address, guards, otherwise }, kind))
+    }
+
+    /// Where positions lie in a tensor, and which of them could be outside.
+    fn address(&mut self, tensor: TensorId, positions: &[Val]) -> (Address, Vec<Guard>) {
+        let shape = &self.module.t(tensor).shape;
+        let (mut address, mut guards) = (Address::default(), vec![]);
+        let mut stride = 1;
+        for (extent, position) in shape.iter().zip(positions).rev() {
+            let inside = match self.affine(*position) {
+                Some(affine) => {
+                    address.affine = address.affine.plus(affine, stride);
+                    let (low, high) = affine.range(&self.extents);
+                    low >= 0 && high < *extent as i64
+                }
+                None => {
+                    address.gathers.push((stride, *position));
+                    false
+                }
+            };
+            if !inside {
+                guards.push(Guard { position: *position, extent: *extent as i64 });
+            }
+            stride *= *extent as i64;
+        }
+        (address, guards)
+    }
+}
+
+/// Positions as affine forms of the domain's variables themselves, if they are.
+#[must_use]
+pub fn positions(module: &Module, domain: &[usize], at: &[ExprId]) -> Option<Vec<Affine>> {
+    let digits: Vec<Vec<usize>> = domain.iter().map(|e| vec![*e]).collect();
+    let mut builder = Builder::new(module, &digits);
+    at.iter()
+        .map(|p| {
+            let value = builder.value(*p).ok()?;
+            builder.affine(value).cloned()
+        })
+        .collect()
+}

@@ -1,0 +1,206 @@
+//! Loop nests: what a kernel computes, as loops over a graph of scalar operations.
+//!
+//! The first `outer` loops walk the elements that are stored, the others are reduced. Operations are
+//! listed operands first and interned, so sharing is explicit. Positions are affine in the loop
+//! variables where possible; what is not goes through `gathers`. Guards hold exactly the positions
+//! that could lie outside.
+
+use super::affine::{Affine, Loop};
+use crate::ir::{Combine, Module, TensorId};
+use crate::scalar::{Binary, Kind, Unary};
+use std::fmt::Write;
+
+/// Index of an operation in [`Nest::ops`].
+pub type Val = usize;
+
+/// Where an element lies in its tensor, in elements: affine part, and factors of computed integers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// The part known from the loops.
+    pub affine: Affine,
+    /// Factor and integer.
+    pub gathers: Vec<(i64, Val)>,
+}
+
+/// A position that must lie in `0..extent`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Guard {
+    /// The position.
+    pub position: Val,
+    /// Past the last one inside.
+    pub extent: i64,
+}
+
+/// A scalar operation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// A Float constant by its bits.
+    Float(u64),
+    /// A Bool constant.
+    Bool(bool),
+    /// An integer known from the loops.
+    Index(Affine),
+    /// An element; `otherwise` where a guard fails.
+    Load { tensor: TensorId, address: Address, guards: Vec<Guard>, otherwise: Option<Val> },
+    /// A function of one argument.
+    Unary(Unary, Val),
+    /// A function of two arguments.
+    Binary(Binary, Val, Val),
+    /// The second where the first holds, else the third.
+    Select(Val, Val, Val),
+}
+
+/// An element to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// Into what.
+    pub tensor: TensorId,
+    /// Where.
+    pub address: Address,
+    /// Positions that may lie outside; then nothing is written.
+    pub guards: Vec<Guard>,
+    /// What: the value reduced, or as it is.
+    pub value: Val,
+}
+
+/// Which loop runs in vector lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lanes {
+    /// None.
+    Scalar,
+    /// The innermost of the outer loops.
+    Outer,
+    /// The innermost of all, which is reduced.
+    Reduced,
+}
+
+/// How stored values come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Every point of the loops stores its values.
+    Point,
+    /// Values combine over the inner loops. There is one store; for `Argmax`, `rank` is the
+    /// row-major number of the reduced point.
+    Reduce(Combine, Option<Val>),
+    /// Every point adds its value to an element; one task, in order.
+    Accumulate,
+}
+
+/// A loop nest.
+#[derive(Clone, Debug)]
+pub struct Nest {
+    /// Extents of the loops, outermost first.
+    pub extents: Vec<usize>,
+    /// How many of them walk what is stored.
+    pub outer: usize,
+    /// How stored values come about.
+    pub form: Form,
+    /// Operands before users.
+    pub ops: Vec<Op>,
+    /// Kind of each operation's value.
+    pub kinds: Vec<Kind>,
+    /// What is written.
+    pub stores: Vec<Store>,
+    /// What runs in vectors.
+    pub lanes: Lanes,
+}
+
+impl Nest {
+    /// The loop that runs in lanes.
+    #[must_use]
+    pub fn lane_loop(&self) -> Option<Loop> {
+        match self.lanes {
+            Lanes::Scalar => None,
+            Lanes::Outer => self.outer.checked_sub(1),
+            Lanes::Reduced => self.extents.len().checked_sub(1),
+        }
+    }
+
+    /// Points of the loops times operations at each: a measure of the work.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        let weight = |op: &Op| match op {
+            Op::Unary(Unary::Exp | Unary::Log | Unary::Tanh | Unary::Sin | Unary::Cos | Unary::Erf, _) => 10,
+            Op::Binary(Binary::Pow, ..) => 30,
+            Op::Float(_) | Op::Bool(_) | Op::Index(_) => 0,
+            _ => 1,
+        };
+        self.extents.iter().product::<usize>().saturating_mul(1 + self.ops.iter().map(weight).sum::<usize>())
+    }
+
+    /// Every affine form in it.
+    pub fn affines(&self) -> impl Iterator<Item = &Affine> {
+        let in_ops = self.ops.iter().filter_map(|op| match op {
+            Op::Index(a) => Some(a),
+            Op::Load { address, .. } => Some(&address.affine),
+            _ => None,
+        });
+        in_ops.chain(self.stores.iter().map(|s| &s.address.affine))
+    }
+
+    /// Every affine form in it, to be changed.
+    pub fn affines_mut(&mut self) -> impl Iterator<Item = &mut Affine> {
+        let in_ops = self.ops.iter_mut().filter_map(|op| match op {
+            Op::Index(a) => Some(a),
+            Op::Load { address, .. } => Some(&mut address.affine),
+            _ => None,
+        });
+        in_ops.chain(self.stores.iter_mut().map(|s| &mut s.address.affine))
+    }
+
+    /// Its text form.
+    #[must_use]
+    pub fn text(&self, module: &Module) -> String {
+        let mut out = String::new();
+        let mut depth = 1;
+        for (v, extent) in self.extents.iter().enumerate() {
+            let reduced = if v >= self.outer { "reduce" } else { "for" };
+            let lanes = if self.lane_loop() == Some(v) { " in lanes" } else { "" };
+            line(&mut out, depth, &format!("{reduced} i{v} in 0..{extent}{lanes}"));
+            depth += 1;
+        }
+        for (v, op) in self.ops.iter().enumerate() {
+            line(&mut out, depth, &format!("%{v} = {}", op_text(op, module)));
+        }
+        for store in &self.stores {
+            let how = match self.form {
+                Form::Point => "=".to_string(),
+                Form::Reduce(combine, _) => format!("={combine:?}").to_lowercase(),
+                Form::Accumulate => "+=".to_string(),
+            };
+            let at = address_text(&store.address, &store.guards);
+            line(&mut out, depth, &format!("{}[{at}] {how} %{}", module.t(store.tensor).name, store.value));
+        }
+        out
+    }
+}
+
+fn line(out: &mut String, depth: usize, text: &str) {
+    let _ = writeln!(out, "{}{text}", "  ".repeat(depth));
+}
+
+fn address_text(address: &Address, guards: &[Guard]) -> String {
+    let mut text = address.affine.to_string();
+    for (factor, v) in &address.gathers {
+        let _ = write!(text, " + {factor}*%{v}");
+    }
+    for guard in guards {
+        let _ = write!(text, " | 0 <= %{} < {}", guard.position, guard.extent);
+    }
+    text
+}
+
+fn op_text(op: &Op, module: &Module) -> String {
+    match op {
+        Op::Float(bits) => format!("{:?}", f64::from_bits(*bits)),
+        Op::Bool(b) => b.to_string(),
+        Op::Index(a) => a.to_string(),
+        Op::Load { tensor, address, guards, otherwise } => {
+            let or = otherwise.map(|o| format!(" or %{o}")).unwrap_or_default();
+            format!("{}[{}]{or}", module.t(*tensor).name, address_text(address, guards))
+        }
+        Op::Unary(f, a) => format!("{} %{a}", f.name()),
+        Op::Binary(f, a, b) => format!("%{a} {} %{b}", f.name()),
+        Op::Select(c, a, b) => format!("if %{c} then %{a} else %{b}"),
+    }
+}

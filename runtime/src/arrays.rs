@@ -1,0 +1,202 @@
+//! Named arrays in files: `.safetensors` and `.npz`, read into f64 whatever they were stored as.
+//! For weights from elsewhere and for comparing with other systems; training's own weights are
+//! written by `weights`.
+
+use crate::data::{DataError, Kind};
+use npyz::WriterBuilder;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read, Write};
+use std::path::Path;
+
+/// Largest file and largest member that is read, in bytes.
+const LIMIT: u64 = 4 << 30;
+
+type Result<T> = std::result::Result<T, DataError>;
+
+/// Elements, row-major, and their extents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    /// Extents; empty for a scalar.
+    pub shape: Vec<usize>,
+    /// As many as the extents' product.
+    pub values: Vec<f64>,
+}
+
+/// Reads all arrays of a file; the name's ending decides the format.
+///
+/// # Errors
+/// If the file is missing, broken, too large, of another format, or holds elements that are no numbers.
+pub fn read(path: &Path) -> Result<BTreeMap<String, Array>> {
+    let size = std::fs::metadata(path).map_err(|e| DataError::io(&e, "cannot be read").in_file(path))?.len();
+    if size > LIMIT {
+        return Err(malformed("larger than 4 GiB").in_file(path));
+    }
+    let bytes = std::fs::read(path).map_err(|e| DataError::io(&e, "cannot be read").in_file(path))?;
+    let arrays = match extension(path) {
+        Some("safetensors") => read_safetensors(&bytes),
+        Some("npz") => read_npz(&bytes),
+        _ => Err(malformed("the name ends neither in .safetensors nor in .npz")),
+    };
+    arrays.map_err(|e| e.in_file(path))
+}
+
+/// Writes arrays, as f64 if `double`, else f32; the file is the old one or the new one, never half.
+///
+/// # Errors
+/// If the file cannot be written, or its ending is neither `.safetensors` nor `.npz`.
+pub fn write(path: &Path, arrays: &BTreeMap<String, Array>, double: bool) -> Result<()> {
+    let bytes = match extension(path) {
+        Some("safetensors") => safetensors_bytes(arrays, double),
+        Some("npz") => npz_bytes(arrays, double),
+        _ => Err(malformed("the name ends neither in .safetensors nor in .npz")),
+    };
+    let bytes = bytes.map_err(|e| e.in_file(path))?;
+    crate::file::replace(path, &bytes)
+}
+
+fn extension(path: &Path) -> Option<&str> {
+    path.extension()?.to_str()
+}
+
+fn malformed(message: impl Into<String>) -> DataError {
+    DataError::new(Kind::Malformed, message)
+}
+
+fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Array>> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| malformed(format!("no valid safetensors file: {e}")))?;
+    file.iter().map(|(name, view)| Ok((name.to_string(), from_view(name, &view)?))).collect()
+}
+
+fn from_view(name: &str, view: &TensorView) -> Result<Array> {
+    let data = view.data();
+    let values = match view.dtype() {
+        Dtype::F64 => data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect(),
+        Dtype::F32 => data.as_chunks().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
+        Dtype::I64 => data.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as f64).collect(),
+        Dtype::I32 => data.as_chunks().0.iter().map(|b| f64::from(i32::from_le_bytes(*b))).collect(),
+        Dtype::U8 | Dtype::BOOL => data.iter().map(|b| f64::from(*b)).collect(),
+        other => return Err(malformed(format!("array `{name}` holds {other:?}; save it as F32 or F64"))),
+    };
+    Ok(Array { shape: view.shape().to_vec(), values })
+}
+
+fn safetensors_bytes(arrays: &BTreeMap<String, Array>, double: bool) -> Result<Vec<u8>> {
+    let encoded: Vec<(String, Vec<usize>, Vec<u8>)> = arrays
+        .iter()
+        .map(|(name, a)| {
+            let bytes = if double {
+                a.values.iter().flat_map(|v| v.to_le_bytes()).collect()
+            } else {
+                a.values.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect()
+            };
+            (name.clone(), a.shape.clone(), bytes)
+        })
+        .collect();
+    let dtype = if double { Dtype::F64 } else { Dtype::F32 };
+    let views = encoded
+        .iter()
+        .map(|(name, shape, bytes)| Ok((name.clone(), TensorView::new(dtype, shape.clone(), bytes)?)))
+        .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>();
+    views.and_then(|v| safetensors::serialize(v, None)).map_err(|e| malformed(e.to_string()))
+}
+
+fn read_npz(bytes: &[u8]) -> Result<BTreeMap<String, Array>> {
+    let broken = |e: zip::result::ZipError| malformed(format!("no valid npz file: {e}"));
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
+    let mut arrays = BTreeMap::new();
+    for k in 0..archive.len() {
+        let mut member = archive.by_index(k).map_err(broken)?;
+        let full = member.name().map_err(broken)?.into_owned();
+        let Some(name) = full.strip_suffix(".npy").map(str::to_string) else { continue };
+        if member.size() > LIMIT {
+            return Err(malformed(format!("array `{name}` is larger than 4 GiB")));
+        }
+        let mut content = vec![];
+        (&mut member)
+            .take(LIMIT)
+            .read_to_end(&mut content)
+            .map_err(|e| malformed(format!("array `{name}` cannot be unpacked: {e}")))?;
+        let array = read_npy(&content).map_err(|e| malformed(format!("array `{name}`: {e}")))?;
+        arrays.insert(name, array);
+    }
+    Ok(arrays)
+}
+
+fn read_npy(content: &[u8]) -> std::io::Result<Array> {
+    let file = npyz::NpyFile::new(content)?;
+    if file.order() == npyz::Order::Fortran && file.shape().len() > 1 {
+        return Err(std::io::Error::other("stored column by column; save it with numpy.ascontiguousarray"));
+    }
+    let shape = file.shape().iter().map(|d| *d as usize).collect();
+    let npyz::DType::Plain(kind) = file.dtype() else { return Err(std::io::Error::other("holds records")) };
+    let values = match (kind.type_char(), kind.num_bytes()) {
+        (npyz::TypeChar::Float, Some(8)) => file.into_vec::<f64>()?,
+        (npyz::TypeChar::Float, Some(4)) => widened(file.into_vec::<f32>()?),
+        (npyz::TypeChar::Int, Some(8)) => file.into_vec::<i64>()?.into_iter().map(|v| v as f64).collect(),
+        (npyz::TypeChar::Int, Some(4)) => widened(file.into_vec::<i32>()?),
+        (npyz::TypeChar::Uint, Some(1)) => widened(file.into_vec::<u8>()?),
+        (npyz::TypeChar::Bool, _) => file.into_vec::<bool>()?.into_iter().map(|b| f64::from(u8::from(b))).collect(),
+        _ => return Err(std::io::Error::other(format!("holds {kind}; save it as float32 or float64"))),
+    };
+    Ok(Array { shape, values })
+}
+
+fn widened<T: Into<f64>>(values: Vec<T>) -> Vec<f64> {
+    values.into_iter().map(Into::into).collect()
+}
+
+fn npz_bytes(arrays: &BTreeMap<String, Array>, double: bool) -> Result<Vec<u8>> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(vec![]));
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let failed = |e: String| malformed(e);
+    for (name, array) in arrays {
+        archive.start_file(format!("{name}.npy"), options).map_err(|e| failed(e.to_string()))?;
+        let content = npy_bytes(array, double).map_err(|e| failed(e.to_string()))?;
+        archive.write_all(&content).map_err(|e| failed(e.to_string()))?;
+    }
+    Ok(archive.finish().map_err(|e| failed(e.to_string()))?.into_inner())
+}
+
+fn npy_bytes(array: &Array, double: bool) -> std::io::Result<Vec<u8>> {
+    let shape: Vec<u64> = array.shape.iter().map(|d| *d as u64).collect();
+    let mut content = vec![];
+    if double {
+        let mut writer =
+            npyz::WriteOptions::<f64>::new().shape(&shape).default_dtype().writer(&mut content).begin_nd()?;
+        writer.extend(array.values.iter().copied())?;
+        writer.finish()?;
+    } else {
+        let mut writer =
+            npyz::WriteOptions::<f32>::new().shape(&shape).default_dtype().writer(&mut content).begin_nd()?;
+        writer.extend(array.values.iter().map(|v| *v as f32))?;
+        writer.finish()?;
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_formats_give_back_what_was_written() {
+        let folder = std::env::temp_dir().join(format!("nnc-arrays-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        let array = Array { shape: vec![2, 3], values: vec![1.0, -2.5, 3.0, 1e-9, 5.0, 6.25] };
+        let scalar = Array { shape: vec![], values: vec![0.1] };
+        let arrays = BTreeMap::from([("a.b".to_string(), array), ("loss".to_string(), scalar)]);
+        for name in ["t.safetensors", "t.npz"] {
+            let path = folder.join(name);
+            write(&path, &arrays, true).expect("written");
+            assert_eq!(read(&path).expect("read"), arrays, "{name}");
+            write(&path, &arrays, false).expect("written");
+            assert_eq!(read(&path).expect("read")["a.b"].values[1], -2.5);
+            let bytes = std::fs::read(&path).expect("bytes");
+            std::fs::write(&path, &bytes[..bytes.len() / 2]).expect("cut");
+            assert!(read(&path).is_err(), "{name}, cut in half, is refused");
+        }
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
+}

@@ -1,0 +1,249 @@
+//! Sums of products: `C[b, m, n] = sum over k of A[b, m, k] * B[b, k, n]` for operands that lie in
+//! memory in any way an index expression can say.
+//!
+//! Where an element lies is the sum of table entries, one for each of its (flattened) indices, so a
+//! convolution reads its input in place and a transpose is another table. A task computes one tile
+//! of C: it packs panels of A and B through the tables and runs a register-tiled microkernel.
+//!
+//! Every element is one chain of fused multiply-adds over k, cut every [`DEPTH`] terms. Neither
+//! the machine's caches nor its vector width nor the number of threads change a bit.
+
+use crate::microkernel::{Float, Kernel};
+use crate::plan::ALIGNMENT;
+
+/// Terms summed in registers before they are added to the element: fixed, part of every result.
+pub const DEPTH: usize = 256;
+/// Largest tile of a task.
+const TILE: (usize, usize) = (96, 128);
+/// Multiply-adds below which a tile is not cut further for parallelism.
+const WORTH_A_TASK: usize = 1 << 17;
+/// Tasks that are enough for any machine we expect.
+const ENOUGH_TASKS: usize = 16;
+
+/// Offsets, in elements, along one flattened index.
+pub type Table = Vec<u32>;
+
+/// A planned contraction. Tables of one index have one length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contraction {
+    /// Whether elements are f64 rather than f32.
+    pub double: bool,
+    /// First bytes of A, B and C in the arena.
+    pub base: [usize; 3],
+    /// For each batch index, element offsets into A, B and C.
+    pub batch: Vec<[u32; 3]>,
+    /// For each m, offsets into A and C.
+    pub rows: [Table; 2],
+    /// For each n, offsets into B and C.
+    pub columns: [Table; 2],
+    /// For each k, offsets into A and B.
+    pub depth: [Table; 2],
+    /// Rows and columns of a task's tile.
+    pub tile: (usize, usize),
+}
+
+impl Contraction {
+    /// Chooses the tile: a function of the extents alone.
+    #[must_use]
+    pub fn choose_tile(batch: usize, m: usize, n: usize, k: usize) -> (usize, usize) {
+        let (mut rows, mut columns) = (m.min(TILE.0), n.min(TILE.1));
+        while batch * m.div_ceil(rows) * n.div_ceil(columns) < ENOUGH_TASKS && rows * columns * k > WORTH_A_TASK {
+            if columns >= rows && columns > 32 {
+                columns = columns.div_ceil(2).next_multiple_of(16);
+            } else if rows > 12 {
+                rows = rows.div_ceil(2).next_multiple_of(6);
+            } else {
+                break;
+            }
+        }
+        (rows, columns)
+    }
+
+    /// How many tasks there are.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.batch.len() * self.row_tiles() * self.column_tiles()
+    }
+
+    /// Multiply-adds in all.
+    #[must_use]
+    pub fn multiply_adds(&self) -> usize {
+        self.batch.len() * self.rows[0].len() * self.columns[0].len() * self.depth[0].len()
+    }
+
+    /// Bytes of scratch a worker needs.
+    #[must_use]
+    pub fn scratch_bytes(&self) -> usize {
+        let size = if self.double { 8 } else { 4 };
+        let (rows, columns) = (self.tile.0.next_multiple_of(12), self.tile.1.next_multiple_of(32));
+        (rows + columns) * self.depth[0].len().min(DEPTH) * size + 2 * ALIGNMENT
+    }
+
+    /// Bytes its tables take.
+    #[must_use]
+    pub fn table_bytes(&self) -> usize {
+        let tables = self.rows.iter().chain(&self.columns).chain(&self.depth);
+        4 * (tables.map(Vec::len).sum::<usize>() + 3 * self.batch.len())
+    }
+
+    fn row_tiles(&self) -> usize {
+        self.rows[0].len().div_ceil(self.tile.0)
+    }
+
+    fn column_tiles(&self) -> usize {
+        self.columns[0].len().div_ceil(self.tile.1)
+    }
+
+    /// Computes one tile.
+    ///
+    /// # Safety
+    /// `arena` must hold the operands at `base` with every offset the tables can sum to, and
+    /// nobody may write them or touch this tile meanwhile; `scratch` must have
+    /// [`Self::scratch_bytes`] bytes of the caller's own.
+    pub unsafe fn run(&self, arena: *mut u8, scratch: *mut u8, task: usize) {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            if self.double {
+                self.run_in::<f64>(arena, scratch, task);
+            } else {
+                self.run_in::<f32>(arena, scratch, task);
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Self::run`], the elements being of type `T`.
+    unsafe fn run_in<T: Float>(&self, arena: *mut u8, scratch: *mut u8, task: usize) {
+        let kernel = T::kernel();
+        let (tiles, task) = (self.row_tiles() * self.column_tiles(), task);
+        let (batch, tile) = (self.batch[task / tiles], task % tiles);
+        let rows = span(tile / self.column_tiles(), self.tile.0, self.rows[0].len());
+        let columns = span(tile % self.column_tiles(), self.tile.1, self.columns[0].len());
+        // SAFETY: bases and batch offsets lie in the arena (the caller's promise); packed panels fit the scratch,
+        // whose size is for tiles rounded up to any panel.
+        unsafe {
+            let operand = |i: usize| arena.add(self.base[i]).cast::<T>().add(batch[i] as usize);
+            let packed_a = scratch.add(scratch.align_offset(ALIGNMENT)).cast::<T>();
+            let packed_b = packed_a.add(rows.len().next_multiple_of(kernel.rows) * self.depth[0].len().min(DEPTH));
+            let mut start = 0;
+            loop {
+                let depth = start..(start + DEPTH).min(self.depth[0].len());
+                pack(operand(0), &self.rows[0][rows.clone()], &self.depth[0][depth.clone()], kernel.rows, packed_a);
+                pack(
+                    operand(1),
+                    &self.columns[0][columns.clone()],
+                    &self.depth[1][depth.clone()],
+                    kernel.columns,
+                    packed_b,
+                );
+                let out = Out {
+                    c: operand(2),
+                    rows: &self.rows[1][rows.clone()],
+                    columns: &self.columns[1][columns.clone()],
+                };
+                multiply(&kernel, depth.len(), packed_a, packed_b, &out, start > 0);
+                start = depth.end;
+                if start == self.depth[0].len() {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Indices of the `number`th span of `size` out of `total`.
+fn span(number: usize, size: usize, total: usize) -> std::ops::Range<usize> {
+    number * size..((number + 1) * size).min(total)
+}
+
+/// Copies an operand's tile into panels of `width` lanes, `[panel][k][lane]`, zero where lanes run out.
+///
+/// # Safety
+/// Every `lanes` + `depth` offset is readable from `source`; `to` holds the panels.
+unsafe fn pack<T: Float>(source: *const T, lanes: &[u32], depth: &[u32], width: usize, to: *mut T) {
+    let mut panel = to;
+    for lanes in lanes.chunks(width) {
+        let contiguous = lanes.len() == width && lanes.windows(2).all(|w| w[1] == w[0] + 1);
+        // SAFETY: the caller's promise; each panel takes `depth.len() * width` elements.
+        unsafe {
+            if contiguous {
+                for (k, d) in depth.iter().enumerate() {
+                    let from = source.add((lanes[0] + d) as usize);
+                    std::ptr::copy_nonoverlapping(from, panel.add(k * width), width);
+                }
+            } else {
+                pack_lanes(source, lanes, depth, width, panel);
+            }
+            panel = panel.add(depth.len() * width);
+        }
+    }
+}
+
+/// One panel, element by element.
+///
+/// # Safety
+/// As [`pack`].
+unsafe fn pack_lanes<T: Float>(source: *const T, lanes: &[u32], depth: &[u32], width: usize, panel: *mut T) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (k, d) in depth.iter().enumerate() {
+            let row = panel.add(k * width);
+            for (l, lane) in lanes.iter().enumerate() {
+                *row.add(l) = *source.add((lane + d) as usize);
+            }
+            for l in lanes.len()..width {
+                *row.add(l) = T::ZERO;
+            }
+        }
+    }
+}
+
+/// Where a tile's results go.
+struct Out<'a, T> {
+    c: *mut T,
+    rows: &'a [u32],
+    columns: &'a [u32],
+}
+
+/// Multiplies packed panels into the tile; `more` adds to what is there.
+///
+/// # Safety
+/// The panels are packed for `kernel` and `depth`; the tile's offsets are writable from `out.c`.
+unsafe fn multiply<T: Float>(kernel: &Kernel<T>, depth: usize, a: *const T, b: *const T, out: &Out<T>, more: bool) {
+    let mut tile = [T::ZERO; 12 * 32];
+    for (j, columns) in out.columns.chunks(kernel.columns).enumerate() {
+        let contiguous = columns.windows(2).all(|w| w[1] == w[0] + 1);
+        for (i, rows) in out.rows.chunks(kernel.rows).enumerate() {
+            // SAFETY: panel (i, j) lies where `pack` put it; `tile` holds any kernel's block.
+            unsafe {
+                let (a, b) = (a.add(i * depth * kernel.rows), b.add(j * depth * kernel.columns));
+                (kernel.run)(depth, a, b, tile.as_mut_ptr());
+                for (r, row) in rows.iter().enumerate() {
+                    let from = &tile[r * kernel.columns..][..columns.len()];
+                    store_row(from, out.c.add(*row as usize), columns, contiguous, more);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `row` plus every column's offset is writable.
+unsafe fn store_row<T: Float>(from: &[T], row: *mut T, columns: &[u32], contiguous: bool, more: bool) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if contiguous {
+            let to = std::slice::from_raw_parts_mut(row.add(columns[0] as usize), columns.len());
+            if more {
+                to.iter_mut().zip(from).for_each(|(t, f)| *t = *t + *f);
+            } else {
+                to.copy_from_slice(from);
+            }
+        } else {
+            for (f, column) in from.iter().zip(columns) {
+                let to = row.add(*column as usize);
+                *to = if more { *to + *f } else { *f };
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Register-tiled inner products: a block of C from one packed panel of A and one of B.
+//!
+//! `tile[r][c] = sum over k of a[k][r] * b[k][c]`, each element one chain of fused multiply-adds in
+//! the order of k, from zero: the same bits at every vector width. The best kernel for the machine is
+//! chosen once.
+
+use std::ops::Add;
+use std::sync::OnceLock;
+
+/// The signature of a kernel: depth, panel of A, panel of B, tile to fill.
+type Run<T> = unsafe fn(usize, *const T, *const T, *mut T);
+
+/// A microkernel and the block it computes.
+#[derive(Clone, Copy)]
+pub struct Kernel<T> {
+    /// Rows of the block: lanes of a panel of A.
+    pub rows: usize,
+    /// Columns of the block: lanes of a panel of B.
+    pub columns: usize,
+    /// Fills the row-major block.
+    ///
+    /// Safety: the panels hold `depth` rows of `rows` and `columns` elements, the block
+    /// `rows * columns`, and the machine has the features the kernel was chosen for.
+    pub run: Run<T>,
+}
+
+/// A number type that contractions are computed in.
+pub trait Float: Copy + Add<Output = Self> + 'static {
+    /// Zero.
+    const ZERO: Self;
+    /// The best kernel of this machine.
+    fn kernel() -> Kernel<Self>;
+}
+
+impl Float for f32 {
+    const ZERO: Self = 0.0;
+    fn kernel() -> Kernel<Self> {
+        static CHOSEN: OnceLock<Kernel<f32>> = OnceLock::new();
+        *CHOSEN.get_or_init(|| {
+            #[cfg(target_arch = "x86_64")]
+            {
+                if is_x86_feature_detected!("avx512f") {
+                    return Kernel { rows: 12, columns: 32, run: x86::avx512_f32 };
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    return Kernel { rows: 6, columns: 16, run: x86::avx2_f32 };
+                }
+            }
+            Kernel { rows: 4, columns: 8, run: portable::<f32, 4, 8> }
+        })
+    }
+}
+
+impl Float for f64 {
+    const ZERO: Self = 0.0;
+    fn kernel() -> Kernel<Self> {
+        static CHOSEN: OnceLock<Kernel<f64>> = OnceLock::new();
+        *CHOSEN.get_or_init(|| {
+            #[cfg(target_arch = "x86_64")]
+            {
+                if is_x86_feature_detected!("avx512f") {
+                    return Kernel { rows: 12, columns: 16, run: x86::avx512_f64 };
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    return Kernel { rows: 6, columns: 8, run: x86::avx2_f64 };
+                }
+            }
+            Kernel { rows: 4, columns: 8, run: portable::<f64, 4, 8> }
+        })
+    }
+}
+
+/// Fused multiply-add, for the portable kernel.
+trait Fused: Float {
+    fn fused(self, b: Self, c: Self) -> Self;
+}
+
+impl Fused for f32 {
+    fn fused(self, b: Self, c: Self) -> Self {
+        self.mul_add(b, c)
+    }
+}
+
+impl Fused for f64 {
+    fn fused(self, b: Self, c: Self) -> Self {
+        self.mul_add(b, c)
+    }
+}
+
+/// The kernel in plain Rust.
+///
+/// # Safety
+/// As [`Kernel::run`].
+unsafe fn portable<T: Fused, const R: usize, const C: usize>(depth: usize, a: *const T, b: *const T, tile: *mut T) {
+    let mut sums = [[T::ZERO; C]; R];
+    for k in 0..depth {
+        for (r, row) in sums.iter_mut().enumerate() {
+            for (c, sum) in row.iter_mut().enumerate() {
+                // SAFETY: the caller's promise on the panels.
+                *sum = unsafe { (*a.add(k * R + r)).fused(*b.add(k * C + c), *sum) };
+            }
+        }
+    }
+    for (r, row) in sums.iter().enumerate() {
+        // SAFETY: the block holds `R * C` elements.
+        unsafe { std::ptr::copy_nonoverlapping(row.as_ptr(), tile.add(r * C), C) };
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    /// A kernel of `$rows` rows by two vectors of `$lanes` lanes.
+    macro_rules! kernel {
+        ($name:ident, $features:literal, $float:ty, $rows:literal, $lanes:literal,
+         $zero:ident, $load:ident, $splat:ident, $fma:ident, $store:ident) => {
+            /// # Safety
+            /// As [`super::Kernel::run`]; the machine has the features.
+            #[target_feature(enable = $features)]
+            pub unsafe fn $name(depth: usize, a: *const $float, b: *const $float, tile: *mut $float) {
+                let mut sums = [[$zero(); 2]; $rows];
+                let (mut a, mut b) = (a, b);
+                for _ in 0..depth {
+                    // SAFETY: the panels hold `depth` rows.
+                    unsafe {
+                        let (b0, b1) = ($load(b), $load(b.add($lanes)));
+                        for (r, row) in sums.iter_mut().enumerate() {
+                            let x = $splat(*a.add(r));
+                            row[0] = $fma(x, b0, row[0]);
+                            row[1] = $fma(x, b1, row[1]);
+                        }
+                        a = a.add($rows);
+                        b = b.add(2 * $lanes);
+                    }
+                }
+                for (r, row) in sums.iter().enumerate() {
+                    // SAFETY: the block holds all rows.
+                    unsafe {
+                        $store(tile.add(r * 2 * $lanes), row[0]);
+                        $store(tile.add(r * 2 * $lanes + $lanes), row[1]);
+                    }
+                }
+            }
+        };
+    }
+
+    kernel!(
+        avx2_f32,
+        "avx2,fma",
+        f32,
+        6,
+        8,
+        _mm256_setzero_ps,
+        _mm256_loadu_ps,
+        _mm256_set1_ps,
+        _mm256_fmadd_ps,
+        _mm256_storeu_ps
+    );
+    kernel!(
+        avx2_f64,
+        "avx2,fma",
+        f64,
+        6,
+        4,
+        _mm256_setzero_pd,
+        _mm256_loadu_pd,
+        _mm256_set1_pd,
+        _mm256_fmadd_pd,
+        _mm256_storeu_pd
+    );
+    kernel!(
+        avx512_f32,
+        "avx512f",
+        f32,
+        12,
+        16,
+        _mm512_setzero_ps,
+        _mm512_loadu_ps,
+        _mm512_set1_ps,
+        _mm512_fmadd_ps,
+        _mm512_storeu_ps
+    );
+    kernel!(
+        avx512_f64,
+        "avx512f",
+        f64,
+        12,
+        8,
+        _mm512_setzero_pd,
+        _mm512_loadu_pd,
+        _mm512_set1_pd,
+        _mm512_fmadd_pd,
+        _mm512_storeu_pd
+    );
+}

@@ -1,0 +1,183 @@
+//! What the compiler hands to the runtime: programs as lists of launches over one arena.
+//!
+//! Everything a step touches lies in one block of memory, the arena, at offsets fixed when the
+//! plan was made: first what lives from run to run (shared by all programs of a bundle), then one
+//! region in which the programs' inputs, outputs and temporaries overlap, since one program runs
+//! at a time. Offsets are in bytes and multiples of 64; launches run in order, and the tasks of one
+//! launch write disjoint elements, so any number of threads gives the same bits.
+
+use crate::contract::Contraction;
+use crate::random::Distribution;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Alignment of every tensor in the arena, in bytes: a cache line.
+pub const ALIGNMENT: usize = 64;
+
+/// A fault in making or starting a plan: ours, or memory that cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// One sentence.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault with that message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// How an element is held in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// IEEE single.
+    F32,
+    /// IEEE double.
+    F64,
+    /// Indices and classes; truth values as 0 or 1.
+    I32,
+}
+
+impl Element {
+    /// Bytes an element takes.
+    #[must_use]
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 | Self::I32 => 4,
+            Self::F64 => 8,
+        }
+    }
+}
+
+/// A tensor's place in the arena.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// First byte.
+    pub offset: usize,
+    /// Number of elements.
+    pub len: usize,
+    /// Extents.
+    pub shape: Vec<usize>,
+    /// How its elements are held.
+    pub element: Element,
+}
+
+impl Slot {
+    /// Bytes it takes, padding not included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.len * self.element.bytes()
+    }
+}
+
+/// A generated kernel: arena, first and past-last iteration of its outermost loop, scratch.
+pub type Entry = unsafe extern "C" fn(*mut u8, u64, u64, *mut u8);
+
+/// A tensor to be filled with random numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fill {
+    /// Where.
+    pub slot: Slot,
+    /// Which draw site.
+    pub site: u32,
+    /// Of what.
+    pub distribution: Distribution,
+    /// Whether the first axis is the sample.
+    pub per_sample: bool,
+}
+
+/// What a launch does.
+pub enum Work {
+    /// Iterations `task * grain ..` up to `extent` of a generated kernel.
+    Kernel { entry: Entry, extent: usize, grain: usize },
+    /// A sum of products, a tile a task.
+    Contraction(Box<Contraction>),
+    /// Random numbers.
+    Fill(Fill),
+    /// Bytes from one offset to another.
+    Copy { from: usize, to: usize, bytes: usize },
+}
+
+/// One parallel region.
+pub struct Launch {
+    /// The tensors it defines, for profiles.
+    pub label: String,
+    /// How many independent tasks; decided by the shapes alone.
+    pub tasks: usize,
+    /// What they do.
+    pub work: Work,
+}
+
+/// A compiled module.
+pub struct Program {
+    /// As given to the compiler.
+    pub name: String,
+    /// In execution order.
+    pub launches: Vec<Launch>,
+    /// Inputs, persistent tensors and outputs by the module's tensor names.
+    pub tensors: BTreeMap<String, Slot>,
+    /// Names of what is to be filled before each run.
+    pub inputs: Vec<String>,
+    /// What may be read after a run: output name, place.
+    pub outputs: Vec<(String, Slot)>,
+}
+
+impl Program {
+    /// The place of an output.
+    #[must_use]
+    pub fn output(&self, name: &str) -> Option<&Slot> {
+        self.outputs.iter().find(|(n, _)| n == name).map(|(_, s)| s)
+    }
+}
+
+/// One line of the memory plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Tensor, prefixed by its program where it does not live from run to run.
+    pub name: String,
+    /// First byte in the arena; temporaries of different times overlap.
+    pub offset: usize,
+    /// Bytes it takes.
+    pub bytes: usize,
+}
+
+/// Several programs over one arena, with the machine code they need.
+pub struct Bundle {
+    /// In the order given to the compiler.
+    pub programs: Vec<Program>,
+    /// What lives from run to run, by name.
+    pub persistent: BTreeMap<String, Slot>,
+    /// Bytes of the arena.
+    pub arena_bytes: usize,
+    /// Bytes of scratch for each worker.
+    pub scratch_bytes: usize,
+    /// Every tensor with memory of its own.
+    pub holdings: Vec<Holding>,
+    /// Tables of the contractions, in bytes.
+    pub table_bytes: usize,
+    /// Keeps the generated code alive; dropping it frees the code.
+    pub code: Box<dyn std::any::Any + Send + Sync>,
+}
+
+impl Bundle {
+    /// Bytes this bundle needs on `threads` workers: arena, scratch and tables.
+    #[must_use]
+    pub fn planned_bytes(&self, threads: usize) -> usize {
+        self.arena_bytes + threads * self.scratch_bytes + self.table_bytes
+    }
+
+    /// The program of that name.
+    #[must_use]
+    pub fn program(&self, name: &str) -> Option<usize> {
+        self.programs.iter().position(|p| p.name == name)
+    }
+}

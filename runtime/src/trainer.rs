@@ -1,0 +1,268 @@
+//! The training loop: epochs over shuffled minibatches, evaluation, early stopping, checkpoints.
+//!
+//! The state of a run is the persistent tensors and a [`Progress`]; both together are a
+//! checkpoint, and going on from one gives the same bits as never having stopped, because data
+//! order and draws are functions of the seed and the position alone.
+
+use crate::data::{DataSet, Split, epoch_order};
+use crate::session::{Binding, Position, Session};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Named numbers: `loss` first, then the metrics.
+pub type Metrics = Vec<(String, f64)>;
+
+/// What the trainer must know beside the session.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Samples in a minibatch.
+    pub batch: usize,
+    /// Passes over the training split (1 in a program without data).
+    pub epochs: u64,
+    /// Updates in an epoch of a program without data.
+    pub steps: u64,
+    /// Whether the order changes from epoch to epoch.
+    pub shuffle: bool,
+    /// Updates after which the run ends, within an epoch if need be.
+    pub limit: u64,
+    /// Which figure tells the best epoch.
+    pub monitor: Monitor,
+    /// Epochs without a better figure before the run stops early; `None` for never.
+    pub patience: Option<u64>,
+    /// Updates between two interim records; 0 for none.
+    pub interval: u64,
+}
+
+/// A figure that is watched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Monitor {
+    /// `train`, `valid` or `test`.
+    pub split: String,
+    /// `loss` or a metric.
+    pub metric: String,
+    /// Whether larger is better.
+    pub rising: bool,
+}
+
+/// All that a run is beside its tensors.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Where it stands.
+    pub at: Position,
+    /// Sums of this epoch's results, weighted by samples.
+    pub sums: Vec<f64>,
+    /// Seconds trained, over all sittings.
+    pub seconds: f64,
+    /// The best monitored value so far and the epoch that had it.
+    pub best: Option<(f64, u64)>,
+}
+
+/// One epoch's figures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// From 1.
+    pub epoch: u64,
+    /// Updates made so far.
+    pub step: u64,
+    /// Seconds trained so far.
+    pub seconds: f64,
+    /// By split.
+    pub splits: Vec<(String, Metrics)>,
+}
+
+impl Record {
+    /// A figure such as `valid.loss`.
+    #[must_use]
+    pub fn figure(&self, split: &str, metric: &str) -> Option<f64> {
+        let (_, metrics) = self.splits.iter().find(|(s, _)| s == split)?;
+        metrics.iter().find(|(m, _)| m == metric).map(|(_, v)| *v)
+    }
+}
+
+/// Told of everything that happens; keeps the run folder and the progress bar.
+pub trait Observer {
+    /// After an update, with the loss of its minibatch.
+    ///
+    /// # Errors
+    /// Whatever keeps the run from going on, such as a full disk.
+    fn updated(&mut self, session: &Session, progress: &Progress, loss: f64) -> Result<(), String>;
+
+    /// After every `interval` updates, with loss and metrics of the last minibatch.
+    ///
+    /// # Errors
+    /// As above.
+    fn interim(&mut self, progress: &Progress, metrics: &Metrics) -> Result<(), String>;
+
+    /// After an epoch; `best` if its monitored figure is the best so far.
+    ///
+    /// # Errors
+    /// As above.
+    fn epoch(&mut self, session: &Session, progress: &Progress, record: &Record, best: bool) -> Result<(), String>;
+}
+
+/// How training ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// All epochs done.
+    Finished,
+    /// The monitored figure no longer improved.
+    StoppedEarly {
+        /// The epoch (from 1) with the best figure.
+        best: u64,
+    },
+    /// Asked to stop; the progress says where.
+    Interrupted,
+    /// A loss that is no finite number, at this update (from 1).
+    Diverged {
+        /// Which update.
+        step: u64,
+    },
+}
+
+/// Trains from `progress` on until the end of the last epoch.
+///
+/// # Errors
+/// What the observer reports.
+pub fn train(
+    session: &mut Session,
+    data: Option<&DataSet>,
+    settings: &Settings,
+    progress: &mut Progress,
+    interrupted: &AtomicBool,
+    observer: &mut dyn Observer,
+) -> Result<End, String> {
+    while progress.at.epoch < settings.epochs && progress.at.step < settings.limit {
+        let started = Instant::now();
+        let before = progress.seconds;
+        let end = epoch(session, data, settings, progress, interrupted, observer, (started, before))?;
+        progress.seconds = before + started.elapsed().as_secs_f64();
+        if let Some(end) = end {
+            return Ok(end);
+        }
+        let record = close_epoch(session, data, settings, progress)?;
+        let best = is_best(settings, progress, &record);
+        progress.at = Position { epoch: progress.at.epoch + 1, sample: 0, ..progress.at };
+        progress.sums.clear();
+        observer.epoch(session, progress, &record, best)?;
+        if let (Some(patience), Some((_, best))) = (settings.patience, progress.best)
+            && record.epoch >= best + patience
+            && progress.at.epoch < settings.epochs
+        {
+            return Ok(End::StoppedEarly { best });
+        }
+    }
+    Ok(End::Finished)
+}
+
+/// The rest of the epoch at hand; `Some` if the run ends within it.
+fn epoch(
+    session: &mut Session,
+    data: Option<&DataSet>,
+    settings: &Settings,
+    progress: &mut Progress,
+    interrupted: &AtomicBool,
+    observer: &mut dyn Observer,
+    (started, before): (Instant, f64),
+) -> Result<Option<End>, String> {
+    let count = samples_in(data, settings);
+    let order = epoch_order(session.seed, progress.at.epoch, count, settings.shuffle && data.is_some());
+    let split = data.and_then(|d| d.split("train"));
+    let mut values = vec![];
+    while progress.at.sample < count && progress.at.step < settings.limit {
+        if interrupted.load(Ordering::Relaxed) {
+            return Ok(Some(End::Interrupted));
+        }
+        let size = if data.is_some() { settings.batch.min(count - progress.at.sample) } else { 1 };
+        let samples = &order[progress.at.sample..progress.at.sample + size];
+        session.train(split, samples, progress.at).map_err(|e| e.to_string())?;
+        progress.at.step += 1;
+        progress.at.sample += size;
+        progress.seconds = before + started.elapsed().as_secs_f64();
+        let Some(binding) = session.training.of(size) else { return Ok(None) };
+        add_results(session, binding, size, &mut values, &mut progress.sums);
+        let loss = values.first().copied().unwrap_or(0.0);
+        if !loss.is_finite() {
+            return Ok(Some(End::Diverged { step: progress.at.step }));
+        }
+        observer.updated(session, progress, loss)?;
+        if settings.interval > 0 && progress.at.step.is_multiple_of(settings.interval) {
+            observer.interim(progress, &named(binding, &values, 1.0))?;
+        }
+    }
+    Ok(None)
+}
+
+/// Adds the results of the update just made, weighted by its samples, to the epoch's sums; leaves
+/// them in `values`.
+fn add_results(session: &Session, binding: &Binding, size: usize, values: &mut Vec<f64>, sums: &mut Vec<f64>) {
+    values.clear();
+    values.resize(binding.results.len(), 0.0);
+    Session::add_results(&session.executor, binding, 1.0, values);
+    sums.resize(values.len(), 0.0);
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += *value * size as f64);
+}
+
+fn named(binding: &Binding, sums: &[f64], weight: f64) -> Metrics {
+    binding.results.iter().zip(sums).map(|((name, _), sum)| (name.clone(), sum / weight)).collect()
+}
+
+fn samples_in(data: Option<&DataSet>, settings: &Settings) -> usize {
+    match data {
+        Some(data) => data.split("train").map_or(0, |s| s.count),
+        None => settings.steps as usize,
+    }
+}
+
+/// The epoch's figures on every split.
+fn close_epoch(session: &mut Session, data: Option<&DataSet>, settings: &Settings, progress: &Progress) -> Result<Record, String> {
+    let weight = progress.at.sample as f64;
+    let mut splits = vec![];
+    if weight > 0.0
+        && let Some(binding) = session.training.sizes.first()
+    {
+        splits.push(("train".to_string(), named(binding, &progress.sums, weight)));
+    }
+    if let Some(data) = data
+        && let Some(split) = data.split("valid")
+    {
+        splits.push(("valid".to_string(), evaluate(session, split, settings.batch, progress.at)?));
+    }
+    Ok(Record { epoch: progress.at.epoch + 1, step: progress.at.step, seconds: progress.seconds, splits })
+}
+
+/// Loss and metrics of a split, means over its samples.
+///
+/// # Errors
+/// If the compiled code faults.
+pub fn evaluate(session: &mut Session, split: &Split, batch: usize, at: Position) -> Result<Metrics, String> {
+    let samples: Vec<u32> = (0..split.count as u32).collect();
+    let mut sums: Vec<f64> = vec![];
+    let mut names: Vec<String> = vec![];
+    for chunk in samples.chunks(batch.max(1)) {
+        session.evaluate(Some(split), chunk, at).map_err(|e| e.to_string())?;
+        let Some(binding) = session.evaluation.of(chunk.len()) else { continue };
+        names = binding.results.iter().map(|(name, _)| name.clone()).collect();
+        sums.resize(names.len(), 0.0);
+        Session::add_results(&session.executor, binding, chunk.len() as f64, &mut sums);
+    }
+    Ok(names.into_iter().zip(sums).map(|(name, sum)| (name, sum / split.count as f64)).collect())
+}
+
+/// Whether the record has the best monitored figure so far; remembers it if so.
+fn is_best(settings: &Settings, progress: &mut Progress, record: &Record) -> bool {
+    let monitor = &settings.monitor;
+    let Some(figure) = record.figure(&monitor.split, &monitor.metric) else { return false };
+    let better = progress.best.is_none_or(|(best, _)| if monitor.rising { figure > best } else { figure < best });
+    if better {
+        progress.best = Some((figure, record.epoch));
+    }
+    better
+}
+
+/// Sizes of minibatch that occur when `count` samples are cut into batches of `batch`.
+#[must_use]
+pub fn batch_sizes(count: usize, batch: usize) -> Vec<usize> {
+    let batch = batch.min(count).max(1);
+    let rest = count % batch;
+    if rest == 0 { vec![batch] } else { vec![batch, rest] }
+}
