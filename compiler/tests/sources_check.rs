@@ -3,16 +3,22 @@
 use grammar::ast::Item;
 use grammar::span::Sources;
 use nnc_compiler::{check, library};
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// All files with that ending under `folder`, in the order of their names.
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    let nested = entries.iter().filter(|path| path.is_dir()).flat_map(|path| files(path, ending));
-    let here = entries.iter().filter(|path| path.extension().is_some_and(|end| end == ending)).cloned();
-    here.chain(nested).collect()
+fn files(folder: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path, ending)?);
+        } else if path.extension().is_some_and(|end| end == ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// The blocks marked `nn` in a page; those marked `nn fragment` are no whole programs.
@@ -37,16 +43,18 @@ fn complaints(name: &str, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_program_has_an_error_or_a_warning() {
+fn no_program_has_an_error_or_a_warning() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut found = Vec::new();
-    for path in ["examples", "tests/reference"].iter().flat_map(|folder| files(&root.join(folder), "nn")) {
-        let text = fs::read_to_string(&path).unwrap();
-        found.extend(complaints(&path.display().to_string(), &text));
+    for folder in ["examples", "tests/reference"] {
+        for path in files(&root.join(folder), "nn")? {
+            found.extend(complaints(&path.display().to_string(), &fs::read_to_string(&path)?));
+        }
     }
-    for path in files(&root.join("docs"), "md") {
-        let page = fs::read_to_string(&path).unwrap();
+    for path in files(&root.join("docs"), "md")? {
+        let page = fs::read_to_string(&path)?;
         found.extend(programs_in(&page).flat_map(|text| complaints(&path.display().to_string(), text)));
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+    Ok(())
 }

@@ -3,8 +3,8 @@
 use grammar::diagnostic::{Diagnostic, Severity};
 use grammar::span::Sources;
 use nnc_compiler::{check, library};
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// Line and code of every error of the program; line 0 is a place outside it.
 fn errors(name: &str, text: &str) -> Vec<(usize, String)> {
@@ -31,14 +31,14 @@ fn announced(text: &str) -> Vec<(usize, String)> {
 }
 
 #[test]
-fn each_mistake_is_found_at_its_place() {
+fn each_mistake_is_found_at_its_place() -> io::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/ui");
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     entries.sort();
     let mut wrong = Vec::new();
     for path in entries.iter().filter(|path| path.extension().is_some_and(|end| end == "nn")) {
         let name = path.file_name().unwrap_or_default().display().to_string();
-        let text = fs::read_to_string(path).unwrap();
+        let text = fs::read_to_string(path)?;
         let (found, expected) = (errors(&name, &text), announced(&text));
         assert!(!expected.is_empty(), "{name} announces nothing");
         if found != expected {
@@ -46,4 +46,5 @@ fn each_mistake_is_found_at_its_place() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
 }
