@@ -1,9 +1,9 @@
 //! Programs through the checker: what is elaborated, and what is refused with which words.
 
-use nnc_compiler::check::{check, print::print};
-use nnc_compiler::library;
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Sources;
+use nnc_compiler::check::{check, print::print};
+use nnc_compiler::library;
 
 /// Checks a program against the standard library: the printed trees, and the diagnostics.
 fn run(text: &str) -> (String, Vec<Diagnostic>, Sources) {
@@ -108,7 +108,9 @@ fn a_dense_layer_is_written_out() {
 #[test]
 fn a_shape_that_does_not_fit_is_refused_where_it_is_used() {
     let d = refuses(
-        &program("layer add(a: [4], b: [3]) -> [4] { a + b }\nmodel Net(x: [4]) -> [3] { add(x, dense(x, 3)) |> dense(3) }"),
+        &program(
+            "layer add(a: [4], b: [3]) -> [4] { a + b }\nmodel Net(x: [4]) -> [3] { add(x, dense(x, 3)) |> dense(3) }",
+        ),
         "shape-mismatch",
         "a + b",
     );
@@ -117,14 +119,17 @@ fn a_shape_that_does_not_fit_is_refused_where_it_is_used() {
 
 #[test]
 fn a_rank_that_does_not_fit_suggests_a_way() {
-    let text = program("fn grid(x: [4]) -> [2, 2] { y[i, j] = x[2*i + j] }\nmodel Net(x: [4]) -> [3] { x |> grid |> dense(3) }");
+    let text = program(
+        "fn grid(x: [4]) -> [2, 2] { y[i, j] = x[2*i + j] }\nmodel Net(x: [4]) -> [3] { x |> grid |> dense(3) }",
+    );
     let d = refuses(&text, "rank-mismatch", "grid");
     assert!(d.help.iter().any(|h| h.text.contains("flatten")));
 }
 
 #[test]
 fn reads_outside_are_refused_with_their_range() {
-    let text = program("fn slide(x: [4]) -> [4] { y[i] = x[i + 1] }\nmodel Net(x: [4]) -> [3] { x |> slide |> dense(3) }");
+    let text =
+        program("fn slide(x: [4]) -> [4] { y[i] = x[i + 1] }\nmodel Net(x: [4]) -> [3] { x |> slide |> dense(3) }");
     let d = refuses(&text, "out-of-bounds", "i + 1");
     assert!(d.message.contains("from 1 to 4"), "{}", d.message);
 }
@@ -140,7 +145,8 @@ fn a_condition_keeps_reads_inside() {
 
 #[test]
 fn dimensions_must_be_whole() {
-    let text = program("fn half[n](x: [n]) -> [n / 3] { y[i] = x[i] }\nmodel Net(x: [4]) -> [3] { x |> half |> dense(3) }");
+    let text =
+        program("fn half[n](x: [n]) -> [n / 3] { y[i] = x[i] }\nmodel Net(x: [4]) -> [3] { x |> half |> dense(3) }");
     let d = refuses(&text, "dimension-not-whole", "n / 3");
     assert!(d.message.contains("4/3"), "{}", d.message);
 }
@@ -166,13 +172,17 @@ fn missing_settings_are_named() {
 fn ranges_of_indices_must_be_known_and_agree() {
     let text = program("fn f(x: [4]) { y[i] = x[2*i] }\nmodel Net(x: [4]) -> [3] { x |> f |> dense(3) }");
     refuses(&text, "index-range-unknown", "i");
-    let text = program("fn f(x: [4], z: [3]) { y[i] = x[i] + z[i] }\nmodel Net(x: [4]) -> [3] { f(x, dense(x, 3)) |> dense(3) }");
+    let text = program(
+        "fn f(x: [4], z: [3]) { y[i] = x[i] + z[i] }\nmodel Net(x: [4]) -> [3] { f(x, dense(x, 3)) |> dense(3) }",
+    );
     refuses(&text, "index-range-conflict", "i");
 }
 
 #[test]
 fn states_are_one_for_all_samples() {
-    let text = program("layer f(x: [4]) -> [4] { state m: [4] = 0\n if training { m' = x }\n x + m }\nmodel Net(x: [4]) -> [3] { x |> f |> dense(3) }");
+    let text = program(
+        "layer f(x: [4]) -> [4] { state m: [4] = 0\n if training { m' = x }\n x + m }\nmodel Net(x: [4]) -> [3] { x |> f |> dense(3) }",
+    );
     refuses(&text, "state-per-sample", "m'");
 }
 
@@ -190,7 +200,8 @@ fn a_layer_that_calls_itself_is_refused() {
 
 #[test]
 fn a_class_is_no_number() {
-    let text = program("model Net(x: [4]) -> [3] { dense(x, 3) }").replace("cross_entropy(z, y)", "cross_entropy(z, sum[i] x[i])");
+    let text = program("model Net(x: [4]) -> [3] { dense(x, 3) }")
+        .replace("cross_entropy(z, y)", "cross_entropy(z, sum[i] x[i])");
     refuses(&text, "class-needs-whole-number", "sum[i] x[i]");
     let text = program("model Net(x: [4]) -> [3] { dense(x, 3) }").replace("class(3)", "class(4)");
     refuses(&text, "shape-mismatch", "y");
@@ -198,20 +209,24 @@ fn a_class_is_no_number() {
 
 #[test]
 fn one_instance_is_shared_and_templates_are_not() {
-    let text = tree(&program("model Net(x: [4]) -> [3] { f = dense(4)\n x |> f |> f |> dense(4) |> dense(4) |> dense(3) }"));
+    let text =
+        tree(&program("model Net(x: [4]) -> [3] { f = dense(4)\n x |> f |> f |> dense(4) |> dense(4) |> dense(3) }"));
     let params: Vec<_> = text.lines().filter(|l| l.starts_with("  param") && l.contains(".W")).collect();
     assert_eq!(params.len(), 4, "{text}");
 }
 
 #[test]
 fn loops_unroll_with_parameters_of_their_own() {
-    let text = tree(&program("model Net(x: [4]) -> [3] { h = for l in 1..3 with h = x { h |> dense(4) |> relu }\n dense(h, 3) }"));
+    let text = tree(&program(
+        "model Net(x: [4]) -> [3] { h = for l in 1..3 with h = x { h |> dense(4) |> relu }\n dense(h, 3) }",
+    ));
     assert!(text.contains("param h.3.dense.W"), "{text}");
 }
 
 #[test]
 fn statistics_over_the_batch_are_unbatched() {
-    let text = tree(&program("model Net(x: [4]) -> [3] { x |> dense(6) |> batch_norm |> relu |> dropout(0.3) |> dense(3) }"));
+    let text =
+        tree(&program("model Net(x: [4]) -> [3] { x |> dense(6) |> batch_norm |> relu |> dropout(0.3) |> dense(3) }"));
     assert!(text.contains("-> state 1 = batch_norm.running_var'"), "{text}");
     assert!(text.contains("dropout.mask~: [6] per sample ~ uniform"), "{text}");
 }
@@ -226,4 +241,93 @@ fn optimisers_by_group_with_schedules() {
     for part in ["slot dense.W.m", "slot dense.b.v", "gradient point", "param a.W \"a.weight\": [5, 4] frozen"] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
+}
+
+#[test]
+fn attention_lifts_a_function_over_the_indices_around_it() {
+    let text = tree(&program(
+        "fn attend[t, h, d](q: [t, h, d], k: [t, h, d], v: [t, h, d]) -> [t, h, d] {
+            s[a, i, j] = if j <= i then (sum[e] q[i, a, e] * k[j, a, e]) / sqrt(d) else -inf
+            p[a, i] = softmax(s[a, i])
+            y[i, a, e] = sum[j] p[a, i, j] * v[j, a, e]
+         }
+         fn heads[n](x: [n], count: dim) -> [2, count, n / (2 * count)] { y[t, h, e] = x[(t, h, e)] }
+         model Net(x: [4]) -> [3] {
+            q = dense(x, 12) |> heads(2)
+            attend(q, q, q) |> flatten |> dense(3)
+         }",
+    ));
+    assert!(text.contains("attend.p"), "{text}");
+    println!("{text}");
+}
+
+#[test]
+fn samples_meet_across_the_batch() {
+    let text = tree(&program(
+        "fn sim[n](a: [n], b: [n]) = sum[i] a[i] * b[i]
+         model Net(x: [4]) -> [3] {
+            h = dense(x, 3)
+            total = logsumexp[b: batch] sim(h, h@b)
+            h - total
+         }",
+    ));
+    assert!(text.contains("logsumexp[b."), "{text}");
+    println!("{text}");
+}
+
+#[test]
+fn tokens_read_rows_of_a_table() {
+    let text = tree(
+        "data d { train = csv(\"a.csv\")
+                  x: [6] of class(65) = features
+                  y: class(65) = label }
+         layer embed[t, v](x: [t] of class(v), width: dim) -> [t, width] {
+            param E: [v, width] ~ normal(0, 0.02)
+            y[i, e] = E[x[i], e]
+         }
+         model Net(x: [6] of class(65)) -> [65] { x |> embed(8) |> layer_norm |> flatten |> dense(65, init = uniform(-0.1, 0.1)) }
+         train t { data = d
+            z = Net(x)
+            objective = cross_entropy(z, y)
+            optimizer = sgd(lr = linear_decay(0.1, 0.01, 100)) \n batch = 4 \n steps = 10 }",
+    );
+    assert!(text.contains("embed.E[x[batch, i."), "{text}");
+}
+
+#[test]
+fn two_objectives_move_their_own_parameters() {
+    let text = tree(
+        "data d { train = moons(100)\n x: [2] = point\n y: class(2) = label }
+         model G(x: [2]) -> [2] { x |> dense(4) |> relu |> dense(2) }
+         model D(x: [2]) -> [2] { x |> dense(4) |> relu |> dense(2) }
+         train t { data = d
+            a = D(G(x))
+            objective d = cross_entropy(D(x), y) over params(D)
+            objective g = cross_entropy(a, y) over params(G)
+            optimizer = sgd(lr = 0.1) on params(D), adam(lr = 0.1) on params(G)
+            batch = 4\n epochs = 1 }",
+    );
+    for part in ["param D.dense.W", "param G.dense2.b", "gradient of objective 1 by parameter", "-> objective 1"] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_and_does_not_crash() {
+    let deep = format!("{}x{}", "(".repeat(5000), ")".repeat(5000));
+    let (_, diagnostics, _) = run(&program(&format!("model Net(x: [4]) -> [3] {{ dense({deep}, 3) }}")));
+    assert!(!diagnostics.is_empty());
+    let long = vec!["x"; 280].join(" + ");
+    let (_, diagnostics, sources) = run(&program(&format!("model Net(x: [4]) -> [3] {{ dense({long}, 3) }}")));
+    assert!(diagnostics.is_empty(), "{}", shown(&diagnostics, &sources));
+}
+
+#[test]
+fn independent_errors_are_all_reported() {
+    let text = program(
+        "fn f(x: [4]) -> [4] { y[i] = x[i + 1] }\nfn g(x: [4]) { dence(x) }\nmodel Net(x: [4]) -> [3] { x |> f |> dense(3) }",
+    );
+    let (_, diagnostics, sources) = run(&text.replace("epochs = 1", "epochs = 1\n  sede = 3"));
+    let codes: Vec<_> = diagnostics.iter().map(|d| d.code).collect();
+    assert_eq!(codes, ["unknown-name", "out-of-bounds", "unknown-setting"], "{}", shown(&diagnostics, &sources));
 }

@@ -5,8 +5,8 @@ use super::calls::{Given, is_input};
 use super::dims::Declared;
 use super::elaborate::{Activation, Call, Elaborator, Role};
 use super::entity::{Entity, Env, Scope, Template, kind_word, shape_text};
-use crate::typed::{Element, Expr};
 use crate::scalar::{Kind, Unary};
+use crate::typed::{Element, Expr};
 use grammar::ast::{self, CallableKind, TypeKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
@@ -56,7 +56,11 @@ impl<'a> Elaborator<'a> {
         let callable = template.callable;
         let missing = callable.params.iter().zip(&template.bound).find(|(p, b)| b.is_none() && p.default.is_none());
         if let Some((param, _)) = missing {
-            let d = Diagnostic::error("missing-argument", span, format!("the argument `{}` of `{}` is missing", param.name.name, callable.name.name));
+            let d = Diagnostic::error(
+                "missing-argument",
+                span,
+                format!("the argument `{}` of `{}` is missing", param.name.name, callable.name.name),
+            );
             return self.fail(d.label(param.name.span, "it has no default"));
         }
         self.apply(callable, template.bound.clone(), None, None, span)
@@ -68,15 +72,24 @@ impl<'a> Elaborator<'a> {
             return true;
         }
         let name = &callable.name.name;
-        let d = Diagnostic::error("endless-call", span, format!("the {} `{name}` calls itself without end", kind_word(callable.kind)))
-            .label(callable.name.span, "defined here")
-            .help("repeat something with `for l in 1..n with h = x { .. }`");
+        let d = Diagnostic::error(
+            "endless-call",
+            span,
+            format!("the {} `{name}` calls itself without end", kind_word(callable.kind)),
+        )
+        .label(callable.name.span, "defined here")
+        .help("repeat something with `for l in 1..n with h = x { .. }`");
         self.sink.add(d);
         false
     }
 
     /// A function of scalars given tensors applies to each element.
-    fn element_by_element(&mut self, callable: &'a ast::Callable, bound: &[Option<Given<'a>>], span: Span) -> Option<Entity<'a>> {
+    fn element_by_element(
+        &mut self,
+        callable: &'a ast::Callable,
+        bound: &[Option<Given<'a>>],
+        span: Span,
+    ) -> Option<Entity<'a>> {
         let scalar = |p: &ast::Param| match &p.ty {
             Some(ty) => match &ty.kind {
                 TypeKind::Tensor { dims, .. } => dims.is_empty(),
@@ -87,7 +100,10 @@ impl<'a> Elaborator<'a> {
             None => false,
         };
         let pure = !matches!(callable.kind, CallableKind::Layer | CallableKind::Model);
-        if !pure || !callable.params.iter().any(scalar) || !callable.params.iter().filter(|p| is_input(callable, p)).all(scalar) {
+        if !pure
+            || !callable.params.iter().any(scalar)
+            || !callable.params.iter().filter(|p| is_input(callable, p)).all(scalar)
+        {
             return None;
         }
         let lead = callable.params.iter().zip(bound).find_map(|(p, b)| match b {
@@ -96,13 +112,14 @@ impl<'a> Elaborator<'a> {
         })?;
         let axes = self.builder().axes(&lead.0.dims);
         let mut inner = bound.to_vec();
-        for (entity, at) in inner.iter_mut().flatten() {
+        for (entity, at) in inner.iter_mut().filter_map(Option::as_mut) {
             let Entity::Term(t) = entity else { continue };
             if t.axes.is_empty() {
                 continue;
             }
             if t.dims != lead.0.dims {
-                let message = format!("`{}` works element by element, so its arguments need one shape", callable.name.name);
+                let message =
+                    format!("`{}` works element by element, so its arguments need one shape", callable.name.name);
                 let d = Diagnostic::error("shape-mismatch", span, message)
                     .label(lead.1, format!("this is {}", shape_text(&lead.0.dims)))
                     .label(*at, format!("this is {}", shape_text(&t.dims)));
@@ -117,7 +134,8 @@ impl<'a> Elaborator<'a> {
         let result = self.apply(callable, inner, None, None, span);
         self.active.truncate(depth);
         let term = self.term(result, span)?;
-        let (axes, dims) = (axes.into_iter().chain(term.axes.clone()).collect(), [lead.0.dims, term.dims.clone()].concat());
+        let (axes, dims) =
+            (axes.into_iter().chain(term.axes.clone()).collect(), [lead.0.dims, term.dims.clone()].concat());
         Some(Entity::Term(super::entity::Term { axes, dims, ..term }))
     }
 
@@ -126,7 +144,8 @@ impl<'a> Elaborator<'a> {
         let mut good = true;
         for (param, slot) in callable.params.iter().zip(bound.iter_mut()) {
             let Some((entity, at)) = slot else { continue };
-            let tensor = matches!(&param.ty, Some(ty) if matches!(ty.kind, TypeKind::Tensor { .. } | TypeKind::Class(_)));
+            let tensor =
+                matches!(&param.ty, Some(ty) if matches!(ty.kind, TypeKind::Tensor { .. } | TypeKind::Class(_)));
             let value = self.settle(entity.clone(), *at);
             *entity = if tensor {
                 match self.term(value, *at) {
@@ -165,7 +184,13 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Opens the instance of a layer or model: a bound one, or a new one by name.
-    fn open_instance(&mut self, callable: &'a ast::Callable, instance: Option<String>, name: Option<&'a ast::Ident>, span: Span) -> bool {
+    fn open_instance(
+        &mut self,
+        callable: &'a ast::Callable,
+        instance: Option<String>,
+        name: Option<&'a ast::Ident>,
+        span: Span,
+    ) -> bool {
         let own = &callable.name.name;
         let path = match (callable.kind, instance) {
             (CallableKind::Layer | CallableKind::Model, Some(path)) => path,
@@ -187,7 +212,14 @@ impl<'a> Elaborator<'a> {
             CallableKind::Model => Some(own.clone()),
             _ => self.activation().model.clone(),
         };
-        self.activations.push(Activation { path, model, made: span, role: Role::Forward, used: BTreeMap::new(), states: BTreeMap::new() });
+        self.activations.push(Activation {
+            path,
+            model,
+            made: span,
+            role: Role::Forward,
+            used: BTreeMap::new(),
+            states: BTreeMap::new(),
+        });
         true
     }
 
@@ -260,13 +292,23 @@ impl<'a> Elaborator<'a> {
     }
 
     /// A setting as the body sees it, of the kind its type asks for.
-    fn setting(&mut self, callable: &'a ast::Callable, param: &'a ast::Param, entity: Entity<'a>, at: Span) -> Entity<'a> {
+    fn setting(
+        &mut self,
+        callable: &'a ast::Callable,
+        param: &'a ast::Param,
+        entity: Entity<'a>,
+        at: Span,
+    ) -> Entity<'a> {
         let word = match &param.ty {
             Some(ast::TypeExpr { kind: TypeKind::Name(word), .. }) => word.as_str(),
             _ => "",
         };
         let entity = match (&entity, callable.kind) {
-            (Entity::Template(t), CallableKind::Schedule | CallableKind::Optimizer) if t.callable.kind == CallableKind::Schedule => self.settle(entity, at),
+            (Entity::Template(t), CallableKind::Schedule | CallableKind::Optimizer)
+                if t.callable.kind == CallableKind::Schedule =>
+            {
+                self.settle(entity, at)
+            }
             _ => entity,
         };
         let fits = match (word, &entity) {
@@ -274,14 +316,22 @@ impl<'a> Elaborator<'a> {
             ("dim", Entity::Number(n)) => match n.whole() {
                 Some(w) if w >= 0 => true,
                 _ => {
-                    let message = format!("`{}` is a dimension, a whole number that is not negative, but this is {}", param.name.name, n.text());
-                    return self.fail(Diagnostic::error("dimension-not-whole", at, message).label(param.name.span, "declared here"));
+                    let message = format!(
+                        "`{}` is a dimension, a whole number that is not negative, but this is {}",
+                        param.name.name,
+                        n.text()
+                    );
+                    return self.fail(
+                        Diagnostic::error("dimension-not-whole", at, message).label(param.name.span, "declared here"),
+                    );
                 }
             },
             ("dim", _) => false,
             ("bool", Entity::Bool(_)) => true,
             ("bool", _) => false,
-            ("initializer", e) => matches!(e, Entity::Template(_) | Entity::Thunk(_) | Entity::Number(_) | Entity::List(_)),
+            ("initializer", e) => {
+                matches!(e, Entity::Template(_) | Entity::Thunk(_) | Entity::Number(_) | Entity::List(_))
+            }
             ("layer", e) => matches!(e, Entity::Template(_) | Entity::Lambda(_) | Entity::Primitive(_)),
             ("number", e) => matches!(e, Entity::Number(_) | Entity::Term(_)),
             _ => true,
@@ -289,7 +339,8 @@ impl<'a> Elaborator<'a> {
         if fits {
             return self.shared(entity, &param.name.name, at);
         }
-        let message = format!("`{}` of `{}` is a {word}, but this is {}", param.name.name, callable.name.name, entity.words());
+        let message =
+            format!("`{}` of `{}` is a {word}, but this is {}", param.name.name, callable.name.name, entity.words());
         self.fail(Diagnostic::error("wrong-kind", at, message).label(param.name.span, "declared here"))
     }
 

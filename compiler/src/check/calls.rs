@@ -29,7 +29,9 @@ pub(super) fn is_input(callable: &ast::Callable, param: &ast::Param) -> bool {
         return false;
     }
     match &param.ty {
-        Some(ty) => matches!(ty.kind, TypeKind::Tensor { .. } | TypeKind::Class(_) | TypeKind::Record(_) | TypeKind::Error),
+        Some(ty) => {
+            matches!(ty.kind, TypeKind::Tensor { .. } | TypeKind::Class(_) | TypeKind::Record(_) | TypeKind::Error)
+        }
         None => param.default.is_none(),
     }
 }
@@ -74,14 +76,25 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Calls what an expression stands for.
-    pub fn call_entity(&mut self, target: Entity<'a>, args: Arguments<'a>, name: Option<&'a ast::Ident>, callee: Span, span: Span) -> Entity<'a> {
+    pub fn call_entity(
+        &mut self,
+        target: Entity<'a>,
+        args: Arguments<'a>,
+        name: Option<&'a ast::Ident>,
+        callee: Span,
+        span: Span,
+    ) -> Entity<'a> {
         match target {
             Entity::Poison => Entity::Poison,
             Entity::Template(t) => self.call_template(&t, args, name, span),
             Entity::Lambda(l) => self.call_lambda(&l, args, span),
             Entity::Primitive(p) => self.call_primitive(p, args, callee, span),
             other => {
-                let d = Diagnostic::error("wrong-kind", callee, format!("this is {}, which cannot be called", other.words()));
+                let d = Diagnostic::error(
+                    "wrong-kind",
+                    callee,
+                    format!("this is {}, which cannot be called", other.words()),
+                );
                 self.fail(d)
             }
         }
@@ -111,7 +124,13 @@ impl<'a> Elaborator<'a> {
         value.0
     }
 
-    fn step(&mut self, input: Given<'a>, call: &'a ast::Expr, name: Option<&'a ast::Ident>, env: &Env<'a>) -> Entity<'a> {
+    fn step(
+        &mut self,
+        input: Given<'a>,
+        call: &'a ast::Expr,
+        name: Option<&'a ast::Ident>,
+        env: &Env<'a>,
+    ) -> Entity<'a> {
         match &call.kind {
             ExprKind::As { value, name } => self.step(input, value, Some(name), env),
             ExprKind::Paren(e) => self.step(input, e, name, env),
@@ -134,14 +153,24 @@ impl<'a> Elaborator<'a> {
                 Entity::Template(t) => self.bind_instance(&t, &name.name),
                 Entity::Poison => Entity::Poison,
                 other => {
-                    let d = Diagnostic::error("wrong-kind", name.span, format!("`as` names the layer that an application makes, but this is {}", other.words()));
+                    let d = Diagnostic::error(
+                        "wrong-kind",
+                        name.span,
+                        format!("`as` names the layer that an application makes, but this is {}", other.words()),
+                    );
                     self.fail(d)
                 }
             },
         }
     }
 
-    fn call_template(&mut self, template: &Rc<Template<'a>>, args: Arguments<'a>, name: Option<&'a ast::Ident>, span: Span) -> Entity<'a> {
+    fn call_template(
+        &mut self,
+        template: &Rc<Template<'a>>,
+        args: Arguments<'a>,
+        name: Option<&'a ast::Ident>,
+        span: Span,
+    ) -> Entity<'a> {
         let callable = template.callable;
         if args.positional.iter().chain(args.named.iter().map(|n| &n.1)).any(|g| matches!(g.0, Entity::Poison)) {
             return Entity::Poison;
@@ -171,11 +200,13 @@ impl<'a> Elaborator<'a> {
             bound[*n] = Some(value);
         }
         let wanted = |n: &usize| !as_template || !is_input(callable, &callable.params[*n]);
-        let missing = (0..bound.len()).filter(wanted).find(|n| bound[*n].is_none() && callable.params[*n].default.is_none());
+        let missing =
+            (0..bound.len()).filter(wanted).find(|n| bound[*n].is_none() && callable.params[*n].default.is_none());
         if let Some(n) = missing {
             return self.missing_argument(callable, &callable.params[n], span);
         }
-        let by_settings = matches!(callable.kind, CallableKind::Init | CallableKind::Schedule | CallableKind::Optimizer);
+        let by_settings =
+            matches!(callable.kind, CallableKind::Init | CallableKind::Schedule | CallableKind::Optimizer);
         if as_template || by_settings {
             let filled = Template { callable, bound, instance: template.instance.clone() };
             return match name {
@@ -188,7 +219,13 @@ impl<'a> Elaborator<'a> {
 
     /// Whether a call gives settings only: nothing positional could be the first input, or the
     /// inputs would stay incomplete while the settings are complete.
-    fn reads_as_template(&self, callable: &ast::Callable, bound: &[Option<Given<'a>>], (open, settings): (&[usize], &[usize]), positional: &[Given<'a>]) -> bool {
+    fn reads_as_template(
+        &self,
+        callable: &ast::Callable,
+        bound: &[Option<Given<'a>>],
+        (open, settings): (&[usize], &[usize]),
+        positional: &[Given<'a>],
+    ) -> bool {
         let Some((first, _)) = positional.first() else { return true };
         let complete = |order: &[usize], all: bool| {
             positional.len() <= order.len()
@@ -199,7 +236,9 @@ impl<'a> Elaborator<'a> {
         };
         let param = open.first().map(|n| &callable.params[*n]);
         let may_be_input = match (first, param) {
-            (Entity::Term(_) | Entity::Record(_) | Entity::Set(_) | Entity::List(_) | Entity::Dims(_), _) => return false,
+            (Entity::Term(_) | Entity::Record(_) | Entity::Set(_) | Entity::List(_) | Entity::Dims(_), _) => {
+                return false;
+            }
             (_, Some(p)) if !is_input(callable, p) => true,
             (Entity::Number(_) | Entity::Bool(_), Some(p)) => match &p.ty {
                 None => !matches!(callable.kind, CallableKind::Layer | CallableKind::Model),
@@ -230,7 +269,11 @@ impl<'a> Elaborator<'a> {
             match values.get_mut(n) {
                 Some(slot) => *slot = Some(value),
                 None => {
-                    let d = Diagnostic::error("unknown-argument", value.1, format!("this function has only {} parameters", lambda.params.len()));
+                    let d = Diagnostic::error(
+                        "unknown-argument",
+                        value.1,
+                        format!("this function has only {} parameters", lambda.params.len()),
+                    );
                     return self.fail(d.label(lambda.span, "the function"));
                 }
             }
@@ -239,7 +282,11 @@ impl<'a> Elaborator<'a> {
             match lambda.params.iter().position(|p| p.name.name == arg.name) {
                 Some(n) => values[n] = Some(value),
                 None => {
-                    let d = Diagnostic::error("unknown-argument", arg.span, format!("this function has no parameter `{}`", arg.name));
+                    let d = Diagnostic::error(
+                        "unknown-argument",
+                        arg.span,
+                        format!("this function has no parameter `{}`", arg.name),
+                    );
                     return self.fail(d.label(lambda.span, "the function"));
                 }
             }
@@ -252,7 +299,11 @@ impl<'a> Elaborator<'a> {
                 }
                 (None, Some(default)) => self.eval(default, &scope),
                 (None, None) => {
-                    let d = Diagnostic::error("missing-argument", span, format!("the argument `{}` is missing", param.name.name));
+                    let d = Diagnostic::error(
+                        "missing-argument",
+                        span,
+                        format!("the argument `{}` is missing", param.name.name),
+                    );
                     return self.fail(d.label(lambda.span, "the function"));
                 }
             };
@@ -267,13 +318,21 @@ impl<'a> Elaborator<'a> {
             Primitive::Max | Primitive::Min | Primitive::Uniform | Primitive::Normal => 2,
         };
         if let Some((name, _)) = args.named.first() {
-            return self.fail(Diagnostic::error("unknown-argument", name.span, format!("this function has no parameter `{}`", name.name)));
+            return self.fail(Diagnostic::error(
+                "unknown-argument",
+                name.span,
+                format!("this function has no parameter `{}`", name.name),
+            ));
         }
         let given = args.positional;
         if given.len() != arity {
             let code = if given.len() < arity { "missing-argument" } else { "unknown-argument" };
             let many = if arity == 1 { "one argument" } else { "two arguments" };
-            return self.fail(Diagnostic::error(code, callee, format!("this function takes {many}, but {} are given", given.len())));
+            return self.fail(Diagnostic::error(
+                code,
+                callee,
+                format!("this function takes {many}, but {} are given", given.len()),
+            ));
         }
         let mut given = given.into_iter();
         let (Some(a), b) = (given.next(), given.next()) else { return Entity::Poison };
@@ -283,7 +342,9 @@ impl<'a> Elaborator<'a> {
             (Primitive::Min, Some(b)) => self.extremum(Binary::Min, a, b),
             (Primitive::Uniform | Primitive::Normal, Some(b)) => self.draw(primitive, a, b, span),
             (Primitive::Size, _) => self.size(a.0, a.1),
-            (Primitive::Weights | Primitive::Params, _) => self.parameter_set(primitive == Primitive::Weights, &a.0, a.1),
+            (Primitive::Weights | Primitive::Params, _) => {
+                self.parameter_set(primitive == Primitive::Weights, &a.0, a.1)
+            }
             _ => Entity::Poison,
         }
     }
@@ -304,7 +365,8 @@ impl<'a> Elaborator<'a> {
     fn unknown_argument(&mut self, callable: &'a ast::Callable, arg: &ast::Ident) -> Entity<'a> {
         let name = &callable.name.name;
         let message = format!("the {} `{name}` has no parameter `{}`", kind_word(callable.kind), arg.name);
-        let mut d = Diagnostic::error("unknown-argument", arg.span, message).label(callable.name.span, signature(callable));
+        let mut d =
+            Diagnostic::error("unknown-argument", arg.span, message).label(callable.name.span, signature(callable));
         if let Some(near) = nearest(&arg.name, callable.params.iter().map(|p| p.name.name.as_str())) {
             d = d.fix(format!("did you mean `{near}`?"), arg.span, near);
         }
@@ -313,8 +375,12 @@ impl<'a> Elaborator<'a> {
 
     fn too_many(&mut self, callable: &'a ast::Callable, at: Span, given: usize, taken: usize) -> Entity<'a> {
         let name = &callable.name.name;
-        let d = Diagnostic::error("unknown-argument", at, format!("`{name}` takes {taken} arguments here, but {given} are given"))
-            .label(callable.name.span, signature(callable));
+        let d = Diagnostic::error(
+            "unknown-argument",
+            at,
+            format!("`{name}` takes {taken} arguments here, but {given} are given"),
+        )
+        .label(callable.name.span, signature(callable));
         self.fail(d)
     }
 

@@ -50,7 +50,8 @@ impl<'a> Elaborator<'a> {
             match entry {
                 DataEntry::Field { name, ty, value } => fields.extend(self.data_column(name, ty, value, columns, &env)),
                 DataEntry::Rule { span, .. } => {
-                    let d = Diagnostic::error("not-supported", *span, "data by rule cannot be compiled by this version");
+                    let d =
+                        Diagnostic::error("not-supported", *span, "data by rule cannot be compiled by this version");
                     self.fail(d.help("write the samples to a CSV or NPY file and load that"));
                 }
                 DataEntry::Setting { .. } | DataEntry::Error(_) => {}
@@ -59,7 +60,14 @@ impl<'a> Elaborator<'a> {
         (Some(set), fields)
     }
 
-    fn data_setting(&mut self, name: &'a ast::Ident, value: &'a ast::Expr, set: &mut DataSet, columns: &mut &'static [&'static str], env: &Env<'a>) {
+    fn data_setting(
+        &mut self,
+        name: &'a ast::Ident,
+        value: &'a ast::Expr,
+        set: &mut DataSet,
+        columns: &mut &'static [&'static str],
+        env: &Env<'a>,
+    ) {
         let split = matches!(name.name.as_str(), "train" | "valid" | "test");
         if split {
             if let Some((call, entry)) = self.data_call(value, catalogue::LOADERS, "loader", env) {
@@ -70,8 +78,9 @@ impl<'a> Elaborator<'a> {
         }
         if !catalogue::SETTINGS.iter().any(|s| s.name == name.name) {
             let known = catalogue::SETTINGS.iter().map(|s| s.name).chain(["train", "valid", "test"]);
-            let mut d = Diagnostic::error("unknown-setting", name.span, format!("a data block has no setting `{}`", name.name))
-                .note("a field is declared with its type: `x: [1, 28, 28] = image`");
+            let mut d =
+                Diagnostic::error("unknown-setting", name.span, format!("a data block has no setting `{}`", name.name))
+                    .note("a field is declared with its type: `x: [1, 28, 28] = image`");
             if let Some(near) = nearest(&name.name, known) {
                 d = d.fix(format!("did you mean `{near}`?"), name.span, near);
             }
@@ -84,7 +93,14 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `x: [1, 28, 28] = image |> standardize |> reshape`.
-    fn data_column(&mut self, name: &'a ast::Ident, ty: &'a ast::TypeExpr, value: &'a ast::Expr, columns: &[&str], env: &Env<'a>) -> Option<Field> {
+    fn data_column(
+        &mut self,
+        name: &'a ast::Ident,
+        ty: &'a ast::TypeExpr,
+        value: &'a ast::Expr,
+        columns: &[&str],
+        env: &Env<'a>,
+    ) -> Option<Field> {
         let ty = match self.declared(ty, env)? {
             Declared::Tensor { dims, element, .. } => Type { per_sample: true, dims, element },
             _ => {
@@ -137,14 +153,24 @@ impl<'a> Elaborator<'a> {
     }
 
     /// A call of something in the catalogue, its arguments checked by name and number.
-    fn data_call(&mut self, expr: &'a ast::Expr, table: &'static [Entry], what: &str, env: &Env<'a>) -> Option<(DataCall, &'static Entry)> {
+    fn data_call(
+        &mut self,
+        expr: &'a ast::Expr,
+        table: &'static [Entry],
+        what: &str,
+        env: &Env<'a>,
+    ) -> Option<(DataCall, &'static Entry)> {
         let (callee, args): (&'a ast::Expr, &'a [Arg]) = match &expr.kind {
             ExprKind::Call { callee, args } => (callee, args),
             _ => (expr, &[]),
         };
         let ExprKind::Name(name) = &callee.kind else {
             if !matches!(callee.kind, ExprKind::Error) {
-                self.fail(Diagnostic::error("wrong-kind", expr.span, format!("a {what} is needed here, such as `{}`", table[0].name)));
+                self.fail(Diagnostic::error(
+                    "wrong-kind",
+                    expr.span,
+                    format!("a {what} is needed here, such as `{}`", table[0].name),
+                ));
             }
             return None;
         };
@@ -167,15 +193,27 @@ impl<'a> Elaborator<'a> {
             let Some(param) = param else {
                 let at = arg.name.as_ref().map_or(arg.value.span, |n| n.span);
                 let names: Vec<_> = entry.params.iter().map(|p| p.name).collect();
-                let d = Diagnostic::error("unknown-argument", at, format!("the {what} `{}` does not take this", entry.name));
-                self.fail(d.note(if names.is_empty() { "it takes no arguments".into() } else { format!("it takes {}", names.join(", ")) }));
+                let d = Diagnostic::error(
+                    "unknown-argument",
+                    at,
+                    format!("the {what} `{}` does not take this", entry.name),
+                );
+                self.fail(d.note(if names.is_empty() {
+                    "it takes no arguments".into()
+                } else {
+                    format!("it takes {}", names.join(", "))
+                }));
                 return None;
             };
             given.push(param.name);
             out.push((arg.name.as_ref().map(|n| n.name.clone()), self.data_value(&arg.value, env)?));
         }
         if let Some(missing) = entry.params.iter().find(|p| p.required && !given.contains(&p.name)) {
-            let d = Diagnostic::error("missing-argument", expr.span, format!("the argument `{}` of `{}` is missing", missing.name, entry.name));
+            let d = Diagnostic::error(
+                "missing-argument",
+                expr.span,
+                format!("the argument `{}` of `{}` is missing", missing.name, entry.name),
+            );
             self.fail(d.note(format!("`{}`: {}", entry.name, entry.about)));
             return None;
         }
@@ -192,10 +230,16 @@ impl<'a> Elaborator<'a> {
             Entity::Number(n) => Some(DataValue::Number(n.value)),
             Entity::Bool(b) => Some(DataValue::Bool(b)),
             Entity::Text(t) => Some(DataValue::Text(t)),
-            Entity::List(items) => items.into_iter().map(|e| self.plain_value(e, span)).collect::<Option<_>>().map(DataValue::List),
+            Entity::List(items) => {
+                items.into_iter().map(|e| self.plain_value(e, span)).collect::<Option<_>>().map(DataValue::List)
+            }
             Entity::Poison => None,
             other => {
-                let d = Diagnostic::error("wrong-kind", span, format!("a number, text, truth value or list is needed here, but this is {}", other.words()));
+                let d = Diagnostic::error(
+                    "wrong-kind",
+                    span,
+                    format!("a number, text, truth value or list is needed here, but this is {}", other.words()),
+                );
                 self.fail(d);
                 None
             }

@@ -62,14 +62,21 @@ impl<'a> Elaborator<'a> {
                 Some(Declared::Record(out))
             }
             TypeKind::Name(_) => Some(Declared::Word),
-            TypeKind::Error => None,
+            TypeKind::Error => {
+                self.broken = true;
+                None
+            }
         }
     }
 
     fn size_allowed(&mut self, dims: &[usize], span: Span) -> Option<()> {
         let size = dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d)).filter(|n| *n <= LARGEST);
         if size.is_none() {
-            let d = Diagnostic::error("too-large", span, format!("a tensor {} is too large for any machine", shape_text(dims)));
+            let d = Diagnostic::error(
+                "too-large",
+                span,
+                format!("a tensor {} is too large for any machine", shape_text(dims)),
+            );
             self.fail(d);
         }
         size.map(|_| ())
@@ -85,7 +92,11 @@ impl<'a> Elaborator<'a> {
             TypeKind::Name(n) if n == "bool" => Some(Element::Bool),
             TypeKind::Error => None,
             _ => {
-                let d = Diagnostic::error("wrong-kind", ty.span, "a tensor's elements are numbers, `of class(n)` or `of bool`");
+                let d = Diagnostic::error(
+                    "wrong-kind",
+                    ty.span,
+                    "a tensor's elements are numbers, `of class(n)` or `of bool`",
+                );
                 self.fail(d);
                 None
             }
@@ -103,7 +114,11 @@ impl<'a> Elaborator<'a> {
                 Some((Entity::Dims(dims), _)) => Some(dims),
                 Some((Entity::Poison, _)) => None,
                 _ => {
-                    let d = Diagnostic::error("unknown-name", name.span, format!("there is no pack of dimensions `..{}` here", name.name));
+                    let d = Diagnostic::error(
+                        "unknown-name",
+                        name.span,
+                        format!("there is no pack of dimensions `..{}` here", name.name),
+                    );
                     self.fail(d.help(format!("name it after the callable: `fn f[..{0}](x: [..{0}])`", name.name)));
                     None
                 }
@@ -126,8 +141,14 @@ impl<'a> Elaborator<'a> {
         match usize::try_from(n).ok().filter(|n| *n >= 1) {
             Some(n) => Some(n),
             None => {
-                let d = Diagnostic::error("dimension-too-small", span, format!("this dimension comes out as {n}, but every extent is at least 1"));
-                self.fail(d.note("what is read is smaller than what is taken from it, such as a kernel larger than its image"));
+                let d = Diagnostic::error(
+                    "dimension-too-small",
+                    span,
+                    format!("this dimension comes out as {n}, but every extent is at least 1"),
+                );
+                self.fail(d.note(
+                    "what is read is smaller than what is taken from it, such as a kernel larger than its image",
+                ));
                 None
             }
         }
@@ -135,7 +156,14 @@ impl<'a> Elaborator<'a> {
 
     /// Binds the dimension variables that the type mentions by name, from the extents of what was
     /// given; says `false` after an error. Everything else is compared later.
-    pub fn solve(&mut self, ty: &'a ast::TypeExpr, given: &Term, at: Span, callable: &'a ast::Callable, env: &Env<'a>) -> bool {
+    pub fn solve(
+        &mut self,
+        ty: &'a ast::TypeExpr,
+        given: &Term,
+        at: Span,
+        callable: &'a ast::Callable,
+        env: &Env<'a>,
+    ) -> bool {
         match &ty.kind {
             TypeKind::Tensor { dims, of } => {
                 if let Some(of) = of {
@@ -162,7 +190,14 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn solve_dims(&mut self, dims: &'a [DimExpr], given: &Term, (declared, at): (Span, Span), callable: &'a ast::Callable, env: &Env<'a>) -> bool {
+    fn solve_dims(
+        &mut self,
+        dims: &'a [DimExpr],
+        given: &Term,
+        (declared, at): (Span, Span),
+        callable: &'a ast::Callable,
+        env: &Env<'a>,
+    ) -> bool {
         let singles = dims.iter().filter(|d| matches!(d, DimExpr::Dim(_))).count();
         let packs = dims.len() - singles;
         let fits = if packs == 0 { given.dims.len() == singles } else { given.dims.len() >= singles };
@@ -198,13 +233,23 @@ impl<'a> Elaborator<'a> {
         true
     }
 
-    fn rank_mismatch(&mut self, dims: &'a [DimExpr], given: &Term, declared: Span, at: Span, callable: &'a ast::Callable) {
+    fn rank_mismatch(
+        &mut self,
+        dims: &'a [DimExpr],
+        given: &Term,
+        declared: Span,
+        at: Span,
+        callable: &'a ast::Callable,
+    ) {
         let name = &callable.name.name;
         let singles = dims.iter().filter(|d| matches!(d, DimExpr::Dim(_))).count();
         let least = if singles < dims.len() { "at least " } else { "" };
         let many = if singles == 1 { "dimension" } else { "dimensions" };
         let shape = shape_text(&given.dims);
-        let message = format!("`{name}` takes a tensor of {least}{singles} {many}, but is given one of {} ({shape})", given.dims.len());
+        let message = format!(
+            "`{name}` takes a tensor of {least}{singles} {many}, but is given one of {} ({shape})",
+            given.dims.len()
+        );
         let mut d = Diagnostic::error("rank-mismatch", at, message).here(format!("this is {shape}"));
         if given.origin != at {
             d = d.label(given.origin, format!("the shape {shape} comes from here"));
@@ -222,7 +267,9 @@ impl<'a> Elaborator<'a> {
         match (declared, given) {
             (_, Entity::Poison) => false,
             (Declared::Word, _) => true,
-            (Declared::Tensor { dims, element, span }, Entity::Term(term)) => self.tensor_conforms(dims, *element, *span, term, at, what),
+            (Declared::Tensor { dims, element, span }, Entity::Term(term)) => {
+                self.tensor_conforms(dims, *element, *span, term, at, what)
+            }
             (Declared::Tensor { dims, .. }, Entity::Number(_) | Entity::Bool(_)) if dims.is_empty() => true,
             (Declared::Record(types), Entity::Record(values)) => {
                 types.iter().all(|(name, ty)| match values.iter().find(|v| v.0 == *name) {
@@ -239,13 +286,25 @@ impl<'a> Elaborator<'a> {
                 false
             }
             (Declared::Record(_), other) => {
-                self.fail(Diagnostic::error("wrong-kind", at, format!("{what} should be a record, but is {}", other.words())));
+                self.fail(Diagnostic::error(
+                    "wrong-kind",
+                    at,
+                    format!("{what} should be a record, but is {}", other.words()),
+                ));
                 false
             }
         }
     }
 
-    fn tensor_conforms(&mut self, dims: &[usize], element: Element, span: Span, term: &Term, at: Span, what: &str) -> bool {
+    fn tensor_conforms(
+        &mut self,
+        dims: &[usize],
+        element: Element,
+        span: Span,
+        term: &Term,
+        at: Span,
+        what: &str,
+    ) -> bool {
         if term.dims != dims {
             let code = if term.dims.len() == dims.len() { "shape-mismatch" } else { "rank-mismatch" };
             let (wanted, is) = (shape_text(dims), shape_text(&term.dims));
@@ -261,17 +320,25 @@ impl<'a> Elaborator<'a> {
         let is = self.builder().element(&term.expr, term.kind);
         match (element, is) {
             (Element::Class(n), Element::Class(m)) if n != m && !(m < n && self.is_computed(term)) => {
-                let d = Diagnostic::error("shape-mismatch", at, format!("{what} should be one of {n} classes, but has {m}"))
-                    .label(span, format!("declared here, {n} classes with the numbers of this use"))
-                    .label(term.origin, format!("{m} classes come from here"));
+                let d = Diagnostic::error(
+                    "shape-mismatch",
+                    at,
+                    format!("{what} should be one of {n} classes, but has {m}"),
+                )
+                .label(span, format!("declared here, {n} classes with the numbers of this use"))
+                .label(term.origin, format!("{m} classes come from here"));
                 self.fail(d);
                 false
             }
             (Element::Class(_), Element::Number | Element::Bool) => {
-                let d = Diagnostic::error("class-needs-whole-number", at, format!("{what} should be a class, a whole number of known range, but is a real number"))
-                    .label(span, "declared here")
-                    .label(term.origin, "this comes from here")
-                    .help("declare a label with its number of classes: `y: class(10) = label`");
+                let d = Diagnostic::error(
+                    "class-needs-whole-number",
+                    at,
+                    format!("{what} should be a class, a whole number of known range, but is a real number"),
+                )
+                .label(span, "declared here")
+                .label(term.origin, "this comes from here")
+                .help("declare a label with its number of classes: `y: class(10) = label`");
                 self.fail(d);
                 false
             }

@@ -15,7 +15,14 @@ use grammar::span::Span;
 
 impl<'a> Elaborator<'a> {
     /// `name: [..] ~ dist`.
-    pub fn random(&mut self, name: &'a ast::Ident, ty: Option<&'a ast::TypeExpr>, dist: &'a ast::Expr, per_batch: bool, scope: &Env<'a>) -> Entity<'a> {
+    pub fn random(
+        &mut self,
+        name: &'a ast::Ident,
+        ty: Option<&'a ast::TypeExpr>,
+        dist: &'a ast::Expr,
+        per_batch: bool,
+        scope: &Env<'a>,
+    ) -> Entity<'a> {
         let dims = match ty {
             Some(ty) => self.declared(ty, scope).as_ref().and_then(Declared::dims).map(<[usize]>::to_vec),
             None => Some(vec![]),
@@ -28,7 +35,14 @@ impl<'a> Elaborator<'a> {
         entity
     }
 
-    fn draw_statement(&mut self, name: &'a ast::Ident, dims: Vec<usize>, dist: &'a ast::Expr, per_batch: bool, scope: &Env<'a>) -> Entity<'a> {
+    fn draw_statement(
+        &mut self,
+        name: &'a ast::Ident,
+        dims: Vec<usize>,
+        dist: &'a ast::Expr,
+        per_batch: bool,
+        scope: &Env<'a>,
+    ) -> Entity<'a> {
         let fixed = |s: &mut Self, i: IndexId| match s.builder().extent(i) {
             Extent::Fixed(n) => Some((i, n)),
             Extent::Batch => None,
@@ -63,7 +77,11 @@ impl<'a> Elaborator<'a> {
         if term.dims.is_empty() {
             (term.axes, term.dims) = (axes, dims);
         } else if term.dims != dims {
-            let message = format!("the initial value has shape {}, but the tensor is {}", shape_text(&term.dims), shape_text(&dims));
+            let message = format!(
+                "the initial value has shape {}, but the tensor is {}",
+                shape_text(&term.dims),
+                shape_text(&dims)
+            );
             self.fail(Diagnostic::error("shape-mismatch", dist.span, message));
             return None;
         }

@@ -51,9 +51,7 @@ impl<'a> Elaborator<'a> {
             ExprKind::Sample { base, at } => self.sample(base, at, env),
             ExprKind::Field { base, field } => self.field(base, field, env),
             ExprKind::Reduce { op, indices, body } => self.reduce(*op, indices, body, span, env),
-            ExprKind::If { condition, then, otherwise } => {
-                self.choose(condition, then, otherwise.as_ref(), None, env)
-            }
+            ExprKind::If { condition, then, otherwise } => self.choose(condition, then, otherwise.as_ref(), None, env),
             ExprKind::For { index, from, to, carry, body } => {
                 self.unroll(index, (from, to), carry.as_ref(), body, defining, env)
             }
@@ -68,11 +66,21 @@ impl<'a> Elaborator<'a> {
             ExprKind::List(items) => Entity::List(items.iter().map(|e| self.eval(e, env)).collect()),
             ExprKind::GradAt(point) => self.grad_at(point, span, env),
             ExprKind::On { .. } | ExprKind::Over { .. } | ExprKind::Sequence(_) => {
-                let d = Diagnostic::error("wrong-kind", span, "`on`, `over` and lists without brackets stand only in the settings of a train block");
+                let d = Diagnostic::error(
+                    "wrong-kind",
+                    span,
+                    "`on`, `over` and lists without brackets stand only in the settings of a train block",
+                );
                 self.fail(d)
             }
-            ExprKind::Error => Entity::Poison,
+            ExprKind::Error => self.unreadable(),
         }
+    }
+
+    /// What the parser could not read, and has reported.
+    pub fn unreadable(&mut self) -> Entity<'a> {
+        self.broken = true;
+        Entity::Poison
     }
 
     fn unsupported(&mut self, span: Span, what: &str, help: &str) -> Entity<'a> {
@@ -133,7 +141,9 @@ impl<'a> Elaborator<'a> {
 
     fn seen(&mut self, entity: Entity<'a>, name: &str, span: Span) -> Entity<'a> {
         match self.settle_local(entity, span) {
-            Entity::Term(t) if t.pass != self.now && !super::expr::free(&t.expr).is_empty() => self.other_pass(name, span),
+            Entity::Term(t) if t.pass != self.now && !super::expr::free(&t.expr).is_empty() => {
+                self.other_pass(name, span)
+            }
             Entity::Term(t) if t.pass != self.now && matches!(t.expr, Expr::Read { .. }) => self.other_pass(name, span),
             other => other,
         }
@@ -160,7 +170,9 @@ impl<'a> Elaborator<'a> {
         if let Some(near) = near {
             d = d.fix(format!("did you mean `{near}`?"), span, near);
         } else if self.items.data(name).is_some() {
-            d = d.help(format!("`{name}` is a data block; its fields are visible in a train block with `data = {name}`"));
+            d = d.help(format!(
+                "`{name}` is a data block; its fields are visible in a train block with `data = {name}`"
+            ));
         }
         self.fail(d)
     }
@@ -172,9 +184,7 @@ impl<'a> Elaborator<'a> {
             "pi" => Some(Entity::Number(Num::float(std::f64::consts::PI))),
             "inf" => Some(Entity::Number(Num::float(f64::INFINITY))),
             "training" => Some(Entity::Bool(self.now == PassKind::Training)),
-            "batch" if self.now != PassKind::Update => {
-                Some(Entity::Term(self.builder().scalar(Expr::BatchSize, span)))
-            }
+            "batch" if self.now != PassKind::Update => Some(Entity::Term(self.builder().scalar(Expr::BatchSize, span))),
             "fan_in" | "fan_out" => self.fan(name == "fan_in"),
             "step" if self.now == PassKind::Update => supplied(self, Supplied::Step),
             "steps" if self.now == PassKind::Update => supplied(self, Supplied::Steps),
@@ -240,7 +250,9 @@ impl<'a> Elaborator<'a> {
 
     /// A field of the data set.
     fn data_field(&mut self, number: usize) -> Entity<'a> {
-        let Some(field) = self.train.as_ref().and_then(|t| t.fields.get(number)).cloned() else { return Entity::Poison };
+        let Some(field) = self.train.as_ref().and_then(|t| t.fields.get(number)).cloned() else {
+            return Entity::Poison;
+        };
         if !matches!(self.now, PassKind::Training | PassKind::Evaluation) {
             return self.other_pass(&field.name, field.span);
         }
@@ -260,7 +272,11 @@ impl<'a> Elaborator<'a> {
             Entity::Record(fields) => match fields.iter().find(|f| f.0 == field.name) {
                 Some((_, value)) => value.clone(),
                 None => {
-                    let mut d = Diagnostic::error("unknown-name", field.span, format!("this record has no field `{}`", field.name));
+                    let mut d = Diagnostic::error(
+                        "unknown-name",
+                        field.span,
+                        format!("this record has no field `{}`", field.name),
+                    );
                     if let Some(near) = nearest(&field.name, fields.iter().map(|f| f.0.as_str())) {
                         d = d.fix(format!("did you mean `{near}`?"), field.span, near);
                     }
@@ -268,7 +284,11 @@ impl<'a> Elaborator<'a> {
                 }
             },
             other => {
-                let d = Diagnostic::error("wrong-kind", base.span, format!("only a record has fields, but this is {}", other.words()));
+                let d = Diagnostic::error(
+                    "wrong-kind",
+                    base.span,
+                    format!("only a record has fields, but this is {}", other.words()),
+                );
                 self.fail(d)
             }
         }
@@ -291,7 +311,8 @@ impl<'a> Elaborator<'a> {
             Entity::Bool(false) => otherwise.map_or(Entity::Nothing, |b| self.block(b, tail, env)),
             Entity::Poison => Entity::Poison,
             other => {
-                let message = format!("`if .. {{ }}` is decided while compiling, but this condition is {}", other.words());
+                let message =
+                    format!("`if .. {{ }}` is decided while compiling, but this condition is {}", other.words());
                 let d = Diagnostic::error("wrong-kind", condition.span, message)
                     .help("choose for each element instead: `if c then a else b`");
                 self.fail(d)
@@ -316,7 +337,11 @@ impl<'a> Elaborator<'a> {
             return Entity::Poison;
         };
         if to.saturating_sub(from) >= MOST_TURNS {
-            let d = Diagnostic::error("too-deep", range.0.span.to(range.1.span), format!("a loop of more than {MOST_TURNS} turns is not unrolled"));
+            let d = Diagnostic::error(
+                "too-deep",
+                range.0.span.to(range.1.span),
+                format!("a loop of more than {MOST_TURNS} turns is not unrolled"),
+            );
             return self.fail(d);
         }
         let mut value = carry.map_or(Entity::Nothing, |(_, start)| self.eval(start, env));
@@ -360,12 +385,20 @@ impl<'a> Elaborator<'a> {
         match entity {
             Entity::Poison => None,
             Entity::Number(n) => n.whole().or_else(|| {
-                let d = Diagnostic::error("dimension-not-whole", span, format!("a whole number is needed here, but this is {}", n.text()));
+                let d = Diagnostic::error(
+                    "dimension-not-whole",
+                    span,
+                    format!("a whole number is needed here, but this is {}", n.text()),
+                );
                 self.fail(d.help("round it: `floor(..)` or `ceil(..)`"));
                 None
             }),
             other => {
-                let d = Diagnostic::error("wrong-kind", span, format!("a whole number known while compiling is needed here, but this is {}", other.words()));
+                let d = Diagnostic::error(
+                    "wrong-kind",
+                    span,
+                    format!("a whole number known while compiling is needed here, but this is {}", other.words()),
+                );
                 self.fail(d);
                 None
             }
@@ -401,8 +434,32 @@ const STRUCTURAL: [(&str, Primitive); 7] = [
 
 /// Names known without definition, for suggestions.
 const PRIMITIVE_NAMES: [&str; 26] = [
-    "abs", "sqrt", "exp", "log", "expm1", "log1p", "sin", "cos", "tanh", "erf", "floor", "ceil", "round",
-    "stop_gradient", "max", "min", "size", "weights", "params", "uniform", "normal", "pi", "inf", "training", "batch", "step",
+    "abs",
+    "sqrt",
+    "exp",
+    "log",
+    "expm1",
+    "log1p",
+    "sin",
+    "cos",
+    "tanh",
+    "erf",
+    "floor",
+    "ceil",
+    "round",
+    "stop_gradient",
+    "max",
+    "min",
+    "size",
+    "weights",
+    "params",
+    "uniform",
+    "normal",
+    "pi",
+    "inf",
+    "training",
+    "batch",
+    "step",
 ];
 
 /// Whether the name is there without being defined.
@@ -414,9 +471,5 @@ pub(super) fn is_builtin(name: &str) -> bool {
 /// The function of the core language of that name.
 pub(super) fn primitive(name: &str) -> Option<Primitive> {
     let scalar = Unary::ALL.into_iter().filter(|u| !matches!(u, Unary::Neg | Unary::Not | Unary::ToFloat));
-    scalar
-        .map(|u| (u.name(), Primitive::Scalar(u)))
-        .chain(STRUCTURAL)
-        .find(|p| p.0 == name)
-        .map(|p| p.1)
+    scalar.map(|u| (u.name(), Primitive::Scalar(u))).chain(STRUCTURAL).find(|p| p.0 == name).map(|p| p.1)
 }

@@ -1,7 +1,7 @@
 //! The end of a pass: what no outcome needs is left out, and indices and values are numbered anew.
 
-use super::expr::rebuild;
 use super::expr::operands;
+use super::expr::rebuild;
 use crate::typed::{Definition, Expr, Index, IndexId, Pass, SAMPLE, Value, ValueId};
 
 /// The pass with only what its outcomes need.
@@ -13,7 +13,12 @@ pub(super) fn finished(pass: Pass) -> Pass {
             visit(&pass.v(id).definition, &mut |e| reads(e, &mut open));
         }
     }
-    let mut renumber = Renumber { old: &pass.indices, indices: vec![pass.indices[0].clone()], map: vec![None; pass.indices.len()], values: vec![ValueId(0); pass.values.len()] };
+    let mut renumber = Renumber {
+        old: &pass.indices,
+        indices: vec![pass.indices[0].clone()],
+        map: vec![None; pass.indices.len()],
+        values: vec![ValueId(0); pass.values.len()],
+    };
     renumber.map[0] = Some(SAMPLE);
     let mut values: Vec<Value> = vec![];
     for (n, value) in pass.values.iter().enumerate().filter(|v| needed[v.0]) {
@@ -67,7 +72,9 @@ impl Renumber<'_> {
 
     fn definition(&mut self, definition: &Definition) -> Definition {
         match definition {
-            Definition::Indexed { indices, value } => Definition::Indexed { indices: self.all(indices), value: self.expr(value) },
+            Definition::Indexed { indices, value } => {
+                Definition::Indexed { indices: self.all(indices), value: self.expr(value) }
+            }
             Definition::Accumulate { indices, at, dropping, value } => Definition::Accumulate {
                 indices: self.all(indices),
                 at: at.iter().map(|e| self.expr(e)).collect(),
@@ -86,7 +93,9 @@ impl Renumber<'_> {
                 at: at.iter().map(|e| self.expr(e)).collect(),
                 otherwise: otherwise.as_ref().map(|e| Box::new(self.expr(e))),
             },
-            Expr::Reduce { op, over, body } => Expr::Reduce { op: *op, over: self.all(over), body: Box::new(self.expr(body)) },
+            Expr::Reduce { op, over, body } => {
+                Expr::Reduce { op: *op, over: self.all(over), body: Box::new(self.expr(body)) }
+            }
             _ => rebuild(expr, &mut |e| self.expr(e)),
         }
     }

@@ -97,7 +97,11 @@ impl<'a> Elaborator<'a> {
                 Some(LeftPosition { ids: vec![id], combined: false })
             }
             IndexArg::Expr(e) => {
-                let d = Diagnostic::error("wrong-kind", e.span, "the left side of a definition binds indices, so only names stand here");
+                let d = Diagnostic::error(
+                    "wrong-kind",
+                    e.span,
+                    "the left side of a definition binds indices, so only names stand here",
+                );
                 self.fail(d.help("an accumulating definition `y[2*i] += ..` may have other positions"));
                 None
             }
@@ -143,19 +147,30 @@ impl<'a> Elaborator<'a> {
             return Some(());
         }
         let at = scope.find(name).map_or(span, |f| f.1);
-        let d = Diagnostic::error("duplicate-definition", span, format!("the index `{name}` has the name of something visible here"))
-            .label(at, format!("`{name}` is this already"))
-            .help("choose another letter for the index");
+        let d = Diagnostic::error(
+            "duplicate-definition",
+            span,
+            format!("the index `{name}` has the name of something visible here"),
+        )
+        .label(at, format!("`{name}` is this already"))
+        .help("choose another letter for the index");
         self.fail(d);
         None
     }
 
     /// The range of an index from the unguarded reads where it stands alone.
-    fn range_from_reads(&mut self, name: &str, span: Span, pack: bool, body: &'a ast::Expr, env: &Env<'a>) -> Option<Vec<usize>> {
+    fn range_from_reads(
+        &mut self,
+        name: &str,
+        span: Span,
+        pack: bool,
+        body: &'a ast::Expr,
+        env: &Env<'a>,
+    ) -> Option<Vec<usize>> {
         let mut found: Vec<Found> = vec![];
         reads_alone(self, Wanted { name, pack }, body, env, &mut found);
         let Some(first) = found.first() else {
-            if self.mentions_poison(body, env) {
+            if self.reads_poison(body, env) {
                 return None;
             }
             let dots = if pack { ".." } else { "" };
@@ -166,7 +181,9 @@ impl<'a> Elaborator<'a> {
             return None;
         };
         if let Some(other) = found.iter().find(|f| f.dims != first.dims) {
-            let text = |f: &Found| if pack { shape_text(&f.dims) } else { f.dims.first().map_or(String::new(), ToString::to_string) };
+            let text = |f: &Found| {
+                if pack { shape_text(&f.dims) } else { f.dims.first().map_or(String::new(), ToString::to_string) }
+            };
             let d = Diagnostic::error("index-range-conflict", span, format!("the reads disagree on how far the index `{name}` runs"))
                 .label(first.span, format!("here it runs over {}", text(first)))
                 .label(other.span, format!("here over {}", text(other)))
@@ -185,7 +202,11 @@ impl<'a> Elaborator<'a> {
             let extents: Vec<usize> = position.ids.iter().map(|i| self.extent_of(*i)).collect();
             if position.combined {
                 let size = extents.iter().fold(1usize, |n, e| n.saturating_mul(*e));
-                let name = position.ids.iter().map(|i| self.builder().pass.indices[i.0 as usize].name.clone()).collect::<Vec<_>>();
+                let name = position
+                    .ids
+                    .iter()
+                    .map(|i| self.builder().pass.indices[i.0 as usize].name.clone())
+                    .collect::<Vec<_>>();
                 let axis = self.builder().index(&name.join("_"), Extent::Fixed(size));
                 map.extend(split(axis, &position.ids, &extents));
                 axes.push(axis);
@@ -209,7 +230,14 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `sum[i, j: n] body`.
-    pub fn reduce(&mut self, op: ReduceOp, indices: &'a [ReduceIndex], body: &'a ast::Expr, span: Span, env: &Env<'a>) -> Entity<'a> {
+    pub fn reduce(
+        &mut self,
+        op: ReduceOp,
+        indices: &'a [ReduceIndex],
+        body: &'a ast::Expr,
+        span: Span,
+        env: &Env<'a>,
+    ) -> Entity<'a> {
         if let [ReduceIndex { set: Some(set), name, .. }] = indices {
             return self.reduce_set(op, name, set, body, env);
         }
@@ -258,7 +286,13 @@ impl<'a> Elaborator<'a> {
         Entity::Term(Term { origin: span, ..term })
     }
 
-    fn bind_reduced(&mut self, index: &'a ReduceIndex, body: &'a ast::Expr, scope: &Env<'a>, env: &Env<'a>) -> Option<Vec<IndexId>> {
+    fn bind_reduced(
+        &mut self,
+        index: &'a ReduceIndex,
+        body: &'a ast::Expr,
+        scope: &Env<'a>,
+        env: &Env<'a>,
+    ) -> Option<Vec<IndexId>> {
         let (name, span) = (&index.name.name, index.name.span);
         if let Some(range) = &index.range {
             if matches!(&range.kind, ExprKind::Name(n) if n == "batch") && env.find("batch").is_none() {
@@ -282,12 +316,23 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `sum[w in set] e`: written out for each member.
-    fn reduce_set(&mut self, op: ReduceOp, name: &'a ast::Ident, set: &'a ast::Expr, body: &'a ast::Expr, env: &Env<'a>) -> Entity<'a> {
+    fn reduce_set(
+        &mut self,
+        op: ReduceOp,
+        name: &'a ast::Ident,
+        set: &'a ast::Expr,
+        body: &'a ast::Expr,
+        env: &Env<'a>,
+    ) -> Entity<'a> {
         let members = match self.eval(set, env) {
             Entity::Poison => return Entity::Poison,
             Entity::Set(members) => members,
             other => {
-                let d = Diagnostic::error("wrong-kind", set.span, format!("a set of tensors is needed here, such as `weights(Net)`, but this is {}", other.words()));
+                let d = Diagnostic::error(
+                    "wrong-kind",
+                    set.span,
+                    format!("a set of tensors is needed here, such as `weights(Net)`, but this is {}", other.words()),
+                );
                 return self.fail(d);
             }
         };
@@ -322,9 +367,11 @@ impl<'a> Elaborator<'a> {
             ReduceOp::Min => self.extremum(Binary::Min, a, b),
             ReduceOp::Any => self.binary(ast::BinaryOp::Or, a, b),
             ReduceOp::All => self.binary(ast::BinaryOp::And, a, b),
-            ReduceOp::Argmax | ReduceOp::Logsumexp => {
-                self.fail(Diagnostic::error("wrong-kind", span, "over a set of tensors there are `sum`, `mean`, `prod`, `max`, `min`, `any` and `all`"))
-            }
+            ReduceOp::Argmax | ReduceOp::Logsumexp => self.fail(Diagnostic::error(
+                "wrong-kind",
+                span,
+                "over a set of tensors there are `sum`, `mean`, `prod`, `max`, `min`, `any` and `all`",
+            )),
         }
     }
 }

@@ -5,8 +5,8 @@
 use super::bounds;
 use super::elaborate::Elaborator;
 use super::entity::{Entity, Env, Term, shape_text};
-use super::expr::{constant, rebuild, substitute, unary as make_unary};
 use super::expr::binary as make_binary;
+use super::expr::{literal, rebuild, substitute, unary as make_unary};
 use super::number::Num;
 use crate::scalar::{Binary, Kind, Unary};
 use crate::typed::{Expr, IndexId};
@@ -42,7 +42,7 @@ impl Operand {
 
     fn expr(&self, kind: Kind) -> Expr {
         match self {
-            Self::Number(n) => constant(n.value, kind),
+            Self::Number(n) => literal(n.value, kind),
             Self::Term(t) => convert(&t.expr, t.kind, kind),
         }
     }
@@ -81,7 +81,11 @@ impl<'a> Elaborator<'a> {
             Entity::List(list) => self.list_term(list, span),
             other => {
                 let words = other.words();
-                let mut d = Diagnostic::error("wrong-kind", span, format!("a number or tensor is needed here, but this is {words}"));
+                let mut d = Diagnostic::error(
+                    "wrong-kind",
+                    span,
+                    format!("a number or tensor is needed here, but this is {words}"),
+                );
                 if let Entity::Template(t) = &other {
                     let name = &t.callable.name.name;
                     d = d.help(format!("give it its input: `{name}(..)` or `.. |> {name}`"));
@@ -178,7 +182,11 @@ impl<'a> Elaborator<'a> {
             _ => wider(&aligned.parts),
         };
         if op == BinaryOp::Mod && !(kind == Kind::Int && positive(&aligned.parts[1])) {
-            let d = Diagnostic::error("wrong-kind", right.1, "`mod` takes a whole number on the left and a positive dimension on the right");
+            let d = Diagnostic::error(
+                "wrong-kind",
+                right.1,
+                "`mod` takes a whole number on the left and a positive dimension on the right",
+            );
             return self.fail(d);
         }
         let (x, y) = (aligned.parts[0].expr(kind), aligned.parts[1].expr(kind));
@@ -196,7 +204,11 @@ impl<'a> Elaborator<'a> {
         let Some(mut term) = self.term(value, span) else { return Entity::Poison };
         let wanted = op == UnaryOp::Not;
         if wanted != (term.kind == Kind::Bool) {
-            let words = if wanted { "`!` takes a condition, but this is a number" } else { "`-` takes a number, but this is a condition" };
+            let words = if wanted {
+                "`!` takes a condition, but this is a number"
+            } else {
+                "`-` takes a number, but this is a condition"
+            };
             return self.fail(Diagnostic::error("wrong-kind", span, words));
         }
         term.expr = make_unary(if wanted { Unary::Not } else { Unary::Neg }, term.expr);
@@ -411,7 +423,13 @@ fn known(op: Unary, n: Num) -> Num {
         Unary::Neg => n.neg(),
         Unary::Floor => n.floor(),
         Unary::Ceil => n.ceil(),
-        Unary::Abs => if v < 0.0 { n.neg() } else { n },
+        Unary::Abs => {
+            if v < 0.0 {
+                n.neg()
+            } else {
+                n
+            }
+        }
         Unary::Detach | Unary::ToFloat | Unary::Not => n,
         Unary::Round => Num::literal(v.round_ties_even(), &format!("{}", v.round_ties_even())),
         Unary::Sqrt => Num::literal(v.sqrt(), &format!("{}", v.sqrt())),

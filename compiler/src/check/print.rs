@@ -1,7 +1,9 @@
 //! A readable text form of the typed tree, for `nnc emit --stage typed` and for tests.
 
 use crate::scalar::{Binary, Unary};
-use crate::typed::{Definition, Element, Expr, Extent, IndexId, Outcome, Pass, ReduceOp, SAMPLE, State, Train, Type, Value};
+use crate::typed::{
+    Definition, Element, Expr, Extent, IndexId, Outcome, Pass, ReduceOp, SAMPLE, State, Train, Type, Value,
+};
 use std::fmt::{self, Write};
 
 /// The whole tree as text.
@@ -24,7 +26,12 @@ fn write_train(out: &mut String, train: &Train) -> fmt::Result {
     }
     write_states(out, "state", &train.states)?;
     write_states(out, "slot", &train.slots)?;
-    let passes = [("init", &train.init), ("training", &train.training), ("evaluation", &train.evaluation), ("update", &train.update)];
+    let passes = [
+        ("init", &train.init),
+        ("training", &train.training),
+        ("evaluation", &train.evaluation),
+        ("update", &train.update),
+    ];
     passes.into_iter().try_for_each(|(name, pass)| write_pass(out, name, pass))
 }
 
@@ -69,18 +76,29 @@ fn value_text(pass: &Pass, value: &Value) -> String {
         Definition::Parameter(n) => format!("{head} = parameter {n}"),
         Definition::State(n) => format!("{head} = state {n}"),
         Definition::Slot(n) => format!("{head} = slot {n}"),
-        Definition::Gradient { parameter, of } => format!("{head} = gradient of objective {of} by parameter {parameter}"),
+        Definition::Gradient { parameter, of } => {
+            format!("{head} = gradient of objective {of} by parameter {parameter}")
+        }
         Definition::Supplied(s) => format!("{head} = {}", format!("{s:?}").to_lowercase()),
-        Definition::Draw { distribution, site } => format!("{head} ~ {} site {site:08x}", format!("{distribution:?}").to_lowercase()),
+        Definition::Draw { distribution, site } => {
+            format!("{head} ~ {} site {site:08x}", format!("{distribution:?}").to_lowercase())
+        }
         Definition::Indexed { indices, value: e } => {
             let left: Vec<_> = indices.iter().map(|i| index_text(pass, *i)).collect();
             format!("{}[{}]: {} = {}", value.name, left.join(", "), type_text(&value.ty), expr_text(pass, e))
         }
         Definition::Accumulate { indices, at, dropping, value: e } => {
-            let over: Vec<_> = indices.iter().map(|i| format!("{}: {}", index_text(pass, *i), extent_text(pass, *i))).collect();
+            let over: Vec<_> =
+                indices.iter().map(|i| format!("{}: {}", index_text(pass, *i), extent_text(pass, *i))).collect();
             let at: Vec<_> = at.iter().map(|a| expr_text(pass, a)).collect();
             let or = if *dropping { " or nothing" } else { "" };
-            format!("{head}; over [{}]: {}[{}]{or} += {}", over.join(", "), value.name, at.join(", "), expr_text(pass, e))
+            format!(
+                "{head}; over [{}]: {}[{}]{or} += {}",
+                over.join(", "),
+                value.name,
+                at.join(", "),
+                expr_text(pass, e)
+            )
         }
     }
 }
@@ -116,7 +134,8 @@ fn expr_text(pass: &Pass, expr: &Expr) -> String {
             format!("(if {} then {} else {})", expr_text(pass, c), expr_text(pass, a), expr_text(pass, b))
         }
         Expr::Reduce { op, over, body } => {
-            let over: Vec<_> = over.iter().map(|i| format!("{}: {}", index_text(pass, *i), extent_text(pass, *i))).collect();
+            let over: Vec<_> =
+                over.iter().map(|i| format!("{}: {}", index_text(pass, *i), extent_text(pass, *i))).collect();
             format!("({}[{}] {})", reduction(*op), over.join(", "), expr_text(pass, body))
         }
     }

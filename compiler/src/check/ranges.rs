@@ -24,7 +24,13 @@ pub(super) struct Found {
 }
 
 /// Collects the reads in `expr` where the index stands alone.
-pub(super) fn reads_alone<'a>(s: &mut Elaborator<'a>, wanted: Wanted, expr: &'a Expr, env: &Env<'a>, found: &mut Vec<Found>) {
+pub(super) fn reads_alone<'a>(
+    s: &mut Elaborator<'a>,
+    wanted: Wanted,
+    expr: &'a Expr,
+    env: &Env<'a>,
+    found: &mut Vec<Found>,
+) {
     match &expr.kind {
         ExprKind::Index { base, at } => {
             if let Some(dims) = extents(s, base, env) {
@@ -48,7 +54,13 @@ pub(super) fn reads_alone<'a>(s: &mut Elaborator<'a>, wanted: Wanted, expr: &'a 
     }
 }
 
-fn inside_position<'a>(s: &mut Elaborator<'a>, wanted: Wanted, at: &'a IndexArg, env: &Env<'a>, found: &mut Vec<Found>) {
+fn inside_position<'a>(
+    s: &mut Elaborator<'a>,
+    wanted: Wanted,
+    at: &'a IndexArg,
+    env: &Env<'a>,
+    found: &mut Vec<Found>,
+) {
     match at {
         IndexArg::Expr(e) => reads_alone(s, wanted, e, env, found),
         IndexArg::Pack(_) => {}
@@ -57,14 +69,7 @@ fn inside_position<'a>(s: &mut Elaborator<'a>, wanted: Wanted, at: &'a IndexArg,
 }
 
 /// Matches the positions of one read with the tensor's extents.
-fn positions(
-    wanted: Wanted,
-    at: &[IndexArg],
-    dims: &[usize],
-    env: &Env<'_>,
-    span: Span,
-    found: &mut Vec<Found>,
-) {
+fn positions(wanted: Wanted, at: &[IndexArg], dims: &[usize], env: &Env<'_>, span: Span, found: &mut Vec<Found>) {
     let mut place = 0;
     for (n, arg) in at.iter().enumerate() {
         let width = match arg {
@@ -224,9 +229,12 @@ fn block_children<'a>(block: &'a ast::Block, f: &mut dyn FnMut(&'a Expr)) {
 
 fn stmt_children<'a>(stmt: &'a ast::Stmt, f: &mut dyn FnMut(&'a Expr)) {
     match &stmt.kind {
-        StmtKind::Param { init: e, .. } | StmtKind::State { init: e, .. } | StmtKind::Draw { dist: e, .. } | StmtKind::Expr(e) => f(e),
+        StmtKind::Param { init: e, .. }
+        | StmtKind::State { init: e, .. }
+        | StmtKind::Draw { dist: e, .. }
+        | StmtKind::Expr(e) => f(e),
         StmtKind::Define { lhs, value } | StmtKind::Accumulate { lhs, value, .. } => {
-            lhs.indices.iter().flatten().for_each(|a| index_children(a, f));
+            lhs.indices.iter().for_each(|list| list.iter().for_each(|a| index_children(a, f)));
             f(value);
         }
         StmtKind::Error => {}
@@ -234,17 +242,20 @@ fn stmt_children<'a>(stmt: &'a ast::Stmt, f: &mut dyn FnMut(&'a Expr)) {
 }
 
 impl<'a> Elaborator<'a> {
-    /// Whether a name in the expression stands for something that went wrong before, so that a
-    /// missing range is no error of its own.
-    pub fn mentions_poison(&self, expr: &'a Expr, env: &Env<'a>) -> bool {
-        if let ExprKind::Name(name) = &expr.kind {
-            return match env.find(name) {
-                Some((entity, _)) => matches!(entity, Entity::Poison),
-                None => self.item(name, expr.span).is_none() && !super::eval::is_builtin(name),
-            };
+    /// Whether something that is read in the expression went wrong before, or goes wrong now, so
+    /// that a missing range is no error of its own.
+    pub fn reads_poison(&mut self, expr: &'a Expr, env: &Env<'a>) -> bool {
+        if let ExprKind::Index { base, .. } = &expr.kind
+            && let ExprKind::Name(name) = &base.kind
+        {
+            let unknown = env.find(name).is_none() && self.item(name, base.span).is_none();
+            let wrong = matches!(env.find(name), Some((Entity::Poison, _)));
+            if wrong || (unknown && matches!(self.eval(base, env), Entity::Poison)) {
+                return true;
+            }
         }
         let mut found = false;
-        children(expr, &mut |e| found |= self.mentions_poison(e, env));
+        children(expr, &mut |e| found |= self.reads_poison(e, env));
         found
     }
 }

@@ -4,7 +4,7 @@
 use super::bounds::{interval, interval_under};
 use super::elaborate::Elaborator;
 use super::entity::{Entity, Env, Term, shape_text};
-use super::expr::{binary as make_binary, constant, free, substitute};
+use super::expr::{binary as make_binary, free, literal, substitute};
 use crate::scalar::{Binary, Kind};
 use crate::typed::{Expr, Extent, IndexId, SAMPLE};
 use grammar::ast::{self, ExprKind, IndexArg};
@@ -53,7 +53,7 @@ impl<'a> Elaborator<'a> {
             Some(e) => {
                 let value = self.eval(e, env);
                 let Some(o) = self.guard_value(value, term.kind, e.span) else { return Entity::Poison };
-                Some(o)
+                (!self.always_inside(&positions, &term)).then_some(o)
             }
             None => match self.inside(&positions, &term, base.span) {
                 Some(proof) => proof,
@@ -78,11 +78,15 @@ impl<'a> Elaborator<'a> {
 
     fn guard_value(&mut self, value: Entity<'a>, kind: Kind, span: Span) -> Option<Expr> {
         if let Entity::Number(n) = value {
-            return Some(constant(n.value, kind));
+            return Some(literal(n.value, kind));
         }
         let term = if kind == Kind::Float { self.float_term(value, span)? } else { self.term(value, span)? };
         if !term.axes.is_empty() || term.kind != kind {
-            let d = Diagnostic::error("wrong-kind", span, "what a guarded read yields outside must be a single value like the tensor's elements");
+            let d = Diagnostic::error(
+                "wrong-kind",
+                span,
+                "what a guarded read yields outside must be a single value like the tensor's elements",
+            );
             self.fail(d);
             return None;
         }
@@ -97,7 +101,12 @@ impl<'a> Elaborator<'a> {
                 IndexArg::Expr(e) => out.push(self.position(e, env)?),
                 IndexArg::Pack(name) => {
                     let ids = self.index_pack(name, env)?;
-                    out.extend(ids.into_iter().map(|(expr, _)| Position { expr, axes: vec![], dims: vec![], span: name.span }));
+                    out.extend(ids.into_iter().map(|(expr, _)| Position {
+                        expr,
+                        axes: vec![],
+                        dims: vec![],
+                        span: name.span,
+                    }));
                 }
                 IndexArg::Combine { parts, span } => {
                     let parts = self.combined(parts, term.dims.get(out.len()).copied(), base, env)?;
@@ -120,14 +129,23 @@ impl<'a> Elaborator<'a> {
             _ => {
                 let message = format!("`..{}` is no pack of indices here", name.name);
                 let d = Diagnostic::error("unknown-name", name.span, message);
-                self.fail(d.help(format!("a pack is bound on the left side, `y[..{0}] = ..`, or by a reduction, `sum[..{0}] ..`", name.name)));
+                self.fail(d.help(format!(
+                    "a pack is bound on the left side, `y[..{0}] = ..`, or by a reduction, `sum[..{0}] ..`",
+                    name.name
+                )));
                 None
             }
         }
     }
 
     /// The parts of a row-major combination with their extents.
-    fn combined(&mut self, parts: &'a [IndexArg], _extent: Option<usize>, base: Span, env: &Env<'a>) -> Option<Vec<(Expr, i64)>> {
+    fn combined(
+        &mut self,
+        parts: &'a [IndexArg],
+        _extent: Option<usize>,
+        base: Span,
+        env: &Env<'a>,
+    ) -> Option<Vec<(Expr, i64)>> {
         let mut out = vec![];
         for part in parts {
             match part {
@@ -135,8 +153,12 @@ impl<'a> Elaborator<'a> {
                     let position = self.position(e, env)?;
                     let (low, high) = interval(self.builder(), &position.expr);
                     if low < 0 || high >= i64::from(i32::MAX) || !position.axes.is_empty() {
-                        let d = Diagnostic::error("index-range-unknown", e.span, "a part of a combined position must be an index or a class of known range")
-                            .label(base, "in this read");
+                        let d = Diagnostic::error(
+                            "index-range-unknown",
+                            e.span,
+                            "a part of a combined position must be an index or a class of known range",
+                        )
+                        .label(base, "in this read");
                         self.fail(d);
                         return None;
                     }
@@ -157,15 +179,29 @@ impl<'a> Elaborator<'a> {
         let entity = self.eval(e, env);
         let term = self.term(entity, e.span)?;
         if term.kind != Kind::Int {
-            let mut d = Diagnostic::error("class-needs-whole-number", e.span, "a position must be a whole number: an index, a dimension or a class");
+            let mut d = Diagnostic::error(
+                "class-needs-whole-number",
+                e.span,
+                "a position must be a whole number: an index, a dimension or a class",
+            );
             d = match term.kind {
                 Kind::Bool => d.here("this is a condition"),
                 _ => d.here("this is a real number").note("indices and dimensions convert to numbers, never back"),
             };
-            self.fail(d.help("`floor(i / 2)` of an index and a dimension is whole; a label is declared `y: class(10)`"));
+            self.fail(
+                d.help("`floor(i / 2)` of an index and a dimension is whole; a label is declared `y: class(10)`"),
+            );
             return None;
         }
         Some(Position { expr: term.expr, axes: term.axes, dims: term.dims, span: e.span })
+    }
+
+    /// Whether every position is inside whatever the indices are, so that a guard is idle.
+    fn always_inside(&mut self, positions: &[Position], term: &Term) -> bool {
+        positions.iter().zip(&term.dims).all(|(position, extent)| {
+            let (low, high) = interval(self.builder(), &position.expr);
+            low >= 0 && high < *extent as i64
+        })
     }
 
     /// Shows every position inside. The outer `None` is an error; the inner value is what the read
@@ -187,7 +223,7 @@ impl<'a> Elaborator<'a> {
             }
             by_condition = true;
         }
-        Some(by_condition.then(|| constant(0.0, term.kind)))
+        Some(by_condition.then(|| literal(0.0, term.kind)))
     }
 
     fn out_of_bounds(&mut self, span: Span, range: (i64, i64), term: &Term, axis: usize, base: Span) {
@@ -200,7 +236,10 @@ impl<'a> Elaborator<'a> {
         };
         let d = Diagnostic::error("out-of-bounds", span, format!("this position goes {goes}, outside the tensor"))
             .here(format!("goes {goes}"))
-            .label(base, format!("a tensor {}; its {nth} position runs from 0 to {}", shape_text(&term.dims), extent as i64 - 1))
+            .label(
+                base,
+                format!("a tensor {}; its {nth} position runs from 0 to {}", shape_text(&term.dims), extent as i64 - 1),
+            )
             .help("say what a read outside yields, such as `(.. or 0)`, or change the range");
         self.fail(if term.origin == base { d } else { d.label(term.origin, "its shape comes from here") });
     }
@@ -218,7 +257,11 @@ impl<'a> Elaborator<'a> {
             ExprKind::Index { base, at } => self.index(base, at, Some(otherwise), read.span, env),
             ExprKind::Paren(e) => self.guarded(e, otherwise, env),
             _ => {
-                let d = Diagnostic::error("wrong-kind", read.span, "`or` guards a read such as `x[k + 1] or 0`, but this is no read");
+                let d = Diagnostic::error(
+                    "wrong-kind",
+                    read.span,
+                    "`or` guards a read such as `x[k + 1] or 0`, but this is no read",
+                );
                 self.fail(d)
             }
         }
@@ -230,7 +273,11 @@ impl<'a> Elaborator<'a> {
         let Some(mut term) = self.term(entity, base.span) else { return Entity::Poison };
         let Some(expr) = self.sample_number(at, env) else { return Entity::Poison };
         if !free(&term.expr).contains(&SAMPLE) {
-            let d = Diagnostic::error("wrong-kind", base.span, "`@` chooses a sample, but this value is the same for every sample");
+            let d = Diagnostic::error(
+                "wrong-kind",
+                base.span,
+                "`@` chooses a sample, but this value is the same for every sample",
+            );
             return self.fail(d.label(at.span, "the sample asked for"));
         }
         term.expr = substitute(&term.expr, &[(SAMPLE, expr)]);

@@ -15,12 +15,18 @@ impl<'a> Elaborator<'a> {
             if matches!(of, Entity::Poison) {
                 return Entity::Poison;
             }
-            let d = Diagnostic::error("wrong-kind", span, format!("a model or layer is needed here, but this is {}", of.words()));
+            let d = Diagnostic::error(
+                "wrong-kind",
+                span,
+                format!("a model or layer is needed here, but this is {}", of.words()),
+            );
             return self.fail(d);
         };
         self.tables.asked = Some(self.tables.parameters.len());
-        let numbers: Vec<usize> = self.parameters_of(template).into_iter().filter(|n| !weights || self.is_weight(*n)).collect();
-        let members = numbers.into_iter().map(|parameter| Member { parameter, term: self.parameter_term(parameter) }).collect();
+        let numbers: Vec<usize> =
+            self.parameters_of(template).into_iter().filter(|n| !weights || self.is_weight(*n)).collect();
+        let members =
+            numbers.into_iter().map(|parameter| Member { parameter, term: self.parameter_term(parameter) }).collect();
         Entity::Set(Rc::new(members))
     }
 
@@ -44,7 +50,9 @@ impl<'a> Elaborator<'a> {
     pub fn set_setting(&mut self, expr: &'a ast::Expr, env: &Env<'a>) -> Option<Vec<usize>> {
         match &expr.kind {
             ExprKind::Paren(e) => self.set_setting(e, env),
-            ExprKind::Name(n) if n == "weights" => Some((0..self.tables.parameters.len()).filter(|p| self.is_weight(*p)).collect()),
+            ExprKind::Name(n) if n == "weights" => {
+                Some((0..self.tables.parameters.len()).filter(|p| self.is_weight(*p)).collect())
+            }
             ExprKind::Sequence(parts) | ExprKind::List(parts) => {
                 let mut all = vec![];
                 for part in parts {
@@ -64,8 +72,9 @@ impl<'a> Elaborator<'a> {
     }
 
     fn no_set(&mut self, span: Span, words: &str) -> Option<Vec<usize>> {
-        let d = Diagnostic::error("wrong-kind", span, format!("a set of parameters is needed here, but this is {words}"))
-            .help("sets are `weights`, `rest`, `params(Net)`, `weights(Net)` and paths such as `encoder.*`");
+        let d =
+            Diagnostic::error("wrong-kind", span, format!("a set of parameters is needed here, but this is {words}"))
+                .help("sets are `weights`, `rest`, `params(Net)`, `weights(Net)` and paths such as `encoder.*`");
         self.fail(d);
         None
     }
@@ -79,7 +88,12 @@ impl<'a> Elaborator<'a> {
         };
         if found.is_empty() {
             let stem = path.trim_end_matches(".*").to_string();
-            let tops: Vec<String> = self.tables.parameters.iter().filter_map(|p| p.parameter.path.split('.').next().map(str::to_string)).collect();
+            let tops: Vec<String> = self
+                .tables
+                .parameters
+                .iter()
+                .filter_map(|p| p.parameter.path.split('.').next().map(str::to_string))
+                .collect();
             let mut d = Diagnostic::error("unknown-name", expr.span, format!("no parameter has a path like `{path}`"));
             if let Some(near) = nearest(&stem, tops.iter().map(String::as_str)) {
                 d = d.help(format!("did you mean `{near}.*`?"));

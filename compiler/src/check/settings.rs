@@ -30,9 +30,13 @@ impl<'a> Elaborator<'a> {
     }
 
     fn need(&mut self, block: &'a ast::Train, what: &str, example: &str) {
-        let d = Diagnostic::error("missing-setting", block.name.span, format!("the train block `{}` does not say {what}", block.name.name))
-            .here(format!("`{}` is missing", example.split(' ').next().unwrap_or(example)))
-            .help(format!("add a line such as `{example}`"));
+        let d = Diagnostic::error(
+            "missing-setting",
+            block.name.span,
+            format!("the train block `{}` does not say {what}", block.name.name),
+        )
+        .here(format!("`{}` is missing", example.split(' ').next().unwrap_or(example)))
+        .help(format!("add a line such as `{example}`"));
         self.fail(d);
     }
 
@@ -41,7 +45,11 @@ impl<'a> Elaborator<'a> {
         let entity = self.eval(&entry.value, env);
         let n = self.whole(&entity, entry.value.span)?;
         if n < 1 {
-            self.fail(Diagnostic::error("wrong-kind", entry.value.span, format!("`{name}` must be at least 1, but is {n}")));
+            self.fail(Diagnostic::error(
+                "wrong-kind",
+                entry.value.span,
+                format!("`{name}` must be at least 1, but is {n}"),
+            ));
         }
         usize::try_from(n).ok()
     }
@@ -52,7 +60,11 @@ impl<'a> Elaborator<'a> {
         match self.whole(&entity, entry.value.span).map(u64::try_from) {
             Some(Ok(seed)) => seed,
             Some(Err(_)) => {
-                self.fail(Diagnostic::error("wrong-kind", entry.value.span, "a seed is a whole number that is not negative"));
+                self.fail(Diagnostic::error(
+                    "wrong-kind",
+                    entry.value.span,
+                    "a seed is a whole number that is not negative",
+                ));
                 0
             }
             None => 0,
@@ -65,7 +77,11 @@ impl<'a> Elaborator<'a> {
             Entity::Bool(b) => b,
             Entity::Poison => true,
             other => {
-                self.fail(Diagnostic::error("wrong-kind", entry.value.span, format!("`shuffle` is `true` or `false`, but this is {}", other.words())));
+                self.fail(Diagnostic::error(
+                    "wrong-kind",
+                    entry.value.span,
+                    format!("`shuffle` is `true` or `false`, but this is {}", other.words()),
+                ));
                 true
             }
         }
@@ -75,15 +91,21 @@ impl<'a> Elaborator<'a> {
     fn valid_share(&mut self, block: &'a ast::Train, env: &Env<'a>) -> Option<f64> {
         let entry = entries(block, "valid").next()?;
         let share = match &entry.value.kind {
-            ExprKind::Call { callee, args } if is_name(callee, "split") && args.len() == 1 => self.eval(&args[0].value, env),
+            ExprKind::Call { callee, args } if is_name(callee, "split") && args.len() == 1 => {
+                self.eval(&args[0].value, env)
+            }
             _ => Entity::Nothing,
         };
         match share {
             Entity::Number(n) if n.value > 0.0 && n.value < 1.0 => Some(n.value),
             Entity::Poison => None,
             _ => {
-                let d = Diagnostic::error("wrong-kind", entry.value.span, "`valid` says which share of the training split is kept for validation")
-                    .help("write `valid = split(0.1)`, a share between 0 and 1");
+                let d = Diagnostic::error(
+                    "wrong-kind",
+                    entry.value.span,
+                    "`valid` says which share of the training split is kept for validation",
+                )
+                .help("write `valid = split(0.1)`, a share between 0 and 1");
                 self.fail(d);
                 None
             }
@@ -117,7 +139,8 @@ impl<'a> Elaborator<'a> {
     }
 
     fn bad_stop(&mut self, entry: &'a ast::TrainEntry, help: &str) -> Option<Stopping> {
-        let d = Diagnostic::error("wrong-kind", entry.value.span, "`stop` says what is watched and for how many epochs");
+        let d =
+            Diagnostic::error("wrong-kind", entry.value.span, "`stop` says what is watched and for how many epochs");
         self.fail(d.help(help));
         None
     }

@@ -28,7 +28,13 @@ impl<'a> Elaborator<'a> {
     }
 
     /// A rule by the rank of the parameter: `for [m, ..n] { } else { }`.
-    fn by_rank(&mut self, dims: &'a [ast::DimParam], then: &'a ast::Block, otherwise: Option<&'a ast::Block>, env: &Env<'a>) -> Entity<'a> {
+    fn by_rank(
+        &mut self,
+        dims: &'a [ast::DimParam],
+        then: &'a ast::Block,
+        otherwise: Option<&'a ast::Block>,
+        env: &Env<'a>,
+    ) -> Entity<'a> {
         let Role::Rule(parameter) = self.activation().role else {
             let d = Diagnostic::error("wrong-kind", then.span, "rules by rank stand only in an optimiser");
             return self.fail(d);
@@ -44,7 +50,8 @@ impl<'a> Elaborator<'a> {
         for dim in dims {
             let width = if dim.pack { extents.len() - singles } else { 1 };
             let part = extents[place..place + width].to_vec();
-            let entity = if dim.pack { Entity::Dims(part) } else { Entity::Number(super::number::Num::int(part[0] as i64)) };
+            let entity =
+                if dim.pack { Entity::Dims(part) } else { Entity::Number(super::number::Num::int(part[0] as i64)) };
             scope.bind(&dim.name.name, entity, dim.name.span);
             place += width;
         }
@@ -65,7 +72,9 @@ impl<'a> Elaborator<'a> {
     fn statement(&mut self, stmt: &'a Stmt, tail: Option<&Declared>, last: bool, scope: &Env<'a>) -> Entity<'a> {
         match &stmt.kind {
             StmtKind::Param { name, saved, ty, init } => self.param(name, saved.as_deref(), ty, init, stmt.span, scope),
-            StmtKind::State { name, saved, ty, init } => self.state(name, saved.as_deref(), ty.as_ref(), init, stmt.span, scope),
+            StmtKind::State { name, saved, ty, init } => {
+                self.state(name, saved.as_deref(), ty.as_ref(), init, stmt.span, scope)
+            }
             StmtKind::Draw { name, ty, dist, per_batch } => self.random(name, ty.as_ref(), dist, *per_batch, scope),
             StmtKind::Define { lhs, value } => {
                 let entity = self.define(lhs, value, tail, scope);
@@ -89,16 +98,20 @@ impl<'a> Elaborator<'a> {
                 }
                 value
             }
-            StmtKind::Error => Entity::Poison,
+            StmtKind::Error => self.unreadable(),
         }
     }
 
     /// Binds a name; `=` defines once.
     fn bind_once(&mut self, name: &'a ast::Ident, entity: Entity<'a>, scope: &Env<'a>) {
         if let Some(earlier) = scope.bound_here(&name.name) {
-            let d = Diagnostic::error("duplicate-definition", name.span, format!("`{}` is defined twice; `=` defines once", name.name))
-                .label(earlier, "first defined here")
-                .help("choose another name for the second one");
+            let d = Diagnostic::error(
+                "duplicate-definition",
+                name.span,
+                format!("`{}` is defined twice; `=` defines once", name.name),
+            )
+            .label(earlier, "first defined here")
+            .help("choose another name for the second one");
             self.fail(d);
         }
         scope.bind(&name.name, entity, name.span);
@@ -155,15 +168,29 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `y[f(i)] += e`: the indices of the value are bound by its reads.
-    fn accumulate(&mut self, lhs: &'a Lhs, value: &'a ast::Expr, dropping: bool, tail: Option<&Declared>, env: &Env<'a>) -> Entity<'a> {
+    fn accumulate(
+        &mut self,
+        lhs: &'a Lhs,
+        value: &'a ast::Expr,
+        dropping: bool,
+        tail: Option<&Declared>,
+        env: &Env<'a>,
+    ) -> Entity<'a> {
         let annotated = match &lhs.ty {
             Some(ty) => self.declared(ty, env),
             None => tail.cloned(),
         };
         let span = lhs.name.span;
         let Some(dims) = annotated.as_ref().and_then(Declared::dims).map(<[usize]>::to_vec) else {
-            let d = Diagnostic::error("index-range-unknown", span, format!("nothing says how large `{}` is", lhs.name.name))
-                .help(format!("declare it: `{}: [n, m][..] += ..`, or let it be the last line of a function with an output type", lhs.name.name));
+            let d = Diagnostic::error(
+                "index-range-unknown",
+                span,
+                format!("nothing says how large `{}` is", lhs.name.name),
+            )
+            .help(format!(
+                "declare it: `{}: [n, m][..] += ..`, or let it be the last line of a function with an output type",
+                lhs.name.name
+            ));
             return self.fail(d);
         };
         let positions = lhs.indices.as_deref().unwrap_or(&[]);
@@ -173,7 +200,15 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn scatter(&mut self, positions: &'a [IndexArg], value: &'a ast::Expr, dims: &[usize], dropping: bool, lhs: &'a Lhs, env: &Env<'a>) -> Option<Term> {
+    fn scatter(
+        &mut self,
+        positions: &'a [IndexArg],
+        value: &'a ast::Expr,
+        dims: &[usize],
+        dropping: bool,
+        lhs: &'a Lhs,
+        env: &Env<'a>,
+    ) -> Option<Term> {
         let scope = Scope::inside(Some(env));
         let mut indices = vec![];
         for name in self.free_names(positions, env) {
@@ -185,7 +220,11 @@ impl<'a> Elaborator<'a> {
         let term = self.float_term(entity, value.span)?;
         let outer: Vec<_> = free(&term.expr).into_iter().filter(|i| !indices.contains(i) && *i != SAMPLE).collect();
         if !outer.is_empty() || !term.axes.is_empty() || at.len() != dims.len() {
-            let d = Diagnostic::error("rank-mismatch", lhs.name.span, format!("`{}` has {} dimensions, and each needs a position here", lhs.name.name, dims.len()));
+            let d = Diagnostic::error(
+                "rank-mismatch",
+                lhs.name.span,
+                format!("`{}` has {} dimensions, and each needs a position here", lhs.name.name, dims.len()),
+            );
             self.fail(d.note("the value added must be a single number"));
             return None;
         }
@@ -221,7 +260,13 @@ impl<'a> Elaborator<'a> {
         out
     }
 
-    fn scatter_positions(&mut self, positions: &'a [IndexArg], dims: &[usize], dropping: bool, scope: &Env<'a>) -> Option<Vec<Expr>> {
+    fn scatter_positions(
+        &mut self,
+        positions: &'a [IndexArg],
+        dims: &[usize],
+        dropping: bool,
+        scope: &Env<'a>,
+    ) -> Option<Vec<Expr>> {
         let mut at = vec![];
         for (n, position) in positions.iter().enumerate() {
             let IndexArg::Expr(e) = position else {
@@ -238,8 +283,12 @@ impl<'a> Elaborator<'a> {
             let extent = dims.get(n).copied().unwrap_or(1) as i64;
             let (low, high) = super::bounds::interval(self.builder(), &term.expr);
             if term.kind != Kind::Int || (!dropping && (low < 0 || high >= extent)) {
-                let d = Diagnostic::error("out-of-bounds", e.span, format!("this position goes from {low} to {high}, outside the {extent} there are"))
-                    .help("drop what falls outside with `or` on the left side");
+                let d = Diagnostic::error(
+                    "out-of-bounds",
+                    e.span,
+                    format!("this position goes from {low} to {high}, outside the {extent} there are"),
+                )
+                .help("drop what falls outside with `or` on the left side");
                 self.fail(d);
                 return None;
             }
@@ -249,7 +298,15 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `param W "weight": [units, n] ~ init`.
-    fn param(&mut self, name: &'a ast::Ident, saved: Option<&str>, ty: &'a ast::TypeExpr, init: &'a ast::Expr, span: Span, scope: &Env<'a>) -> Entity<'a> {
+    fn param(
+        &mut self,
+        name: &'a ast::Ident,
+        saved: Option<&str>,
+        ty: &'a ast::TypeExpr,
+        init: &'a ast::Expr,
+        span: Span,
+        scope: &Env<'a>,
+    ) -> Entity<'a> {
         let declared = self.declared(ty, scope);
         let entity = match declared.as_ref().and_then(Declared::dims) {
             Some(dims) if self.may_declare("param", name) => {
@@ -268,7 +325,10 @@ impl<'a> Elaborator<'a> {
         let rule = inner.is_some_and(|c| c.kind == ast::CallableKind::Optimizer);
         let allowed = if word == "param" { layer } else { layer || rule };
         if allowed && self.training_ifs > 0 {
-            let message = format!("`{word} {}` stands under `if training`, but training and evaluation have the same parameters and states", name.name);
+            let message = format!(
+                "`{word} {}` stands under `if training`, but training and evaluation have the same parameters and states",
+                name.name
+            );
             let d = Diagnostic::error("param-in-training-if", name.span, message)
                 .help(format!("declare it before the `if`; use it only where it is needed"));
             self.fail(d);
@@ -282,7 +342,15 @@ impl<'a> Elaborator<'a> {
         allowed
     }
 
-    fn parameter(&mut self, name: &'a ast::Ident, saved: &str, dims: Vec<usize>, init: &'a ast::Expr, span: Span, scope: &Env<'a>) -> Entity<'a> {
+    fn parameter(
+        &mut self,
+        name: &'a ast::Ident,
+        saved: &str,
+        dims: Vec<usize>,
+        init: &'a ast::Expr,
+        span: Span,
+        scope: &Env<'a>,
+    ) -> Entity<'a> {
         let (path, saved) = (self.path(&name.name), self.path(saved));
         let number = match self.tables.parameters.iter().position(|p| p.parameter.path == path) {
             Some(n) => {
@@ -315,7 +383,15 @@ impl<'a> Elaborator<'a> {
         false
     }
 
-    fn new_parameter(&mut self, path: String, saved: String, dims: Vec<usize>, init: &'a ast::Expr, span: Span, scope: &Env<'a>) -> usize {
+    fn new_parameter(
+        &mut self,
+        path: String,
+        saved: String,
+        dims: Vec<usize>,
+        init: &'a ast::Expr,
+        span: Span,
+        scope: &Env<'a>,
+    ) -> usize {
         let number = self.tables.parameters.len();
         let (instance, model) = (self.activation().made, self.activation().model.clone());
         let parameter = Parameter { path: path.clone(), saved, dims: dims.clone(), span, instance, frozen: false };
@@ -335,7 +411,13 @@ impl<'a> Elaborator<'a> {
     /// Writes an initial value into the init pass.
     pub fn initial(&mut self, outcome: Outcome, path: &str, dims: &[usize], init: &'a ast::Expr, scope: &Env<'a>) {
         self.within(PassKind::Init, |s| {
-            let target = Target { path: path.into(), axes: s.builder().axes(dims), dims: dims.to_vec(), lifted: 0, per_sample: false };
+            let target = Target {
+                path: path.into(),
+                axes: s.builder().axes(dims),
+                dims: dims.to_vec(),
+                lifted: 0,
+                per_sample: false,
+            };
             if let Some(term) = s.distribution(target, init, scope)
                 && let Some((id, _)) = s.builder().define(&term, path, init.span)
             {
@@ -345,7 +427,15 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `state m: [c] = 0`.
-    fn state(&mut self, name: &'a ast::Ident, saved: Option<&str>, ty: Option<&'a ast::TypeExpr>, init: &'a ast::Expr, span: Span, scope: &Env<'a>) -> Entity<'a> {
+    fn state(
+        &mut self,
+        name: &'a ast::Ident,
+        saved: Option<&str>,
+        ty: Option<&'a ast::TypeExpr>,
+        init: &'a ast::Expr,
+        span: Span,
+        scope: &Env<'a>,
+    ) -> Entity<'a> {
         let role = self.activation().role;
         let dims = match (ty, role) {
             (Some(ty), _) => self.declared(ty, scope).as_ref().and_then(Declared::dims).map(<[usize]>::to_vec),
@@ -366,7 +456,15 @@ impl<'a> Elaborator<'a> {
         entity
     }
 
-    fn forward_state(&mut self, name: &'a ast::Ident, saved: &str, dims: Vec<usize>, init: &'a ast::Expr, span: Span, scope: &Env<'a>) -> Entity<'a> {
+    fn forward_state(
+        &mut self,
+        name: &'a ast::Ident,
+        saved: &str,
+        dims: Vec<usize>,
+        init: &'a ast::Expr,
+        span: Span,
+        scope: &Env<'a>,
+    ) -> Entity<'a> {
         let path = self.path(&name.name);
         let number = match self.tables.states.iter().position(|s| s.path == path) {
             Some(n) => n,
@@ -387,7 +485,16 @@ impl<'a> Elaborator<'a> {
         Entity::Term(self.builder().read(id, span))
     }
 
-    fn slot(&mut self, parameter: usize, name: &'a ast::Ident, saved: &str, dims: Vec<usize>, init: &'a ast::Expr, span: Span, scope: &Env<'a>) -> Entity<'a> {
+    fn slot(
+        &mut self,
+        parameter: usize,
+        name: &'a ast::Ident,
+        saved: &str,
+        dims: Vec<usize>,
+        init: &'a ast::Expr,
+        span: Span,
+        scope: &Env<'a>,
+    ) -> Entity<'a> {
         let of = self.tables.parameters[parameter].parameter.clone();
         let path = join(&of.path, &name.name);
         let number = self.tables.slots.len();
@@ -404,24 +511,42 @@ impl<'a> Elaborator<'a> {
         let role = self.activation().role;
         let state = self.activations.iter().rev().find_map(|a| a.states.get(base).copied());
         let (dims, outcome) = match (role, state) {
-            (Role::Rule(p), None) if base == "theta" => (self.tables.parameters[p].parameter.dims.clone(), Outcome::Parameter(p)),
+            (Role::Rule(p), None) if base == "theta" => {
+                (self.tables.parameters[p].parameter.dims.clone(), Outcome::Parameter(p))
+            }
             (Role::Rule(_), Some(n)) => (self.tables.slots[n].dims.clone(), Outcome::Slot(n)),
             (Role::Forward, Some(n)) => (self.tables.states[n].dims.clone(), Outcome::State(n)),
             _ => {
-                let d = Diagnostic::error("unknown-name", span, format!("there is no state `{base}` here whose next value this could be"))
-                    .help(format!("declare it before: `state {base} = 0`"));
+                let d = Diagnostic::error(
+                    "unknown-name",
+                    span,
+                    format!("there is no state `{base}` here whose next value this could be"),
+                )
+                .help(format!("declare it before: `state {base} = 0`"));
                 return self.fail(d);
             }
         };
         let Some(term) = self.float_term(entity, span) else { return Entity::Poison };
         if self.builder().per_sample(&term) {
-            let d = Diagnostic::error("state-per-sample", span, format!("the next value of `{base}` differs from sample to sample, but a state is one for all"))
-                .help("reduce over the batch first: `mean[batch] ..`");
+            let d = Diagnostic::error(
+                "state-per-sample",
+                span,
+                format!("the next value of `{base}` differs from sample to sample, but a state is one for all"),
+            )
+            .help("reduce over the batch first: `mean[batch] ..`");
             return self.fail(d);
         }
         if !term.dims.is_empty() && term.dims != dims {
-            let d = Diagnostic::error("shape-mismatch", span, format!("the next value of `{base}` has shape {}, but the state is {}", shape_text(&term.dims), shape_text(&dims)))
-                .label(term.origin, "its shape comes from here");
+            let d = Diagnostic::error(
+                "shape-mismatch",
+                span,
+                format!(
+                    "the next value of `{base}` has shape {}, but the state is {}",
+                    shape_text(&term.dims),
+                    shape_text(&dims)
+                ),
+            )
+            .label(term.origin, "its shape comes from here");
             return self.fail(d);
         }
         let term = self.fill(term, &dims);

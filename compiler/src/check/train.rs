@@ -13,7 +13,18 @@ use std::collections::BTreeSet;
 
 /// The settings of a train block; any other name is a local.
 pub(super) const SETTINGS: [&str; 13] = [
-    "data", "objective", "optimizer", "clip", "metrics", "valid", "stop", "batch", "epochs", "steps", "seed", "shuffle",
+    "data",
+    "objective",
+    "optimizer",
+    "clip",
+    "metrics",
+    "valid",
+    "stop",
+    "batch",
+    "epochs",
+    "steps",
+    "seed",
+    "shuffle",
     "freeze",
 ];
 
@@ -42,7 +53,8 @@ impl<'a> Elaborator<'a> {
             several_models: self.counts_models(block) > 1,
         });
         let settings = self.settings(block, data.is_some(), &env);
-        let forward = Forward { objectives: entries(block, "objective").collect(), metrics: entries(block, "metrics").next() };
+        let forward =
+            Forward { objectives: entries(block, "objective").collect(), metrics: entries(block, "metrics").next() };
         self.require(block, "objective", "what is minimised", "objective = loss_of(prediction, target)");
         self.require(block, "optimizer", "how parameters move", "optimizer = rule(lr = 0.1)");
         self.forward_passes(&forward, &env);
@@ -56,13 +68,24 @@ impl<'a> Elaborator<'a> {
         if self.sink.errors() > errors {
             return None;
         }
+        let outcomes = &self.builders[PassKind::Training as usize].pass.outcomes;
+        if !outcomes.iter().any(|o| matches!(o.0, Outcome::Objective(_))) {
+            if self.sink.errors() == 0 && !self.broken {
+                let message = "the objective of this block could not be elaborated";
+                self.fail(Diagnostic::error("not-supported", block.name.span, message));
+            }
+            return None;
+        }
         Some(self.assembled(block, data, settings?))
     }
 
     fn bind_locals(&mut self, block: &'a ast::Train, env: &Env<'a>) {
         for (n, entry) in block.entries.iter().enumerate() {
             let name = &entry.lhs.name;
-            let earlier = block.entries[..n].iter().find(|e| e.lhs.name.name == name.name && e.label.as_ref().map(|l| &l.name) == entry.label.as_ref().map(|l| &l.name));
+            let earlier = block.entries[..n].iter().find(|e| {
+                e.lhs.name.name == name.name
+                    && e.label.as_ref().map(|l| &l.name) == entry.label.as_ref().map(|l| &l.name)
+            });
             if let Some(earlier) = earlier {
                 let d = Diagnostic::error("duplicate-definition", name.span, format!("`{}` is given twice", name.name))
                     .label(earlier.lhs.name.span, "first given here")
@@ -80,7 +103,8 @@ impl<'a> Elaborator<'a> {
     fn counts_models(&self, block: &'a ast::Train) -> usize {
         let mut models = BTreeSet::new();
         for entry in &block.entries {
-            let bound = matches!(&entry.value.kind, ExprKind::Name(_)) && !SETTINGS.contains(&entry.lhs.name.name.as_str());
+            let bound =
+                matches!(&entry.value.kind, ExprKind::Name(_)) && !SETTINGS.contains(&entry.lhs.name.name.as_str());
             if !bound {
                 self.models_in(&entry.value, &mut models);
             }
@@ -99,8 +123,12 @@ impl<'a> Elaborator<'a> {
 
     fn require(&mut self, block: &'a ast::Train, name: &str, what: &str, example: &str) {
         if entries(block, name).next().is_none() {
-            let d = Diagnostic::error("missing-setting", block.name.span, format!("the train block `{}` does not say {what}", block.name.name))
-                .help(format!("add a line such as `{example}`"));
+            let d = Diagnostic::error(
+                "missing-setting",
+                block.name.span,
+                format!("the train block `{}` does not say {what}", block.name.name),
+            )
+            .help(format!("add a line such as `{example}`"));
             let near = nearest(name, block.entries.iter().map(|e| e.lhs.name.name.as_str()));
             let entry = block.entries.iter().find(|e| Some(e.lhs.name.name.as_str()) == near);
             match entry {
@@ -124,7 +152,8 @@ impl<'a> Elaborator<'a> {
         self.forward_pass(PassKind::Evaluation, forward, env);
         if let Some(extra) = self.tables.parameters.get(known) {
             let p = extra.parameter.clone();
-            let message = format!("the parameter `{}` exists only in evaluation; both modes have the same parameters", p.path);
+            let message =
+                format!("the parameter `{}` exists only in evaluation; both modes have the same parameters", p.path);
             self.fail(Diagnostic::error("param-in-training-if", p.span, message).label(p.instance, "made here"));
         }
     }
@@ -161,9 +190,13 @@ impl<'a> Elaborator<'a> {
         let term = self.float_term(entity, span)?;
         if !term.dims.is_empty() {
             let shape = super::entity::shape_text(&term.dims);
-            let d = Diagnostic::error("shape-mismatch", span, format!("{what} must be a single number, but this is a tensor {shape}"))
-                .label(term.origin, format!("the shape {shape} comes from here"))
-                .help("reduce it: `sum[i] ..` or `mean[i] ..`");
+            let d = Diagnostic::error(
+                "shape-mismatch",
+                span,
+                format!("{what} must be a single number, but this is a tensor {shape}"),
+            )
+            .label(term.origin, format!("the shape {shape} comes from here"))
+            .help("reduce it: `sum[i] ..` or `mean[i] ..`");
             self.fail(d);
             return None;
         }
@@ -199,10 +232,15 @@ impl<'a> Elaborator<'a> {
     /// Locals that are tensors can be asked for by name.
     fn outputs(&mut self) {
         let Some(train) = &self.train else { return };
-        let done: Vec<_> = train.progress.iter().zip(&train.block.entries).filter_map(|(p, e)| match p {
-            Progress::Done(Entity::Term(t)) => Some((t.clone(), e.lhs.name.clone())),
-            _ => None,
-        }).collect();
+        let done: Vec<_> = train
+            .progress
+            .iter()
+            .zip(&train.block.entries)
+            .filter_map(|(p, e)| match p {
+                Progress::Done(Entity::Term(t)) => Some((t.clone(), e.lhs.name.clone())),
+                _ => None,
+            })
+            .collect();
         for (term, name) in done {
             self.outcome(Outcome::Output(name.name.clone()), &term, &name.name, name.span);
         }
@@ -235,7 +273,11 @@ impl<'a> Elaborator<'a> {
             if SETTINGS.contains(&name.name.as_str()) || used.contains(&n) {
                 continue;
             }
-            let mut d = Diagnostic::error("unknown-setting", name.span, format!("`{}` is no setting, and nothing uses it", name.name));
+            let mut d = Diagnostic::error(
+                "unknown-setting",
+                name.span,
+                format!("`{}` is no setting, and nothing uses it", name.name),
+            );
             d = match nearest(&name.name, SETTINGS) {
                 Some(near) => d.fix(format!("did you mean `{near}`?"), name.span, near),
                 None => d.note(format!("the settings are {}", SETTINGS.join(", "))),

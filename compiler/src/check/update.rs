@@ -19,7 +19,13 @@ struct Group<'a> {
 
 impl<'a> Elaborator<'a> {
     /// Writes the update pass. `objectives` says which objective moves each parameter.
-    pub fn update_pass(&mut self, optimizer: &'a ast::Expr, clip: Option<&'a ast::Expr>, objectives: &[usize], env: &Env<'a>) {
+    pub fn update_pass(
+        &mut self,
+        optimizer: &'a ast::Expr,
+        clip: Option<&'a ast::Expr>,
+        objectives: &[usize],
+        env: &Env<'a>,
+    ) {
         self.begin(PassKind::Update);
         let trained: Vec<usize> =
             (0..self.tables.parameters.len()).filter(|p| !self.tables.parameters[*p].parameter.frozen).collect();
@@ -54,7 +60,11 @@ impl<'a> Elaborator<'a> {
         let factor = self.clip_call(clip, Entity::Set(Rc::new(gradients.clone())), env);
         let factor = self.float_term(factor, clip.span)?;
         if !factor.dims.is_empty() {
-            let d = Diagnostic::error("shape-mismatch", clip.span, "a clip over all gradients yields one factor, a single number");
+            let d = Diagnostic::error(
+                "shape-mismatch",
+                clip.span,
+                "a clip over all gradients yields one factor, a single number",
+            );
             self.fail(d);
             return None;
         }
@@ -78,7 +88,9 @@ impl<'a> Elaborator<'a> {
             _ => clip,
         };
         let first = match &callee.kind {
-            ExprKind::Name(n) if env.find(n).is_none() => self.items.callable(n, callee.span).and_then(|c| c.params.first()),
+            ExprKind::Name(n) if env.find(n).is_none() => {
+                self.items.callable(n, callee.span).and_then(|c| c.params.first())
+            }
             _ => None,
         };
         first.and_then(|p| p.ty.as_ref()).is_some_and(|ty| matches!(ty.kind, TypeKind::Tensor { .. }))
@@ -90,7 +102,11 @@ impl<'a> Elaborator<'a> {
         let result = self.clip_call(clip, Entity::Term(gradient.term), env);
         let term = self.float_term(result, clip.span)?;
         if term.dims != dims {
-            let message = format!("a clip of each gradient keeps its shape, but this turns {} into {}", shape_text(&dims), shape_text(&term.dims));
+            let message = format!(
+                "a clip of each gradient keeps its shape, but this turns {} into {}",
+                shape_text(&dims),
+                shape_text(&term.dims)
+            );
             self.fail(Diagnostic::error("shape-mismatch", clip.span, message));
             return None;
         }
@@ -134,9 +150,13 @@ impl<'a> Elaborator<'a> {
         }
         if let Some(p) = left.first() {
             let p = self.tables.parameters[*p].parameter.clone();
-            let d = Diagnostic::error("missing-setting", optimizer.span, format!("no optimiser moves the parameter `{}`", p.path))
-                .label(p.span, "declared here")
-                .help("add one for all others, `.. on rest`, or leave it out of training with `freeze`");
+            let d = Diagnostic::error(
+                "missing-setting",
+                optimizer.span,
+                format!("no optimiser moves the parameter `{}`", p.path),
+            )
+            .label(p.span, "declared here")
+            .help("add one for all others, `.. on rest`, or leave it out of training with `freeze`");
             self.fail(d);
             return None;
         }
@@ -148,7 +168,11 @@ impl<'a> Elaborator<'a> {
             Entity::Poison => None,
             Entity::Template(t) if t.callable.kind == CallableKind::Optimizer => Some(t),
             other => {
-                let d = Diagnostic::error("wrong-kind", rule.span, format!("an optimiser is needed here, but this is {}", other.words()));
+                let d = Diagnostic::error(
+                    "wrong-kind",
+                    rule.span,
+                    format!("an optimiser is needed here, but this is {}", other.words()),
+                );
                 self.fail(d);
                 None
             }
@@ -165,8 +189,12 @@ impl<'a> Elaborator<'a> {
                 (None, Some(_)) => None,
                 (None, None) => {
                     let name = &param.name.name;
-                    let d = Diagnostic::error("missing-argument", group.span, format!("the argument `{name}` of `{}` is missing", callable.name.name))
-                        .label(param.name.span, "it has no default");
+                    let d = Diagnostic::error(
+                        "missing-argument",
+                        group.span,
+                        format!("the argument `{name}` of `{}` is missing", callable.name.name),
+                    )
+                    .label(param.name.span, "it has no default");
                     self.fail(d.help(format!("write `{name} = ..`")));
                     return None;
                 }
@@ -225,7 +253,11 @@ impl<'a> Elaborator<'a> {
     fn rule_moves(&mut self, callable: &'a ast::Callable, number: usize) {
         let moved = self.builder().pass.outcomes.iter().any(|o| o.0 == Outcome::Parameter(number));
         if !moved && self.sink.errors() == 0 {
-            let d = Diagnostic::error("missing-setting", callable.name.span, format!("the optimiser `{}` never says what `theta'` is", callable.name.name));
+            let d = Diagnostic::error(
+                "missing-setting",
+                callable.name.span,
+                format!("the optimiser `{}` never says what `theta'` is", callable.name.name),
+            );
             self.fail(d.help("end it with the next value of the parameter: `theta' = theta - lr * grad`"));
         }
     }
@@ -239,11 +271,17 @@ impl<'a> Elaborator<'a> {
         let Some(term) = self.float_term(entity, point.span) else { return Entity::Poison };
         let parameter = self.tables.parameters[number].parameter.clone();
         if !term.dims.is_empty() && term.dims != parameter.dims {
-            let message = format!("the gradient is taken at a point of the parameter's shape {}, but this is {}", shape_text(&parameter.dims), shape_text(&term.dims));
+            let message = format!(
+                "the gradient is taken at a point of the parameter's shape {}, but this is {}",
+                shape_text(&parameter.dims),
+                shape_text(&term.dims)
+            );
             return self.fail(Diagnostic::error("shape-mismatch", point.span, message));
         }
         let term: Term = self.fill(term, &parameter.dims);
-        let Some((id, _)) = self.builder().define(&term, &format!("{}.point", parameter.path), point.span) else { return Entity::Poison };
+        let Some((id, _)) = self.builder().define(&term, &format!("{}.point", parameter.path), point.span) else {
+            return Entity::Poison;
+        };
         self.builder().outcome(Outcome::GradientPoint(number), id);
         env.find("grad").map_or(Entity::Poison, |g| g.0)
     }
