@@ -168,7 +168,10 @@ impl<'a> Elaborator<'a> {
         env: &Env<'a>,
     ) -> Option<Vec<usize>> {
         let mut found: Vec<Found> = vec![];
-        reads_alone(self, Wanted { name, pack }, body, env, &mut found);
+        reads_alone(self, Wanted { name, pack, under: false }, body, env, &mut found);
+        if found.iter().any(|f| !f.under) {
+            found.retain(|f| !f.under);
+        }
         let Some(first) = found.first() else {
             if self.reads_poison(body, env) {
                 return None;

@@ -1,5 +1,5 @@
-//! Where an index stands alone: the reads that say how far it runs. Guarded reads and reads under
-//! a condition that mentions the index say nothing.
+//! Where an index stands alone: the reads that say how far it runs. Guarded reads say nothing, and
+//! reads under a condition that mentions the index only where there are no others.
 
 use super::elaborate::Elaborator;
 use super::entity::{Entity, Env};
@@ -13,6 +13,8 @@ pub(super) struct Wanted<'n> {
     pub name: &'n str,
     /// Whether it is a pack.
     pub pack: bool,
+    /// Whether we are under a condition that mentions it.
+    pub under: bool,
 }
 
 /// A read where it stands alone.
@@ -21,6 +23,8 @@ pub(super) struct Found {
     pub dims: Vec<usize>,
     /// The read.
     pub span: Span,
+    /// Whether it stands under a condition that mentions the index.
+    pub under: bool,
 }
 
 /// Collects the reads in `expr` where the index stands alone.
@@ -41,10 +45,10 @@ pub(super) fn reads_alone<'a>(
         }
         ExprKind::Select { condition, then, otherwise } => {
             reads_alone(s, wanted, condition, env, found);
-            if !mentions(condition, wanted.name) {
-                reads_alone(s, wanted, then, env, found);
-                reads_alone(s, wanted, otherwise, env, found);
-            }
+            let under = wanted.under || mentions(condition, wanted.name);
+            let wanted = Wanted { under, ..wanted };
+            reads_alone(s, wanted, then, env, found);
+            reads_alone(s, wanted, otherwise, env, found);
         }
         ExprKind::Reduce { indices, body, .. } if !indices.iter().any(|i| i.name.name == wanted.name) => {
             reads_alone(s, wanted, body, env, found);
@@ -77,13 +81,13 @@ fn positions(wanted: Wanted, at: &[IndexArg], dims: &[usize], env: &Env<'_>, spa
                 let after: usize = at[n + 1..].iter().map(|a| width_of(a, env).unwrap_or(1)).sum();
                 let width = dims.len().saturating_sub(place + after);
                 if let Some(part) = dims.get(place..place + width) {
-                    found.push(Found { dims: part.to_vec(), span });
+                    found.push(Found { dims: part.to_vec(), span, under: wanted.under });
                 }
                 width
             }
             IndexArg::Expr(Expr { kind: ExprKind::Name(name), .. }) if name == wanted.name && !wanted.pack => {
                 if let Some(extent) = dims.get(place) {
-                    found.push(Found { dims: vec![*extent], span });
+                    found.push(Found { dims: vec![*extent], span, under: wanted.under });
                 }
                 1
             }
