@@ -1,4 +1,5 @@
 //! Programs through the checker: what is elaborated, and what is refused with which words.
+#![allow(clippy::unwrap_used)]
 
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Sources;
@@ -330,4 +331,36 @@ fn independent_errors_are_all_reported() {
     let (_, diagnostics, sources) = run(&text.replace("epochs = 1", "epochs = 1\n  sede = 3"));
     let codes: Vec<_> = diagnostics.iter().map(|d| d.code).collect();
     assert_eq!(codes, ["unknown-name", "out-of-bounds", "unknown-setting"], "{}", shown(&diagnostics, &sources));
+}
+
+#[test]
+fn a_misspelt_local_is_one_error() {
+    let text = program("model Net(x: [4]) -> [3] { dense(x, 3) }")
+        .replace("z = Net(x)", "logits = Net(x)")
+        .replace("cross_entropy(z, y)", "cross_entropy(logitz, y)");
+    let d = refuses(&text, "unknown-name", "logitz");
+    assert!(d.help[0].text.contains("`logits`"));
+}
+
+#[test]
+fn accumulations_bind_the_indices_of_their_positions() {
+    let text = tree(&program(
+        "fn spread(e: [4]) -> [8] { y[2*i + 1] += e[i] }
+         model Net(x: [4]) -> [3] { x |> spread |> dense(3) }",
+    ));
+    assert!(text.contains("+= x[batch, i."), "{text}");
+}
+
+#[test]
+fn every_code_is_in_the_table() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check");
+    let known: Vec<_> = nnc_compiler::check::codes::CODES.iter().map(|c| c.0).collect();
+    for entry in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+        let text = std::fs::read_to_string(entry).unwrap();
+        for rest in text.split("Diagnostic::error(").skip(1) {
+            if let Some(code) = rest.trim_start().strip_prefix('"').and_then(|r| r.split('"').next()) {
+                assert!(known.contains(&code), "{code} is not in the table");
+            }
+        }
+    }
 }

@@ -45,7 +45,7 @@ impl<'a> Elaborator<'a> {
         let origin = term.origin;
         let name = self.value_name("read");
         let term = self.builder().plain(term, &name, base.span);
-        let Some(positions) = self.positions(at, &term, base.span, env) else { return Entity::Poison };
+        let Some(positions) = self.positions(at, base.span, env) else { return Entity::Poison };
         if positions.len() > term.axes.len() {
             return self.too_many_positions(&term, positions.len(), base.span, span);
         }
@@ -94,7 +94,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// The positions in brackets; `None` after an error.
-    fn positions(&mut self, at: &'a [IndexArg], term: &Term, base: Span, env: &Env<'a>) -> Option<Vec<Position>> {
+    fn positions(&mut self, at: &'a [IndexArg], base: Span, env: &Env<'a>) -> Option<Vec<Position>> {
         let mut out: Vec<Position> = vec![];
         for arg in at {
             match arg {
@@ -109,7 +109,7 @@ impl<'a> Elaborator<'a> {
                     }));
                 }
                 IndexArg::Combine { parts, span } => {
-                    let parts = self.combined(parts, term.dims.get(out.len()).copied(), base, env)?;
+                    let parts = self.combined(parts, base, env)?;
                     let expr = row_major(&parts);
                     out.push(Position { expr, axes: vec![], dims: vec![], span: *span });
                 }
@@ -139,13 +139,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// The parts of a row-major combination with their extents.
-    fn combined(
-        &mut self,
-        parts: &'a [IndexArg],
-        _extent: Option<usize>,
-        base: Span,
-        env: &Env<'a>,
-    ) -> Option<Vec<(Expr, i64)>> {
+    fn combined(&mut self, parts: &'a [IndexArg], base: Span, env: &Env<'a>) -> Option<Vec<(Expr, i64)>> {
         let mut out = vec![];
         for part in parts {
             match part {
@@ -166,7 +160,7 @@ impl<'a> Elaborator<'a> {
                 }
                 IndexArg::Pack(name) => out.extend(self.index_pack(name, env)?),
                 IndexArg::Combine { parts, .. } => {
-                    let inner = self.combined(parts, None, base, env)?;
+                    let inner = self.combined(parts, base, env)?;
                     let size = inner.iter().fold(1i64, |n, p| n.saturating_mul(p.1));
                     out.push((row_major(&inner), size));
                 }
