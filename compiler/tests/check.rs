@@ -364,3 +364,32 @@ fn every_code_is_in_the_table() {
         }
     }
 }
+
+#[test]
+fn every_optimiser_of_the_library_elaborates() {
+    let mut sources = Sources::default();
+    let (library, _) = library::parse(&mut sources, &library::texts());
+    let mut count = 0;
+    for item in library.iter().flat_map(|f| &f.items) {
+        if let grammar::ast::Item::Callable(c) = item
+            && c.kind == grammar::ast::CallableKind::Optimizer
+        {
+            let rule = format!("{}(lr = warm_up(cosine(0.1), 10))", c.name.name);
+            let text = tree(&program("model Net(x: [4]) -> [3] { dense(x, 3) }").replace("sgd(lr = 0.1)", &rule));
+            assert!(text.contains("-> parameter 1 = dense.b'"), "{rule}\n{text}");
+            count += 1;
+        }
+    }
+    assert!(count > 5);
+}
+
+#[test]
+fn normalisations_and_pictures_elaborate() {
+    for layer in ["batch_norm", "group_norm(2)", "instance_norm", "layer_norm", "rms_norm"] {
+        let model = format!(
+            "fn grid(x: [4]) -> [1, 2, 2] {{ y[c, i, j] = x[(c, i, j)] }}
+             model Net(x: [4]) -> [3] {{ x |> grid |> conv2d(4, kernel = 2, pad = 1) |> {layer} |> gelu |> avg_pool(2, stride = 1) |> global_avg_pool |> dense(3) }}"
+        );
+        tree(&program(&model));
+    }
+}
