@@ -112,7 +112,7 @@ impl<'a> Elaborator<'a> {
         })?;
         let axes = self.builder().axes(&lead.0.dims);
         let mut inner = bound.to_vec();
-        for (entity, at) in inner.iter_mut().flatten() {
+        for (entity, at) in inner.iter_mut().filter_map(Option::as_mut) {
             let Entity::Term(t) = entity else { continue };
             if t.axes.is_empty() {
                 continue;

@@ -10,15 +10,15 @@ use crate::typed::{Element, Expr, Extent};
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Affine {
     terms: Vec<(Expr, i64)>,
-    constant: i64,
+    offset: i64,
 }
 
 /// Beyond this, an extent counts as unbounded.
 const FAR: i64 = 1 << 40;
 
 impl Affine {
-    fn constant(constant: i64) -> Self {
-        Self { terms: vec![], constant }
+    fn fixed(offset: i64) -> Self {
+        Self { terms: vec![], offset }
     }
 
     /// `self + factor * other`.
@@ -30,12 +30,12 @@ impl Affine {
             }
         }
         self.terms.retain(|t| t.1 != 0);
-        self.constant = self.constant.saturating_add(other.constant.saturating_mul(factor));
+        self.offset = self.offset.saturating_add(other.offset.saturating_mul(factor));
         self
     }
 
     fn lowest(&self, builder: &Builder) -> i64 {
-        self.terms.iter().fold(self.constant, |sum, (atom, k)| {
+        self.terms.iter().fold(self.offset, |sum, (atom, k)| {
             let (low, high) = atom_range(builder, atom);
             sum.saturating_add(k.saturating_mul(if *k > 0 { low } else { high }))
         })
@@ -45,21 +45,21 @@ impl Affine {
 /// The affine form of an integer expression; what is not affine becomes an atom.
 pub(super) fn affine(expr: &Expr) -> Affine {
     match expr {
-        Expr::Int(v) => Affine::constant(*v),
-        Expr::Unary(Unary::Neg, a) => Affine::constant(0).plus(&affine(a), -1),
+        Expr::Int(v) => Affine::fixed(*v),
+        Expr::Unary(Unary::Neg, a) => Affine::fixed(0).plus(&affine(a), -1),
         Expr::Binary(Binary::Add, a, b) => affine(a).plus(&affine(b), 1),
         Expr::Binary(Binary::Sub, a, b) => affine(a).plus(&affine(b), -1),
         Expr::Binary(Binary::Mul, a, b) => match (&**a, &**b) {
-            (Expr::Int(k), e) | (e, Expr::Int(k)) => Affine::constant(0).plus(&affine(e), *k),
-            _ => Affine { terms: vec![(expr.clone(), 1)], constant: 0 },
+            (Expr::Int(k), e) | (e, Expr::Int(k)) => Affine::fixed(0).plus(&affine(e), *k),
+            _ => Affine { terms: vec![(expr.clone(), 1)], offset: 0 },
         },
-        _ => Affine { terms: vec![(expr.clone(), 1)], constant: 0 },
+        _ => Affine { terms: vec![(expr.clone(), 1)], offset: 0 },
     }
 }
 
 /// What a condition says about its integer comparisons, where it holds or does not.
 pub(super) fn facts(builder: &Builder, condition: &Expr, holds: bool) -> Vec<Affine> {
-    let difference = |a: &Expr, b: &Expr, less: i64| affine(a).plus(&affine(b), -1).plus(&Affine::constant(less), -1);
+    let difference = |a: &Expr, b: &Expr, less: i64| affine(a).plus(&affine(b), -1).plus(&Affine::fixed(less), -1);
     match (condition, holds) {
         (Expr::Unary(Unary::Not, c), _) => facts(builder, c, !holds),
         (Expr::Binary(Binary::And, a, b), true) | (Expr::Binary(Binary::Or, a, b), false) => {
@@ -88,7 +88,7 @@ pub(super) fn interval(builder: &Builder, expr: &Expr) -> (i64, i64) {
 pub(super) fn interval_under(builder: &Builder, expr: &Expr, known: &[Affine]) -> (i64, i64) {
     let form = affine(expr);
     let low = lowest_under(builder, &form, known);
-    let high = lowest_under(builder, &Affine::constant(0).plus(&form, -1), known);
+    let high = lowest_under(builder, &Affine::fixed(0).plus(&form, -1), known);
     (low, high.saturating_neg())
 }
 

@@ -247,7 +247,7 @@ impl<'a> Elaborator<'a> {
             (_, Some(p)) => p.ty.is_none(),
             (_, None) => false,
         };
-        !(may_be_input && complete(open, true)) && complete(settings, false) || !may_be_input
+        !may_be_input || (!complete(open, true) && complete(settings, false))
     }
 
     /// Gives a template an instance of its own under a name.

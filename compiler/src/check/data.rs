@@ -14,7 +14,7 @@ use runtime::data::catalogue::{self, Entry};
 
 impl<'a> Elaborator<'a> {
     /// The data set a train block names, and its fields.
-    pub fn data_of(&mut self, block: &'a ast::Train, env: &Env<'a>) -> (Option<DataSet>, Vec<Field>) {
+    pub fn data_of(&mut self, block: &'a ast::Train) -> (Option<DataSet>, Vec<Field>) {
         let Some(entry) = entries(block, "data").next() else { return (None, vec![]) };
         let ExprKind::Name(name) = &entry.value.kind else {
             if !matches!(entry.value.kind, ExprKind::Error) {
@@ -31,11 +31,11 @@ impl<'a> Elaborator<'a> {
             self.fail(d);
             return (None, vec![]);
         };
-        self.data(data, env)
+        self.data(data)
     }
 
     /// A data block and its fields.
-    pub fn data(&mut self, data: &'a ast::Data, _env: &Env<'a>) -> (Option<DataSet>, Vec<Field>) {
+    pub fn data(&mut self, data: &'a ast::Data) -> (Option<DataSet>, Vec<Field>) {
         let env = Scope::inside(None);
         let span = data.name.span;
         let mut set = DataSet { name: data.name.name.clone(), splits: vec![], settings: vec![], span };

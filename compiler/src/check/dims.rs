@@ -62,7 +62,10 @@ impl<'a> Elaborator<'a> {
                 Some(Declared::Record(out))
             }
             TypeKind::Name(_) => Some(Declared::Word),
-            TypeKind::Error => None,
+            TypeKind::Error => {
+                self.broken = true;
+                None
+            }
         }
     }
 

@@ -149,6 +149,8 @@ pub(super) struct Elaborator<'a> {
     pub work: usize,
     /// The name being defined, for the path of a loop's turns.
     pub defining: Option<String>,
+    /// Whether something was met that the parser could not read, and has reported.
+    pub broken: bool,
 }
 
 /// Nesting of expressions and calls beyond which we give up.
@@ -178,6 +180,7 @@ impl<'a> Elaborator<'a> {
             depth: 0,
             work: 0,
             defining: None,
+            broken: false,
         }
     }
 

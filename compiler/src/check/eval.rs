@@ -73,8 +73,14 @@ impl<'a> Elaborator<'a> {
                 );
                 self.fail(d)
             }
-            ExprKind::Error => Entity::Poison,
+            ExprKind::Error => self.unreadable(),
         }
+    }
+
+    /// What the parser could not read, and has reported.
+    pub fn unreadable(&mut self) -> Entity<'a> {
+        self.broken = true;
+        Entity::Poison
     }
 
     fn unsupported(&mut self, span: Span, what: &str, help: &str) -> Entity<'a> {
@@ -95,7 +101,7 @@ impl<'a> Elaborator<'a> {
         match entity {
             Entity::Local(n) => self.local(n, span),
             Entity::Field(n) => self.data_field(n),
-            Entity::Thunk(t) if !self.targets.is_empty() => self.eval(&t.expr, &t.env),
+            Entity::Thunk(t) if !self.targets.is_empty() => self.eval(t.expr, &t.env),
             Entity::Template(t) if self.applies_by_itself(&t) => self.apply_settings_only(&t, span),
             Entity::Poison => Entity::Poison,
             other => other,

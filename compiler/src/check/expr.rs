@@ -5,7 +5,7 @@ use crate::scalar::{Binary, Kind, Unary};
 use crate::typed::{Expr, IndexId};
 
 /// A constant of the given kind.
-pub(super) fn constant(value: f64, kind: Kind) -> Expr {
+pub(super) fn literal(value: f64, kind: Kind) -> Expr {
     match kind {
         Kind::Float => Expr::Number(value),
         Kind::Int => Expr::Int(value as i64),

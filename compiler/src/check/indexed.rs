@@ -15,16 +15,9 @@ use grammar::span::Span;
 
 /// One position of a left side: the indices it binds, more than one where it is a combination or
 /// a pack.
-pub(super) struct LeftPosition {
+struct LeftPosition {
     ids: Vec<IndexId>,
     combined: bool,
-}
-
-impl LeftPosition {
-    /// The indices bound.
-    pub fn ids(self) -> Vec<IndexId> {
-        self.ids
-    }
 }
 
 impl<'a> Elaborator<'a> {
@@ -49,7 +42,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Binds the indices of a left side.
-    pub fn bind_left(
+    fn bind_left(
         &mut self,
         left: &'a [IndexArg],
         value: &'a ast::Expr,
@@ -123,7 +116,8 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn bind_index(&mut self, name: &str, span: Span, extent: Extent, scope: &Env<'a>) -> Option<IndexId> {
+    /// Binds one index in the scope.
+    pub fn bind_index(&mut self, name: &str, span: Span, extent: Extent, scope: &Env<'a>) -> Option<IndexId> {
         self.index_name_free(name, span, scope)?;
         let id = self.builder().index(name, extent);
         let term = self.builder().scalar(Expr::Index(id), span);
@@ -159,7 +153,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// The range of an index from the unguarded reads where it stands alone.
-    fn range_from_reads(
+    pub fn range_from_reads(
         &mut self,
         name: &str,
         span: Span,
@@ -168,9 +162,12 @@ impl<'a> Elaborator<'a> {
         env: &Env<'a>,
     ) -> Option<Vec<usize>> {
         let mut found: Vec<Found> = vec![];
-        reads_alone(self, Wanted { name, pack }, body, env, &mut found);
+        reads_alone(self, Wanted { name, pack, under: false }, body, env, &mut found);
+        if found.iter().any(|f| !f.under) {
+            found.retain(|f| !f.under);
+        }
         let Some(first) = found.first() else {
-            if self.mentions_poison(body, env) {
+            if self.reads_poison(body, env) {
                 return None;
             }
             let dots = if pack { ".." } else { "" };
@@ -195,7 +192,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Puts the left side's dimensions before those of the value.
-    pub fn assemble(&mut self, positions: &[LeftPosition], term: Term, span: Span) -> Term {
+    fn assemble(&mut self, positions: &[LeftPosition], term: Term, span: Span) -> Term {
         let mut map = vec![];
         let (mut axes, mut dims) = (vec![], vec![]);
         for position in positions {

@@ -1,7 +1,6 @@
 //! The items of a program and of the library by name. Code of the library sees the library's
 //! items first, so that a user's item of the same name does not change what the library does.
 
-use super::report::nearest;
 use grammar::ast;
 use grammar::span::{SourceId, Span};
 use std::collections::BTreeMap;
@@ -60,16 +59,6 @@ impl<'a> Items<'a> {
     /// Names of data blocks.
     pub fn data_names(&self) -> impl Iterator<Item = &'a str> {
         self.data.keys().copied()
-    }
-
-    /// The user's callables.
-    pub fn own(&self) -> impl Iterator<Item = &'a ast::Callable> {
-        self.user.values().copied()
-    }
-
-    /// The callable's name nearest to a misspelt one.
-    pub fn near(&self, name: &str) -> Option<&'a str> {
-        nearest(name, self.user.keys().chain(self.library.keys()).copied())
     }
 
     /// The library's function that makes one vector of a tensor of any rank, found by its form

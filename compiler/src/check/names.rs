@@ -111,7 +111,7 @@ impl Resolver<'_, '_> {
             StmtKind::Define { lhs, value } | StmtKind::Accumulate { lhs, value, .. } => {
                 lhs.ty.iter().for_each(|t| self.ty(t));
                 self.scoped(|s| {
-                    lhs.indices.iter().flatten().for_each(|i| s.left(i));
+                    lhs.indices.iter().for_each(|list| list.iter().for_each(|i| s.left(i)));
                     s.expr(value);
                 });
                 self.bind(&lhs.name, !last);

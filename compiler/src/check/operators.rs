@@ -6,7 +6,7 @@ use super::bounds;
 use super::elaborate::Elaborator;
 use super::entity::{Entity, Env, Term, shape_text};
 use super::expr::binary as make_binary;
-use super::expr::{constant, rebuild, substitute, unary as make_unary};
+use super::expr::{literal, rebuild, substitute, unary as make_unary};
 use super::number::Num;
 use crate::scalar::{Binary, Kind, Unary};
 use crate::typed::{Expr, IndexId};
@@ -42,7 +42,7 @@ impl Operand {
 
     fn expr(&self, kind: Kind) -> Expr {
         match self {
-            Self::Number(n) => constant(n.value, kind),
+            Self::Number(n) => literal(n.value, kind),
             Self::Term(t) => convert(&t.expr, t.kind, kind),
         }
     }

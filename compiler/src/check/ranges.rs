@@ -1,5 +1,5 @@
-//! Where an index stands alone: the reads that say how far it runs. Guarded reads and reads under
-//! a condition that mentions the index say nothing.
+//! Where an index stands alone: the reads that say how far it runs. Guarded reads say nothing, and
+//! reads under a condition that mentions the index only where there are no others.
 
 use super::elaborate::Elaborator;
 use super::entity::{Entity, Env};
@@ -13,6 +13,8 @@ pub(super) struct Wanted<'n> {
     pub name: &'n str,
     /// Whether it is a pack.
     pub pack: bool,
+    /// Whether we are under a condition that mentions it.
+    pub under: bool,
 }
 
 /// A read where it stands alone.
@@ -21,6 +23,8 @@ pub(super) struct Found {
     pub dims: Vec<usize>,
     /// The read.
     pub span: Span,
+    /// Whether it stands under a condition that mentions the index.
+    pub under: bool,
 }
 
 /// Collects the reads in `expr` where the index stands alone.
@@ -41,10 +45,10 @@ pub(super) fn reads_alone<'a>(
         }
         ExprKind::Select { condition, then, otherwise } => {
             reads_alone(s, wanted, condition, env, found);
-            if !mentions(condition, wanted.name) {
-                reads_alone(s, wanted, then, env, found);
-                reads_alone(s, wanted, otherwise, env, found);
-            }
+            let under = wanted.under || mentions(condition, wanted.name);
+            let wanted = Wanted { under, ..wanted };
+            reads_alone(s, wanted, then, env, found);
+            reads_alone(s, wanted, otherwise, env, found);
         }
         ExprKind::Reduce { indices, body, .. } if !indices.iter().any(|i| i.name.name == wanted.name) => {
             reads_alone(s, wanted, body, env, found);
@@ -77,13 +81,13 @@ fn positions(wanted: Wanted, at: &[IndexArg], dims: &[usize], env: &Env<'_>, spa
                 let after: usize = at[n + 1..].iter().map(|a| width_of(a, env).unwrap_or(1)).sum();
                 let width = dims.len().saturating_sub(place + after);
                 if let Some(part) = dims.get(place..place + width) {
-                    found.push(Found { dims: part.to_vec(), span });
+                    found.push(Found { dims: part.to_vec(), span, under: wanted.under });
                 }
                 width
             }
             IndexArg::Expr(Expr { kind: ExprKind::Name(name), .. }) if name == wanted.name && !wanted.pack => {
                 if let Some(extent) = dims.get(place) {
-                    found.push(Found { dims: vec![*extent], span });
+                    found.push(Found { dims: vec![*extent], span, under: wanted.under });
                 }
                 1
             }
@@ -234,7 +238,7 @@ fn stmt_children<'a>(stmt: &'a ast::Stmt, f: &mut dyn FnMut(&'a Expr)) {
         | StmtKind::Draw { dist: e, .. }
         | StmtKind::Expr(e) => f(e),
         StmtKind::Define { lhs, value } | StmtKind::Accumulate { lhs, value, .. } => {
-            lhs.indices.iter().flatten().for_each(|a| index_children(a, f));
+            lhs.indices.iter().for_each(|list| list.iter().for_each(|a| index_children(a, f)));
             f(value);
         }
         StmtKind::Error => {}
@@ -242,17 +246,20 @@ fn stmt_children<'a>(stmt: &'a ast::Stmt, f: &mut dyn FnMut(&'a Expr)) {
 }
 
 impl<'a> Elaborator<'a> {
-    /// Whether a name in the expression stands for something that went wrong before, so that a
-    /// missing range is no error of its own.
-    pub fn mentions_poison(&self, expr: &'a Expr, env: &Env<'a>) -> bool {
-        if let ExprKind::Name(name) = &expr.kind {
-            return match env.find(name) {
-                Some((entity, _)) => matches!(entity, Entity::Poison),
-                None => self.item(name, expr.span).is_none() && !super::eval::is_builtin(name),
-            };
+    /// Whether something that is read in the expression went wrong before, or goes wrong now, so
+    /// that a missing range is no error of its own.
+    pub fn reads_poison(&mut self, expr: &'a Expr, env: &Env<'a>) -> bool {
+        if let ExprKind::Index { base, .. } = &expr.kind
+            && let ExprKind::Name(name) = &base.kind
+        {
+            let unknown = env.find(name).is_none() && self.item(name, base.span).is_none();
+            let wrong = matches!(env.find(name), Some((Entity::Poison, _)));
+            if wrong || (unknown && matches!(self.eval(base, env), Entity::Poison)) {
+                return true;
+            }
         }
         let mut found = false;
-        children(expr, &mut |e| found |= self.mentions_poison(e, env));
+        children(expr, &mut |e| found |= self.reads_poison(e, env));
         found
     }
 }

@@ -4,7 +4,7 @@
 use super::bounds::{interval, interval_under};
 use super::elaborate::Elaborator;
 use super::entity::{Entity, Env, Term, shape_text};
-use super::expr::{binary as make_binary, constant, free, substitute};
+use super::expr::{binary as make_binary, free, literal, substitute};
 use crate::scalar::{Binary, Kind};
 use crate::typed::{Expr, Extent, IndexId, SAMPLE};
 use grammar::ast::{self, ExprKind, IndexArg};
@@ -45,7 +45,7 @@ impl<'a> Elaborator<'a> {
         let origin = term.origin;
         let name = self.value_name("read");
         let term = self.builder().plain(term, &name, base.span);
-        let Some(positions) = self.positions(at, &term, base.span, env) else { return Entity::Poison };
+        let Some(positions) = self.positions(at, base.span, env) else { return Entity::Poison };
         if positions.len() > term.axes.len() {
             return self.too_many_positions(&term, positions.len(), base.span, span);
         }
@@ -53,7 +53,7 @@ impl<'a> Elaborator<'a> {
             Some(e) => {
                 let value = self.eval(e, env);
                 let Some(o) = self.guard_value(value, term.kind, e.span) else { return Entity::Poison };
-                Some(o)
+                (!self.always_inside(&positions, &term)).then_some(o)
             }
             None => match self.inside(&positions, &term, base.span) {
                 Some(proof) => proof,
@@ -78,7 +78,7 @@ impl<'a> Elaborator<'a> {
 
     fn guard_value(&mut self, value: Entity<'a>, kind: Kind, span: Span) -> Option<Expr> {
         if let Entity::Number(n) = value {
-            return Some(constant(n.value, kind));
+            return Some(literal(n.value, kind));
         }
         let term = if kind == Kind::Float { self.float_term(value, span)? } else { self.term(value, span)? };
         if !term.axes.is_empty() || term.kind != kind {
@@ -94,7 +94,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// The positions in brackets; `None` after an error.
-    fn positions(&mut self, at: &'a [IndexArg], term: &Term, base: Span, env: &Env<'a>) -> Option<Vec<Position>> {
+    fn positions(&mut self, at: &'a [IndexArg], base: Span, env: &Env<'a>) -> Option<Vec<Position>> {
         let mut out: Vec<Position> = vec![];
         for arg in at {
             match arg {
@@ -109,7 +109,7 @@ impl<'a> Elaborator<'a> {
                     }));
                 }
                 IndexArg::Combine { parts, span } => {
-                    let parts = self.combined(parts, term.dims.get(out.len()).copied(), base, env)?;
+                    let parts = self.combined(parts, base, env)?;
                     let expr = row_major(&parts);
                     out.push(Position { expr, axes: vec![], dims: vec![], span: *span });
                 }
@@ -139,13 +139,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// The parts of a row-major combination with their extents.
-    fn combined(
-        &mut self,
-        parts: &'a [IndexArg],
-        _extent: Option<usize>,
-        base: Span,
-        env: &Env<'a>,
-    ) -> Option<Vec<(Expr, i64)>> {
+    fn combined(&mut self, parts: &'a [IndexArg], base: Span, env: &Env<'a>) -> Option<Vec<(Expr, i64)>> {
         let mut out = vec![];
         for part in parts {
             match part {
@@ -166,7 +160,7 @@ impl<'a> Elaborator<'a> {
                 }
                 IndexArg::Pack(name) => out.extend(self.index_pack(name, env)?),
                 IndexArg::Combine { parts, .. } => {
-                    let inner = self.combined(parts, None, base, env)?;
+                    let inner = self.combined(parts, base, env)?;
                     let size = inner.iter().fold(1i64, |n, p| n.saturating_mul(p.1));
                     out.push((row_major(&inner), size));
                 }
@@ -196,6 +190,14 @@ impl<'a> Elaborator<'a> {
         Some(Position { expr: term.expr, axes: term.axes, dims: term.dims, span: e.span })
     }
 
+    /// Whether every position is inside whatever the indices are, so that a guard is idle.
+    fn always_inside(&mut self, positions: &[Position], term: &Term) -> bool {
+        positions.iter().zip(&term.dims).all(|(position, extent)| {
+            let (low, high) = interval(self.builder(), &position.expr);
+            low >= 0 && high < *extent as i64
+        })
+    }
+
     /// Shows every position inside. The outer `None` is an error; the inner value is what the read
     /// yields outside where only a condition keeps it inside.
     fn inside(&mut self, positions: &[Position], term: &Term, base: Span) -> Option<Option<Expr>> {
@@ -215,7 +217,7 @@ impl<'a> Elaborator<'a> {
             }
             by_condition = true;
         }
-        Some(by_condition.then(|| constant(0.0, term.kind)))
+        Some(by_condition.then(|| literal(0.0, term.kind)))
     }
 
     fn out_of_bounds(&mut self, span: Span, range: (i64, i64), term: &Term, axis: usize, base: Span) {

@@ -34,10 +34,10 @@ pub(super) fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n s
     candidates
         .into_iter()
         .filter(|c| *c != name)
-        .map(|c| (distance(name, c), c))
-        .filter(|(d, c)| *d <= limit && *d < c.chars().count())
+        .map(|c| (distance(name, c), c.chars().next() != name.chars().next(), c))
+        .filter(|(d, _, c)| *d <= limit && *d < c.chars().count())
         .min()
-        .map(|found| found.1)
+        .map(|found| found.2)
 }
 
 /// How many letters must be added, removed, changed or swapped with their neighbour.
@@ -67,6 +67,7 @@ mod tests {
     fn typing_errors_find_the_word_meant() {
         assert_eq!(nearest("optimiser", ["optimizer", "objective"]), Some("optimizer"));
         assert_eq!(nearest("epcohs", ["epochs", "steps"]), Some("epochs"));
+        assert_eq!(nearest("unit", ["init", "units"]), Some("units"));
         assert_eq!(nearest("frobnicate", ["epochs", "steps"]), None);
     }
 }

@@ -6,7 +6,7 @@ use super::elaborate::{Elaborator, ParameterInfo, Role, Target, join};
 use super::entity::{Entity, Env, PassKind, Scope, Term, shape_text};
 use super::expr::free;
 use crate::scalar::Kind;
-use crate::typed::{Definition, Element, Expr, Outcome, Parameter, SAMPLE, State, Type};
+use crate::typed::{Definition, Element, Expr, Extent, Outcome, Parameter, SAMPLE, State, Type};
 use grammar::ast::{self, ExprKind, IndexArg, Lhs, Stmt, StmtKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
@@ -98,7 +98,7 @@ impl<'a> Elaborator<'a> {
                 }
                 value
             }
-            StmtKind::Error => Entity::Poison,
+            StmtKind::Error => self.unreadable(),
         }
     }
 
@@ -211,9 +211,9 @@ impl<'a> Elaborator<'a> {
     ) -> Option<Term> {
         let scope = Scope::inside(Some(env));
         let mut indices = vec![];
-        for name in self.free_names(positions, env) {
-            let left = self.bind_left(std::slice::from_ref(name), value, None, &scope, env)?;
-            indices.extend(left.into_iter().flat_map(super::indexed::LeftPosition::ids));
+        for (name, span) in self.free_names(positions, env) {
+            let extent = self.range_from_reads(name, span, false, value, env)?.first().copied()?;
+            indices.push(self.bind_index(name, span, Extent::Fixed(extent), &scope)?);
         }
         let at = self.scatter_positions(positions, dims, dropping, &scope)?;
         let entity = self.eval(value, &scope);
@@ -236,25 +236,24 @@ impl<'a> Elaborator<'a> {
         Some(self.builder().read(id, lhs.name.span))
     }
 
-    /// The positions that are names of indices not bound outside, each once.
-    fn free_names(&self, positions: &'a [IndexArg], env: &Env<'a>) -> Vec<&'a IndexArg> {
-        fn names<'a>(e: &'a ast::Expr, out: &mut Vec<String>) {
+    /// The names in the positions that nothing outside binds: the indices, each once.
+    fn free_names(&self, positions: &'a [IndexArg], env: &Env<'a>) -> Vec<(&'a str, Span)> {
+        fn names<'e>(e: &'e ast::Expr, out: &mut Vec<(&'e str, Span)>) {
             if let ExprKind::Name(n) = &e.kind {
-                out.push(n.clone());
+                out.push((n, e.span));
             }
             super::ranges::children(e, &mut |c| names(c, out));
         }
-        let mut seen: Vec<String> = vec![];
-        let mut out = vec![];
+        let mut found = vec![];
         for position in positions {
             if let IndexArg::Expr(e) = position {
-                let mut found = vec![];
                 names(e, &mut found);
-                let simple = matches!(&e.kind, ExprKind::Name(_));
-                if simple && found.iter().all(|n| env.find(n).is_none() && !seen.contains(n)) {
-                    seen.extend(found);
-                    out.push(position);
-                }
+            }
+        }
+        let mut out: Vec<(&'a str, Span)> = vec![];
+        for (name, span) in found {
+            if env.find(name).is_none() && !out.iter().any(|o| o.0 == name) {
+                out.push((name, span));
             }
         }
         out
@@ -330,7 +329,7 @@ impl<'a> Elaborator<'a> {
                 name.name
             );
             let d = Diagnostic::error("param-in-training-if", name.span, message)
-                .help(format!("declare it before the `if`; use it only where it is needed"));
+                .help("declare it before the `if`; use it only where it is needed");
             self.fail(d);
             return false;
         }

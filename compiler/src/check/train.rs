@@ -39,7 +39,7 @@ impl<'a> Elaborator<'a> {
     pub fn train(&mut self, block: &'a ast::Train) -> Option<Train> {
         let errors = self.sink.errors();
         let env = Scope::inside(None);
-        let (data, fields) = self.data_of(block, &env);
+        let (data, fields) = self.data_of(block);
         for (n, field) in fields.iter().enumerate() {
             env.bind(&field.name, Entity::Field(n), field.span);
         }
@@ -64,8 +64,16 @@ impl<'a> Elaborator<'a> {
             let clip = entries(block, "clip").next().map(|e| &e.value);
             self.update_pass(&optimizer.value, clip, &objectives, &env);
         }
-        self.unused_locals(block);
+        self.unused_locals(block, self.sink.errors() > errors);
         if self.sink.errors() > errors {
+            return None;
+        }
+        let outcomes = &self.builders[PassKind::Training as usize].pass.outcomes;
+        if !outcomes.iter().any(|o| matches!(o.0, Outcome::Objective(_))) {
+            if self.sink.errors() == 0 && !self.broken {
+                let message = "the objective of this block could not be elaborated";
+                self.fail(Diagnostic::error("not-supported", block.name.span, message));
+            }
             return None;
         }
         Some(self.assembled(block, data, settings?))
@@ -258,7 +266,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// A local that nothing uses is most often a misspelt setting.
-    fn unused_locals(&mut self, block: &'a ast::Train) {
+    fn unused_locals(&mut self, block: &'a ast::Train, failed: bool) {
         let used = self.train.as_ref().map(|t| t.used.clone()).unwrap_or_default();
         for (n, entry) in block.entries.iter().enumerate() {
             let name = &entry.lhs.name;
@@ -270,7 +278,12 @@ impl<'a> Elaborator<'a> {
                 name.span,
                 format!("`{}` is no setting, and nothing uses it", name.name),
             );
-            d = match nearest(&name.name, SETTINGS) {
+            let near = nearest(&name.name, SETTINGS);
+            if failed && near.is_none() {
+                // What went wrong before may have kept its use from being seen.
+                continue;
+            }
+            d = match near {
                 Some(near) => d.fix(format!("did you mean `{near}`?"), name.span, near),
                 None => d.note(format!("the settings are {}", SETTINGS.join(", "))),
             };
