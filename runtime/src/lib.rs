@@ -5,6 +5,7 @@ pub mod contract;
 pub mod data;
 pub mod execute;
 mod microkernel;
+mod pack;
 pub mod plan;
 pub mod pool;
 pub mod random;
