@@ -49,33 +49,22 @@ impl Scene<'_, '_> {
         values: Values,
     ) -> Lane {
         let place = (self.places)(tensor);
-        if self.is_single(point, address, guards, values) {
-            let element = self.load_lane(point, place, address, guards, otherwise, values, 0);
-            return Lane::One(element);
-        }
-        let smooth = self.lane_step(point, &address.affine) == 1 && self.is_even(point, address, guards, values);
-        if smooth && guards.is_empty() {
-            let at = self.start(point, place, address, &[], values, 0);
-            return Lane::Wide(self.load_run(place, at));
-        }
-        if smooth {
+        let step = self.lane_step(point, &address.affine);
+        if matches!(step, 0 | 1) && self.is_even(point, address, guards, values) {
             let inside = self.inside(point, guards, values, 0);
             let at = self.start(point, place, address, &inside, values, 0);
-            let run = self.load_run(place, at);
-            let Some((inside, otherwise)) = inside.first().zip(otherwise) else { return Lane::Wide(run) };
-            let otherwise = widen(self.builder, self.types, place.kind, otherwise);
-            return Lane::Wide(self.builder.ins().select(*inside, run, otherwise));
+            let element =
+                if step == 1 { Lane::Wide(self.load_run(place, at)) } else { Lane::One(self.load_one(place, at)) };
+            return match inside.first().zip(otherwise) {
+                Some((inside, otherwise)) => self.select(place.kind, Lane::One(*inside), element, otherwise),
+                None => element,
+            };
         }
         let mut ones = vec![];
         for l in 0..self.types.width() {
             ones.push(self.load_lane(point, place, address, guards, otherwise, values, l));
         }
         Lane::Wide(gather(self.builder, self.types, place.kind, &ones))
-    }
-
-    /// Whether nothing of the access varies from lane to lane.
-    fn is_single(&self, point: &Point, address: &Address, guards: &[Guard], values: Values) -> bool {
-        self.lane_step(point, &address.affine) == 0 && self.is_even(point, address, guards, values)
     }
 
     /// Whether nothing but the affine part varies from lane to lane.

@@ -243,7 +243,8 @@ impl<'b> Scene<'_, 'b> {
         self.builder.ins().sdiv(whole, b)
     }
 
-    fn select(&mut self, kind: Kind, c: Lane, a: Lane, b: Lane) -> Lane {
+    /// The second where the first holds, else the third.
+    pub fn select(&mut self, kind: Kind, c: Lane, a: Lane, b: Lane) -> Lane {
         match c {
             Lane::One(c) => {
                 let (wide, a, b) = self.even(kind, a, b);
