@@ -2,7 +2,8 @@
 //! conventions at kinks and singular points.
 
 use nnc_compiler::differentiate::table::{self, Side};
-use nnc_compiler::ir::interpret::{binary, interpret, unary};
+use nnc_compiler::ir::evaluate::{binary, unary};
+use nnc_compiler::ir::interpret::interpret;
 use nnc_compiler::ir::{Combine, ExprId, Module, Role};
 use nnc_compiler::scalar::{Binary, Kind, Unary};
 

@@ -18,8 +18,10 @@
 //! the extents of the target; positions are Int, and lie inside the tensor unless the read has an
 //! `otherwise` (or the scatter is `dropping`); operands have the kinds of [`crate::scalar`].
 
-pub mod affine;
-pub mod build;
+mod affine;
+mod build;
+pub mod cost;
+pub mod evaluate;
 pub mod interpret;
 pub mod random;
 mod range;

@@ -71,7 +71,7 @@ fn prepare(m: &mut Module, def: Def) {
 
 /// Whether a term would become a contraction.
 fn tiles(m: &mut Module, sum: &Sum, e: ExprId) -> bool {
-    let factors: Vec<Factor> = factors(m, e).into_iter().filter(|f| varies(m, sum, *f)).collect();
+    let factors: Vec<Factor> = factors(m, sum.domain, e).into_iter().filter(|f| varies(m, sum, *f)).collect();
     groups(m, sum, &factors).is_some()
 }
 
@@ -88,7 +88,7 @@ fn temporary(m: &mut Module, target: TensorId, what: &str) -> TensorId {
 
 /// Emits a sum of one product: what varies is contracted, the rest multiplied on afterwards.
 fn product(m: &mut Module, sum: &Sum, def: Def) {
-    let all = factors(m, def.value);
+    let all = factors(m, sum.domain, def.value);
     let (inner, outer): (Vec<Factor>, Vec<Factor>) = all.into_iter().partition(|f| varies(m, sum, *f));
     if outer.is_empty() || inner.is_empty() {
         return contract(m, sum, def, &inner);
@@ -213,8 +213,7 @@ fn operand(m: &mut Module, sum: &Sum, name: &str, group: &[Factor], shared: &[u3
 fn plain(m: &Module, e: ExprId) -> bool {
     match m.node(e) {
         Node::Read { at, otherwise, .. } => {
-            at.iter().all(|p| super::expr::reads_nothing(m, *p))
-                && otherwise.is_none_or(|o| m.as_float(o).is_some())
+            at.iter().all(|p| super::expr::reads_nothing(m, *p)) && otherwise.is_none_or(|o| m.as_float(o).is_some())
         }
         _ => false,
     }

@@ -10,7 +10,7 @@
 //! read at `stride*i + u - pad`), their derivatives and attention all have this form after the
 //! `contract` pass.
 
-use super::expr::{Vars, reads_nothing, vars};
+use super::expr::{Vars, reads_nothing};
 use crate::ir::{Combine, Def, ExprId, Module, Node, TensorId};
 use crate::scalar::Binary;
 
@@ -56,7 +56,7 @@ pub fn contraction(module: &Module, def: &Def) -> Option<Contraction> {
     }
     let Node::Binary(Binary::Mul, left, right) = *module.node(def.value) else { return None };
     let (mut a, mut b) = (operand(module, left)?, operand(module, right)?);
-    let (mut in_a, mut in_b) = (vars(module, left), vars(module, right));
+    let (mut in_a, mut in_b) = (module.variables(left), module.variables(right));
     let rank = module.t(def.target).shape.len() as u32;
     if rank > 0 && in_a.contains(&(rank - 1)) {
         std::mem::swap(&mut a, &mut b);

@@ -1,17 +1,11 @@
-//! Questions about expressions that several passes ask: which variables occur, which tensors are
-//! read, whether an expression is an index expression.
+//! Questions about expressions and items that several passes ask: what is read, and from where;
+//! whether an expression is an index expression.
 
 use crate::ir::{ExprId, Item, Module, Node, TensorId};
 use std::collections::BTreeSet;
 
 /// A set of domain variables, by number.
 pub type Vars = BTreeSet<u32>;
-
-/// The domain variables an expression mentions.
-#[must_use]
-pub fn vars(m: &Module, root: ExprId) -> Vars {
-    m.variables(root)
-}
 
 /// The read nodes inside an expression, nested ones included, operands before users.
 #[must_use]

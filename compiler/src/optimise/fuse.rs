@@ -13,7 +13,7 @@
 
 use super::contraction::contraction;
 use super::dead::observable;
-use super::expr::{reads, reads_nothing, roots, vars};
+use super::expr::{reads, reads_nothing, roots};
 use super::index;
 use super::rewrite::{Access, guarded_read, read, rewrite, rewrite_def, simple};
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, TensorId};
@@ -229,8 +229,7 @@ fn inline(m: &mut Module, domain: &[usize], access: &Access, p: Producer, contra
         return (!contracts || direct(m, value)).then_some(value);
     }
     let otherwise = access.otherwise.filter(|_| !contracts)?;
-    let value =
-        rewrite(m, domain, p.value, &mut |_, v| access.at[v as usize], &mut |m, a| guarded_read(m, domain, a));
+    let value = rewrite(m, domain, p.value, &mut |_, v| access.at[v as usize], &mut |m, a| guarded_read(m, domain, a));
     let truth = in_bounds(m, domain, &access.at, &shape);
     Some(simple(m, domain, Node::Select(truth, value, otherwise)))
 }
@@ -266,6 +265,6 @@ fn direct(m: &mut Module, value: ExprId) -> bool {
     let place = index::row_major(m, &shape, &at);
     let plain = m.affine(place).is_some();
     let guarded = otherwise.is_some();
-    let positions_plain = at.iter().all(|p| vars(m, *p).len() <= 2 || !guarded);
+    let positions_plain = at.iter().all(|p| m.variables(*p).len() <= 2 || !guarded);
     plain && positions_plain && otherwise.is_none_or(|o| m.as_float(o).is_some())
 }

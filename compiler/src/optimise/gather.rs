@@ -11,18 +11,19 @@
 //! sum is computed by phase, `T'[.., (p - c) div s, (p - c) mod s, ..]`, so that its operands depend on
 //! plain variables and the contraction engine takes it.
 //!
-//! A scatter stays if the projection would visit more than [`WASTE`] times as many points, such as an
-//! embedding's gradient.
+//! A scatter stays if the projection would visit many more points ([`WASTE`]), such as the gradient of
+//! rows read by number.
 
-use super::expr::vars;
+use super::expr::reads_nothing;
 use super::index;
-use super::rewrite::{Access, guarded_read, read, rewrite, simple, substitute, zero};
-use super::solve::{Axis, Condition, Solution, solve};
+use super::rewrite::{Access, guarded_read, simple, substitute, zero};
+use super::solve::{Axis, Condition, Solution, over_solution, solve};
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, Scatter};
 use crate::scalar::{Binary, Unary};
 use std::collections::BTreeSet;
 
-/// How many times the points of the scatter and of its target a projection may visit.
+/// How many times the points of the scatter and of its target a projection may visit; once, if it would
+/// have to look for elements of an Int tensor.
 const WASTE: usize = 8;
 
 /// Runs the pass.
@@ -40,7 +41,9 @@ fn gather(m: &mut Module, def: Def) {
     let plain = vec![Axis::Plain; m.t(def.target).shape.len()];
     let Some(solution) = solve(m, &unpacked, &plain) else { return m.items.push(Item::Def(def)) };
     let points = |domain: &[usize]| domain.iter().fold(1, |n: usize, e| n.saturating_mul(*e));
-    if points(&solution.domain) > WASTE.saturating_mul(points(&def.domain).saturating_add(m.t(def.target).len())) {
+    let gathered = solution.conditions.iter().any(|c| matches!(c, Condition::Equal(_, e) if !reads_nothing(m, *e)));
+    let waste = if gathered { 1 } else { WASTE };
+    if points(&solution.domain) > waste * (points(&def.domain) + m.t(def.target).len()) {
         return m.items.push(Item::Def(def));
     }
     let sums = points(&solution.domain[solution.rank..]) > 1;
@@ -92,7 +95,7 @@ fn by_phase(m: &mut Module, def: &Def, layout: &[Axis]) {
 /// The scatter's value over the new domain, zero where a condition fails.
 fn value(m: &mut Module, old: ExprId, solution: &Solution) -> ExprId {
     let domain = &solution.domain;
-    let value = rewrite(m, domain, old, &mut |_, v| solution.values[v as usize], &mut |m, a| guarded_read(m, domain, a));
+    let value = over_solution(m, old, solution);
     let mut truth = m.bool(true);
     for condition in &solution.conditions {
         if let Condition::Inside(e, extent) = condition
@@ -158,7 +161,7 @@ fn tame(m: &Module, e: ExprId) -> bool {
 /// a variable for each digit.
 fn unpack(m: &mut Module, mut def: Def) -> Def {
     let packed = def.scatter.iter().flat_map(|s| s.at.clone()).collect::<Vec<_>>();
-    let candidates: BTreeSet<u32> = packed.iter().flat_map(|e| vars(m, *e)).collect();
+    let candidates: BTreeSet<u32> = packed.iter().flat_map(|e| m.variables(*e)).collect();
     for v in candidates {
         let at = def.scatter.as_ref().map_or(vec![], |s| s.at.clone());
         let cuts: BTreeSet<i64> = at.iter().flat_map(|e| cuts(m, *e, v)).collect();
@@ -212,7 +215,7 @@ fn with_digits(m: &mut Module, def: Def, v: u32, cuts: &BTreeSet<i64>, extents: 
         whole = m.add(whole, part);
     }
     let values: Vec<ExprId> = (0..def.domain.len() as u32).map(|u| if u == v { whole } else { m.var(u) }).collect();
-    let value = rewrite(m, &domain, def.value, &mut |_, u| values[u as usize], &mut |m, a| read(m, &domain, a));
+    let value = substitute(m, &domain, def.value, &values);
     let scatter = def.scatter.map(|s| Scatter {
         at: s.at.iter().map(|e| substitute(m, &domain, *e, &values)).collect(),
         dropping: s.dropping,

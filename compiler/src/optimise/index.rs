@@ -1,11 +1,10 @@
 //! Index arithmetic that knows the extents of the domain, on top of the normal form of
-//! [`crate::ir::affine`].
+//! `ir::affine`.
 //!
 //! With `X = d*Y + R` and `k*d <= R < (k+1)*d`, `X div d` is `Y + k` and `X mod d` is `R - k*d`;
 //! `(x div w) div d` is `x div (w*d)`; and `d*(X div d) + X mod d` is `X`. So row-major combinations
 //! of indices and their digits, in any nesting, come back to plain indices.
 
-use crate::ir::affine::Linear;
 use crate::ir::{ExprId, Module, Node};
 use crate::scalar::Binary;
 
@@ -47,11 +46,12 @@ fn recombine(m: &mut Module, sum: ExprId) -> ExprId {
         let Some(divisor) = m.as_int(d) else { continue };
         let quotient = quotient(m, x, divisor);
         if form.terms.contains(&(quotient, k * divisor)) {
-            let terms = form.terms.iter().filter(|(t, _)| *t != quotient && t != atom).copied().collect();
-            let rest = m.from_linear(&Linear { offset: form.offset, terms });
-            let k = m.int(*k);
-            let whole = m.mul(k, x);
-            let again = m.add(rest, whole);
+            let digits = [(quotient, k * divisor), (*atom, *k), (x, -k)];
+            let again = digits.into_iter().fold(sum, |sum, (part, k)| {
+                let k = m.int(k);
+                let part = m.mul(k, part);
+                m.sub(sum, part)
+            });
             return recombine(m, again);
         }
     }

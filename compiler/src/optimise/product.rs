@@ -1,7 +1,7 @@
 //! Products taken apart into factors and put together again.
 
-use super::expr::{Vars, vars};
-use super::rewrite::{simple, zero};
+use super::expr::Vars;
+use super::rewrite::{guarded_read, rewrite, simple, zero};
 use crate::ir::{ExprId, Module, Node};
 use crate::scalar::{Binary, Kind, Unary};
 
@@ -28,18 +28,22 @@ impl Factor {
     /// The domain variables it mentions.
     #[must_use]
     pub fn vars(self, m: &Module) -> Vars {
-        vars(m, self.expr())
+        m.variables(self.expr())
     }
 }
 
-/// The factors of a Float expression, in reading order.
+/// The factors of a Float expression, in reading order. What a condition kept from reading outside is
+/// guarded, so that it may be separated from the condition.
 #[must_use]
-pub fn factors(m: &mut Module, e: ExprId) -> Vec<Factor> {
+pub fn factors(m: &mut Module, domain: &[usize], e: ExprId) -> Vec<Factor> {
     match *m.node(e) {
-        Node::Binary(Binary::Mul, a, b) => [factors(m, a), factors(m, b)].concat(),
-        Node::Binary(Binary::Div, a, b) => [factors(m, a), vec![Factor::Over(b)]].concat(),
-        Node::Unary(Unary::Neg, a) => [vec![Factor::Times(m.float(-1.0))], factors(m, a)].concat(),
-        Node::Select(c, a, b) if m.as_float(b) == Some(0.0) => [vec![Factor::Where(c)], factors(m, a)].concat(),
+        Node::Binary(Binary::Mul, a, b) => [factors(m, domain, a), factors(m, domain, b)].concat(),
+        Node::Binary(Binary::Div, a, b) => [factors(m, domain, a), vec![Factor::Over(b)]].concat(),
+        Node::Unary(Unary::Neg, a) => [vec![Factor::Times(m.float(-1.0))], factors(m, domain, a)].concat(),
+        Node::Select(c, a, b) if m.as_float(b) == Some(0.0) => {
+            let free = rewrite(m, domain, a, &mut Module::var, &mut |m, a| guarded_read(m, domain, a));
+            [vec![Factor::Where(c)], factors(m, domain, free)].concat()
+        }
         Node::Float(bits) if f64::from_bits(bits) == 1.0 => vec![],
         _ => vec![Factor::Times(e)],
     }

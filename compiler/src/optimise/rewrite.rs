@@ -101,7 +101,7 @@ pub fn zero(m: &mut Module, kind: Kind) -> ExprId {
 }
 
 /// Interns a node, simplified: Ints with the domain's extents in mind, all else as in
-/// [`crate::ir::build`], which lists what it may do to Floats. `Detach` vanishes.
+/// `ir::build`, which lists what it may do to Floats. `Detach` vanishes.
 pub fn simple(m: &mut Module, domain: &[usize], node: Node) -> ExprId {
     match node {
         Node::Unary(Unary::Detach, a) => a,

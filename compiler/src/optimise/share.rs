@@ -47,8 +47,6 @@ fn key(m: &Module, item: &Item) -> Key {
             value: d.value,
             scatter: d.scatter.as_ref().map(|s| (s.at.clone(), s.dropping)),
         },
-        Item::Draw(d) => {
-            Key::Draw { shape, site: d.site, distribution: d.distribution, per_sample: d.per_sample }
-        }
+        Item::Draw(d) => Key::Draw { shape, site: d.site, distribution: d.distribution, per_sample: d.per_sample },
     }
 }

@@ -5,7 +5,7 @@
 //! nothing mentions become a factor, reductions over nothing become pointwise. Constant tensors and
 //! identity copies are propagated into their readers.
 
-use super::expr::{roots, vars};
+use super::expr::roots;
 use super::rewrite::{Access, read, rewrite, rewrite_def, simple};
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, Role, TensorId};
 use crate::scalar::{Binary, Kind};
@@ -45,7 +45,7 @@ pub fn run(m: &mut Module) {
 /// A definition with its domain reduced and its expressions rebuilt.
 fn canonical(m: &mut Module, def: Def, known: &BTreeMap<TensorId, Known>) -> Def {
     let rank = if def.scatter.is_some() { 0 } else { m.t(def.target).shape.len() };
-    let used: Vec<u32> = roots(&Item::Def(def.clone())).into_iter().flat_map(|e| vars(m, e)).collect();
+    let used: Vec<u32> = roots(&Item::Def(def.clone())).into_iter().flat_map(|e| m.variables(e)).collect();
     let (mut domain, mut values, mut times) = (vec![], vec![], 1);
     for (v, extent) in def.domain.iter().copied().enumerate() {
         let repeated = v >= rank && !used.contains(&(v as u32)) && repeatable(m, &def);

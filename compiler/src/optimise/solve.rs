@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `i` | `i = q` |
 //! | `i + u` | `i = q - u`, u reduced: the variable with the largest extent is eliminated |
+//! | `s*i` | `i = q div s`, if s divides q |
 //! | `s*i + u`, u < s | digits: `i = q div s`, `u = q mod s` (any number of digits) |
 //! | `s*i + u`, u >= s | `u = s*a + q mod s`, `i = q div s - a`, a reduced, of extent `ceil(U/s)` |
 //! | `s*i + ..` otherwise | `i = (q - ..) div s`, if s divides it |
@@ -17,9 +18,8 @@
 //! form of variables (an element of an Int tensor) remains a condition `p = at`.
 
 use super::index;
-use super::rewrite::substitute;
-use crate::ir::affine::Linear;
-use crate::ir::{Def, ExprId, Module, Node};
+use super::rewrite::{guarded_read, rewrite};
+use crate::ir::{Def, ExprId, Module};
 use crate::scalar::Binary;
 
 /// How one axis of the target appears in the new domain.
@@ -60,25 +60,33 @@ pub struct Solution {
 pub fn solve(m: &mut Module, def: &Def, layout: &[Axis]) -> Option<Solution> {
     let at = &def.scatter.as_ref()?.at;
     let mut s = Solver::new(m, def, layout);
-    let forms: Vec<Linear> = at.iter().map(|e| s.m.linear(*e)).collect();
-    let variables_only = |s: &Solver, f: &Linear| f.terms.iter().all(|(a, _)| matches!(s.m.node(*a), Node::Var(_)));
-    let mut pending: Vec<usize> = (0..at.len()).filter(|k| variables_only(&s, &forms[*k])).collect();
-    let gathered: Vec<usize> = (0..at.len()).filter(|k| !pending.contains(k)).collect();
-    while let Some(slot) = (0..pending.len()).min_by_key(|n| s.open(&forms[pending[*n]]).len()) {
-        let axis = pending.remove(slot);
-        s.axis(axis, &forms[axis]);
+    let forms: Vec<Option<Affine>> = at.iter().map(|e| s.m.affine(*e)).collect();
+    let mut pending: Vec<(usize, &Affine)> =
+        forms.iter().enumerate().filter_map(|(k, f)| Some((k, f.as_ref()?))).collect();
+    while let Some(slot) = (0..pending.len()).min_by_key(|n| s.open(pending[*n].1).len()) {
+        let (axis, form) = pending.remove(slot);
+        s.axis(axis, form);
     }
     for v in 0..def.domain.len() {
         s.keep(v as u32);
     }
     let mut done = s.finish()?;
-    for k in gathered {
-        let position = substitute(m, &done.domain, at[k], &done.values);
+    for k in (0..at.len()).filter(|k| forms[*k].is_none()) {
+        let position = over_solution(m, at[k], &done);
         let p = target_variable(m, layout, k)?;
         done.conditions.push(Condition::Equal(p, position));
     }
     Some(done)
 }
+
+/// An expression over the new variables. A solution may leave a variable's range, so reads are guarded.
+pub fn over_solution(m: &mut Module, e: ExprId, solution: &Solution) -> ExprId {
+    let domain = &solution.domain;
+    rewrite(m, domain, e, &mut |_, v| solution.values[v as usize], &mut |m, a| guarded_read(m, domain, a))
+}
+
+/// A position: its constant, and the coefficient of each variable.
+type Affine = (i64, Vec<(u32, i64)>);
 
 /// The variable of a plain axis.
 fn target_variable(m: &mut Module, layout: &[Axis], axis: usize) -> Option<ExprId> {
@@ -122,14 +130,11 @@ impl<'a> Solver<'a> {
         Some(self.out)
     }
 
-    fn open(&self, form: &Linear) -> Vec<Term> {
-        let term = |(atom, factor): &(ExprId, i64)| match *self.m.node(*atom) {
-            Node::Var(var) if self.found[var as usize].is_none() => {
-                Some(Term { var, factor: *factor, extent: self.def.domain[var as usize] })
-            }
-            _ => None,
-        };
-        let mut terms: Vec<Term> = form.terms.iter().filter_map(term).collect();
+    fn open(&self, form: &Affine) -> Vec<Term> {
+        let unknown = |(var, _): &&(u32, i64)| self.found[*var as usize].is_none();
+        let term =
+            |(var, factor): &(u32, i64)| Term { var: *var, factor: *factor, extent: self.def.domain[*var as usize] };
+        let mut terms: Vec<Term> = form.1.iter().filter(unknown).map(term).collect();
         terms.sort_by_key(|t| (-t.factor, t.var));
         terms
     }
@@ -171,31 +176,27 @@ impl<'a> Solver<'a> {
     }
 
     /// Solves `at[axis] = p`.
-    fn axis(&mut self, axis: usize, form: &Linear) {
+    fn axis(&mut self, axis: usize, form: &Affine) {
         let terms = self.open(form);
         let q = self.residue(axis, form);
         match terms[..] {
-            [] => {
-                let zero = self.m.int(0);
-                self.out.conditions.push(Condition::Equal(q, zero));
-            }
+            [] => self.require_zero(q),
             [i, u] if i.factor > 1 && u.factor == 1 && u.extent.div_ceil(i.factor as usize) <= i.extent => {
                 self.strided(axis, form, q, i, u);
             }
+            [i] if i.factor > 1 => self.skipping(axis, form, q, i),
             _ if nested(&terms) => self.nested_digits(q, &terms),
             _ => self.eliminate(q, &terms),
         }
     }
 
     /// The position less the constant and the terms already solved. On a phased axis nothing reads it.
-    fn residue(&mut self, axis: usize, form: &Linear) -> ExprId {
+    fn residue(&mut self, axis: usize, form: &Affine) -> ExprId {
         let Some(p) = target_variable(self.m, self.layout, axis) else { return self.m.int(0) };
-        let constant = self.m.int(form.offset);
-        let mut q = self.int(Binary::Sub, p, constant);
-        for (atom, factor) in &form.terms {
-            if let Node::Var(v) = *self.m.node(*atom)
-                && let Some(value) = self.found[v as usize]
-            {
+        let offset = self.m.int(form.0);
+        let mut q = self.int(Binary::Sub, p, offset);
+        for (var, factor) in &form.1 {
+            if let Some(value) = self.found[*var as usize] {
                 q = self.less(q, *factor, value);
             }
         }
@@ -209,8 +210,22 @@ impl<'a> Solver<'a> {
         self.int(Binary::Sub, q, taken)
     }
 
-    fn strided(&mut self, axis: usize, form: &Linear, q: ExprId, i: Term, u: Term) {
-        self.offer_phases(axis, form, i, u);
+    fn skipping(&mut self, axis: usize, form: &Affine, q: ExprId, i: Term) {
+        self.offer_phases(axis, form, i.factor, 1);
+        let (quotient, rest) = self.digits(axis, q, i.factor);
+        self.require_zero(rest);
+        self.set(i, quotient);
+    }
+
+    fn require_zero(&mut self, e: ExprId) {
+        let zero = self.m.int(0);
+        if e != zero {
+            self.out.conditions.push(Condition::Equal(e, zero));
+        }
+    }
+
+    fn strided(&mut self, axis: usize, form: &Affine, q: ExprId, i: Term, u: Term) {
+        self.offer_phases(axis, form, i.factor, u.extent);
         let stride = i.factor;
         let (quotient, rest) = self.digits(axis, q, stride);
         let turns = u.extent.div_ceil(stride as usize);
@@ -223,16 +238,17 @@ impl<'a> Solver<'a> {
         self.set(i, position);
     }
 
-    /// Notes that the axis may be laid out in phases, if its position mentions no other variable.
-    fn offer_phases(&mut self, axis: usize, form: &Linear, i: Term, u: Term) {
-        if form.terms.len() != 2 || self.layout[axis] != Axis::Plain {
+    /// Notes that the axis may be laid out in phases, of which `taps` are used, if its position
+    /// mentions no variable solved elsewhere.
+    fn offer_phases(&mut self, axis: usize, form: &Affine, stride: i64, taps: usize) {
+        let own = form.1.iter().all(|(v, _)| self.found[*v as usize].is_none());
+        if !own || self.layout[axis] != Axis::Plain {
             return;
         }
-        let (stride, offset) = (i.factor, form.offset);
-        let extent = self.m.t(self.def.target).shape[axis] as i64;
+        let (offset, extent) = (form.0, self.m.t(self.def.target).shape[axis] as i64);
         let first = (-offset).div_euclid(stride);
         let blocks = ((extent - 1 - offset).div_euclid(stride) - first + 1) as usize;
-        let phases = u.extent.min(stride as usize);
+        let phases = taps.min(stride as usize);
         self.out.phasable[axis] = Axis::Phased { stride, offset, first, blocks, phases };
     }
 
@@ -243,10 +259,7 @@ impl<'a> Solver<'a> {
             q = self.int(Binary::Mod, q, s);
             self.set(*term, digit);
         }
-        if terms.last().is_some_and(|t| t.factor > 1) {
-            let zero = self.m.int(0);
-            self.out.conditions.push(Condition::Equal(q, zero));
-        }
+        self.require_zero(q);
     }
 
     /// Solves for the variable whose elimination leaves least to reduce; the others are kept.
@@ -266,10 +279,7 @@ impl<'a> Solver<'a> {
         let stride = self.m.int(chosen.factor.abs());
         let value = self.int(Binary::FloorDiv, rest, stride);
         let remainder = self.int(Binary::Mod, rest, stride);
-        let zero = self.m.int(0);
-        if remainder != zero {
-            self.out.conditions.push(Condition::Equal(remainder, zero));
-        }
+        self.require_zero(remainder);
         self.set(chosen, value);
     }
 }

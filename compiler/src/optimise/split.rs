@@ -44,7 +44,7 @@ fn chunks(extent: usize) -> (usize, usize) {
     if extent <= *CHUNKS.end() {
         return (extent, 1);
     }
-    let count = CHUNKS.rev().find(|c| extent % c == 0).unwrap_or(*CHUNKS.end());
+    let count = CHUNKS.rev().find(|c| extent.is_multiple_of(*c)).unwrap_or(*CHUNKS.end());
     (extent.div_ceil(extent.div_ceil(count)), extent.div_ceil(count))
 }
 
@@ -87,11 +87,11 @@ fn chunk_value(m: &mut Module, def: &Def, domain: &[usize], cut: usize, length: 
     let value = rewrite(m, domain, def.value, &mut |_, v| values[v as usize], &mut |m, a| guarded_read(m, domain, a));
     let inside = simple(m, domain, Node::Binary(Binary::Lt, position, end));
     let kind = m.kind(value);
-    let nothing = constant(m, kind, identity(def.combine, kind));
+    let nothing = filler(m, kind, identity(def.combine, kind));
     simple(m, domain, Node::Select(inside, value, nothing))
 }
 
-fn constant(m: &mut Module, kind: Kind, value: f64) -> ExprId {
+fn filler(m: &mut Module, kind: Kind, value: f64) -> ExprId {
     match kind {
         Kind::Float => m.float(value),
         Kind::Int => m.int(value as i64),

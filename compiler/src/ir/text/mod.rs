@@ -23,6 +23,7 @@
 //!
 //! `print(&parse(&print(m))?) == print(m)` for every module that the verifier accepts.
 
+mod expression;
 mod lexer;
 mod parser;
 mod printer;

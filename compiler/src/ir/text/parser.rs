@@ -1,9 +1,9 @@
-//! Reads a module from text, by recursive descent.
+//! Reads a module from text, by recursive descent: its lines. Expressions are read in `expression`.
 
 use super::lexer::{Token, lex};
-use super::{COMBINES, DISTRIBUTIONS, KINDS, TIGHTEST, call_named, named, precedence, unary_named};
-use crate::ir::{Combine, Def, Draw, ExprId, Item, Module, Node, Role, Scatter, TensorId};
-use crate::scalar::{Binary, Kind, Unary};
+use super::{COMBINES, DISTRIBUTIONS, KINDS, named};
+use crate::ir::{Combine, Def, Draw, ExprId, Item, Module, Role, Scatter, TensorId};
+use crate::scalar::Kind;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -38,31 +38,31 @@ pub fn parse(text: &str) -> Result<Module, ParseError> {
     Ok(parser.module)
 }
 
-type Parsed<T> = Result<T, ParseError>;
+pub(super) type Parsed<T> = Result<T, ParseError>;
 
 /// What names mean inside one definition.
 #[derive(Default)]
-struct Scope {
+pub(super) struct Scope {
     /// Number of variables written `i`.
-    rank: usize,
+    pub(super) rank: usize,
     /// The expressions bound by `let`.
-    bound: Vec<ExprId>,
+    pub(super) bound: Vec<ExprId>,
 }
 
-struct Parser {
-    tokens: Vec<(Token, usize)>,
-    next: usize,
-    module: Module,
+pub(super) struct Parser {
+    pub(super) tokens: Vec<(Token, usize)>,
+    pub(super) next: usize,
+    pub(super) module: Module,
     tensors: HashMap<String, TensorId>,
-    scope: Scope,
+    pub(super) scope: Scope,
 }
 
 impl Parser {
-    fn peek(&self) -> Option<&Token> {
+    pub(super) fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.next).map(|(t, _)| t)
     }
 
-    fn fail<T>(&self, message: impl Into<String>) -> Parsed<T> {
+    pub(super) fn fail<T>(&self, message: impl Into<String>) -> Parsed<T> {
         let line = self.tokens.get(self.next).or(self.tokens.last()).map_or(1, |(_, line)| *line);
         Err(ParseError { line, message: message.into() })
     }
@@ -73,17 +73,17 @@ impl Parser {
         found
     }
 
-    fn sign(&mut self, sign: &'static str) -> bool {
+    pub(super) fn sign(&mut self, sign: &'static str) -> bool {
         self.accept(&Token::Sign(sign))
     }
 
-    fn word(&mut self, word: &str) -> bool {
+    pub(super) fn word(&mut self, word: &str) -> bool {
         let found = matches!(self.peek(), Some(Token::Word(w)) if w == word);
         self.next += usize::from(found);
         found
     }
 
-    fn expect(&mut self, sign: &'static str) -> Parsed<()> {
+    pub(super) fn expect(&mut self, sign: &'static str) -> Parsed<()> {
         if self.sign(sign) { Ok(()) } else { self.fail(format!("`{sign}` expected")) }
     }
 
@@ -105,7 +105,7 @@ impl Parser {
         }
     }
 
-    fn number<T: std::str::FromStr>(&mut self) -> Parsed<T> {
+    pub(super) fn number<T: std::str::FromStr>(&mut self) -> Parsed<T> {
         if let Some(Token::Number(digits)) = self.peek()
             && let Ok(n) = digits.parse()
         {
@@ -126,7 +126,7 @@ impl Parser {
     }
 
     /// `[item, ..]`
-    fn list<T>(&mut self, item: impl Fn(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
+    pub(super) fn list<T>(&mut self, item: impl Fn(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
         self.expect("[")?;
         let mut items = Vec::new();
         while !self.sign("]") {
@@ -196,7 +196,7 @@ impl Parser {
         Ok(id)
     }
 
-    fn known_tensor(&mut self) -> Parsed<TensorId> {
+    pub(super) fn known_tensor(&mut self) -> Parsed<TensorId> {
         let name = self.name()?;
         match self.tensors.get(&name) {
             Some(id) => Ok(*id),
@@ -285,146 +285,5 @@ impl Parser {
             self.scope.bound.push(bound);
         }
         Ok(())
-    }
-
-    /// An expression whose operators bind at least as tightly as `level`.
-    fn expr(&mut self, level: u8) -> Parsed<ExprId> {
-        let mut left = self.prefix()?;
-        while let Some((op, binds)) = self.operator().filter(|(_, binds)| *binds >= level) {
-            self.next += 1;
-            let right = self.expr(binds + 1)?;
-            left = self.module.binary(op, left, right);
-        }
-        Ok(left)
-    }
-
-    fn operator(&self) -> Option<(Binary, u8)> {
-        let Some(Token::Sign(sign)) = self.peek() else { return None };
-        let op = Binary::ALL.into_iter().find(|b| b.name() == *sign)?;
-        Some((op, precedence(op)?))
-    }
-
-    fn prefix(&mut self) -> Parsed<ExprId> {
-        if !self.sign("-") {
-            return self.atom();
-        }
-        match self.peek().cloned() {
-            Some(Token::Number(digits)) => {
-                self.next += 1;
-                self.literal(&format!("-{digits}"))
-            }
-            Some(Token::Word(w)) if w == "inf" => {
-                self.next += 1;
-                Ok(self.module.float(f64::NEG_INFINITY))
-            }
-            _ => {
-                let operand = self.expr(TIGHTEST)?;
-                Ok(self.module.unary(Unary::Neg, operand))
-            }
-        }
-    }
-
-    fn literal(&mut self, digits: &str) -> Parsed<ExprId> {
-        if digits.contains(['.', 'e']) {
-            match digits.parse() {
-                Ok(value) => Ok(self.module.float(value)),
-                Err(_) => self.fail(format!("`{digits}` is no number")),
-            }
-        } else {
-            match digits.parse() {
-                Ok(value) => Ok(self.module.int(value)),
-                Err(_) => self.fail(format!("`{digits}` is no 64-bit integer")),
-            }
-        }
-    }
-
-    fn atom(&mut self) -> Parsed<ExprId> {
-        match self.peek().cloned() {
-            Some(Token::Number(digits)) => {
-                self.next += 1;
-                self.literal(&digits)
-            }
-            Some(Token::Sign("(")) => self.parenthesised(),
-            Some(Token::Word(word)) => {
-                let after = self.tokens.get(self.next + 1).map(|(t, _)| t);
-                match after {
-                    Some(Token::Sign("[")) => self.read(),
-                    Some(Token::Sign("(")) => self.call(&word),
-                    _ => self.leaf(&word),
-                }
-            }
-            Some(Token::Quoted(_)) => self.read(),
-            _ => self.fail("an expression expected"),
-        }
-    }
-
-    /// `(e)`, or a guarded read `(x[i0] or e)`.
-    fn parenthesised(&mut self) -> Parsed<ExprId> {
-        self.expect("(")?;
-        let mut inner = self.expr(0)?;
-        if self.word("or") {
-            let otherwise = self.expr(0)?;
-            inner = match self.module.node(inner).clone() {
-                Node::Read { tensor, at, otherwise: None } => {
-                    self.module.intern(Node::Read { tensor, at, otherwise: Some(otherwise) })
-                }
-                _ => return self.fail("`or` stands after a read"),
-            };
-        }
-        self.expect(")")?;
-        Ok(inner)
-    }
-
-    fn read(&mut self) -> Parsed<ExprId> {
-        let tensor = self.known_tensor()?;
-        let at = self.list(|p| p.expr(0))?;
-        Ok(self.module.read(tensor, at))
-    }
-
-    fn arguments(&mut self) -> Parsed<Vec<ExprId>> {
-        self.expect("(")?;
-        let mut arguments = vec![self.expr(0)?];
-        while self.sign(",") {
-            arguments.push(self.expr(0)?);
-        }
-        self.expect(")")?;
-        Ok(arguments)
-    }
-
-    fn call(&mut self, function: &str) -> Parsed<ExprId> {
-        self.next += 1;
-        if function == "nan" {
-            self.expect("(")?;
-            let bits = self.number()?;
-            self.expect(")")?;
-            return Ok(self.module.intern(Node::Float(bits)));
-        }
-        match (self.arguments()?.as_slice(), unary_named(function), call_named(function)) {
-            ([a], Some(op), _) => Ok(self.module.unary(op, *a)),
-            ([a, b], _, Some(op)) => Ok(self.module.binary(op, *a, *b)),
-            ([c, a, b], _, _) if function == "select" => Ok(self.module.select(*c, *a, *b)),
-            (arguments, _, _) => self.fail(format!("no function `{function}` of {} arguments", arguments.len())),
-        }
-    }
-
-    /// A constant by name, a variable, or an expression bound by `let`.
-    fn leaf(&mut self, word: &str) -> Parsed<ExprId> {
-        let numbered = |prefix| word.strip_prefix(prefix).and_then(|digits: &str| digits.parse::<usize>().ok());
-        let leaf = match word {
-            "true" | "false" => self.module.intern(Node::Bool(word == "true")),
-            "inf" => self.module.float(f64::INFINITY),
-            _ => {
-                let reduced = numbered("r").map(|k| k + self.scope.rank);
-                if let Some(k) = numbered("i").or(reduced) {
-                    self.module.var(k as u32)
-                } else if let Some(bound) = numbered("e").and_then(|k| self.scope.bound.get(k)) {
-                    *bound
-                } else {
-                    return self.fail(format!("`{word}` means nothing here"));
-                }
-            }
-        };
-        self.next += 1;
-        Ok(leaf)
     }
 }
