@@ -12,7 +12,10 @@ fn dense(out: &mut String, batch: usize, sizes: &[usize]) {
     let _ = writeln!(out, "input x: f[{batch}, {}]\ninput t: f[{batch}, {}]", sizes[0], sizes[sizes.len() - 1]);
     for l in 1..sizes.len() {
         let (i, o) = (sizes[l - 1], sizes[l]);
-        let _ = writeln!(out, "persistent W{l}: f[{o}, {i}]\npersistent m{l}: f[{o}, {i}]\npersistent v{l}: f[{o}, {i}]\npersistent b{l}: f[{o}]");
+        let _ = writeln!(
+            out,
+            "persistent W{l}: f[{o}, {i}]\npersistent m{l}: f[{o}, {i}]\npersistent v{l}: f[{o}, {i}]\npersistent b{l}: f[{o}]"
+        );
     }
     let last = sizes.len() - 1;
     for l in 1..sizes.len() {
@@ -33,7 +36,10 @@ fn dense(out: &mut String, batch: usize, sizes: &[usize]) {
         }
         let _ = writeln!(out, "M{l}[i0: {o}, i1: {i}] = 0.9 * m{l}[i0, i1] + 0.1 * G{l}[i0, i1]");
         let _ = writeln!(out, "V{l}[i0: {o}, i1: {i}] = 0.999 * v{l}[i0, i1] + 0.001 * G{l}[i0, i1] * G{l}[i0, i1]");
-        let _ = writeln!(out, "N{l}[i0: {o}, i1: {i}] = W{l}[i0, i1] - 0.001 * M{l}[i0, i1] / (sqrt(V{l}[i0, i1]) + 1.0e-8)");
+        let _ = writeln!(
+            out,
+            "N{l}[i0: {o}, i1: {i}] = W{l}[i0, i1] - 0.001 * M{l}[i0, i1] / (sqrt(V{l}[i0, i1]) + 1.0e-8)"
+        );
         let _ = writeln!(out, "C{l}[i0: {o}] = b{l}[i0] - 0.001 * B{l}[i0]");
     }
     for l in 1..=last {
