@@ -3,8 +3,10 @@
 
 use nnc_compiler::emit::{Options, Precision, compile, dump};
 use nnc_compiler::ir::interpret::{Values, apply_updates, interpret};
-use nnc_compiler::ir::text::parse;
+use nnc_compiler::ir::random::program;
+use nnc_compiler::ir::text::{parse, print};
 use nnc_compiler::ir::{Distribution, Draw, Module, Role, Tensor, TensorId};
+use nnc_compiler::optimise::optimise;
 use nnc_compiler::scalar::Kind;
 use runtime::execute::{Clock, Executor};
 use runtime::random::{self, Place};
@@ -71,13 +73,13 @@ fn draws(draw: &Draw, tensor: &Tensor) -> Vec<f64> {
     out
 }
 
-/// Runs a module once and returns outputs and persistent tensors by name.
-fn run(module: &Module, precision: Precision, threads: usize) -> Vec<(String, Vec<f64>)> {
+/// Runs a module once on the given contents and returns outputs and persistent tensors by name.
+fn run_on(module: &Module, given: &Values, precision: Precision, threads: usize) -> Vec<(String, Vec<f64>)> {
     let bundle = compile(&[("p", module)], &Options { precision }).unwrap_or_else(|e| panic!("{e}"));
     let mut executor = Executor::new(bundle, threads).unwrap_or_else(|e| panic!("{e}"));
-    for (id, values) in contents(module) {
-        let slot = executor.program(0).tensors[&module.t(id).name].clone();
-        executor.write_f64(&slot, &values);
+    for (id, values) in given {
+        let slot = executor.program(0).tensors[&module.t(*id).name].clone();
+        executor.write_f64(&slot, values);
     }
     executor.run(0, CLOCK).unwrap_or_else(|e| panic!("{e}"));
     let program = executor.program(0);
@@ -86,9 +88,13 @@ fn run(module: &Module, precision: Precision, threads: usize) -> Vec<(String, Ve
     outputs.chain(persistent).map(|(n, s)| (n, executor.read_f64(&s))).collect()
 }
 
-/// What the interpreter says [`run`] should return.
-fn expected(module: &Module) -> Vec<(String, Vec<f64>)> {
-    let mut values = interpret(module, &contents(module), &mut draws).unwrap_or_else(|e| panic!("{e}"));
+fn run(module: &Module, precision: Precision, threads: usize) -> Vec<(String, Vec<f64>)> {
+    run_on(module, &contents(module), precision, threads)
+}
+
+/// What the interpreter says [`run_on`] should return.
+fn expected(module: &Module, given: &Values) -> Vec<(String, Vec<f64>)> {
+    let mut values = interpret(module, given, &mut draws).unwrap_or_else(|e| panic!("{e}"));
     let outputs: Vec<_> = module.outputs.iter().map(|(n, t)| (n.clone(), values[t].clone())).collect();
     apply_updates(module, &mut values);
     let mut persistent: Vec<_> = module
@@ -115,7 +121,7 @@ fn compare(text: &str, got: &[(String, Vec<f64>)], wanted: &[(String, Vec<f64>)]
 /// Compiled in both precisions, on one thread and on four, a program computes what it says.
 fn check(text: &str) {
     let module = module(text);
-    let wanted = expected(&module);
+    let wanted = expected(&module, &contents(&module));
     compare(text, &run(&module, Precision::F64, 1), &wanted, 1e-12);
     compare(text, &run(&module, Precision::F32, 1), &wanted, 2e-5);
     for precision in [Precision::F32, Precision::F64] {
@@ -338,4 +344,16 @@ fn stages_have_text() {
     let dump = dump("p", &module(PERCEPTRON), &Options::default()).unwrap_or_else(|e| panic!("{e}"));
     assert!(dump.loops.contains("product x * W1") && dump.loops.contains("in place W1 <- nW1"), "{}", dump.loops);
     assert!(dump.clif.contains("f32x4") && !dump.assembly.is_empty());
+}
+
+#[test]
+fn random_programs_agree() {
+    for seed in 0..60 {
+        let random = program(seed);
+        let (mut module, given) = (random.module, random.inputs);
+        let wanted = expected(&module, &given);
+        compare(&print(&module), &run_on(&module, &given, Precision::F64, 2), &wanted, 1e-10);
+        optimise(&mut module);
+        compare(&print(&module), &run_on(&module, &given, Precision::F64, 2), &wanted, 1e-9);
+    }
 }

@@ -9,6 +9,7 @@
 //! the machine's caches nor its vector width nor the number of threads change a bit.
 
 use crate::microkernel::{Float, Kernel};
+use crate::pack::pack;
 use crate::plan::ALIGNMENT;
 
 /// Terms summed in registers before they are added to the element: fixed, part of every result.
@@ -16,9 +17,9 @@ pub const DEPTH: usize = 256;
 /// Largest tile of a task.
 const TILE: (usize, usize) = (96, 128);
 /// Multiply-adds below which a tile is not cut further for parallelism.
-const WORTH_A_TASK: usize = 1 << 17;
+const WORTH_A_TASK: usize = 1 << 19;
 /// Tasks that are enough for any machine we expect.
-const ENOUGH_TASKS: usize = 16;
+const ENOUGH_TASKS: usize = 8;
 
 /// Offsets, in elements, along one flattened index.
 pub type Table = Vec<u32>;
@@ -154,48 +155,6 @@ impl Contraction {
 /// Indices of the `number`th span of `size` out of `total`.
 fn span(number: usize, size: usize, total: usize) -> std::ops::Range<usize> {
     number * size..((number + 1) * size).min(total)
-}
-
-/// Copies an operand's tile into panels of `width` lanes, `[panel][k][lane]`, zero where lanes run out.
-///
-/// # Safety
-/// Every `lanes` + `depth` offset is readable from `source`; `to` holds the panels.
-unsafe fn pack<T: Float>(source: *const T, lanes: &[u32], depth: &[u32], width: usize, to: *mut T) {
-    let mut panel = to;
-    for lanes in lanes.chunks(width) {
-        let contiguous = lanes.len() == width && lanes.windows(2).all(|w| w[1] == w[0] + 1);
-        // SAFETY: the caller's promise; each panel takes `depth.len() * width` elements.
-        unsafe {
-            if contiguous {
-                for (k, d) in depth.iter().enumerate() {
-                    let from = source.add((lanes[0] + d) as usize);
-                    std::ptr::copy_nonoverlapping(from, panel.add(k * width), width);
-                }
-            } else {
-                pack_lanes(source, lanes, depth, width, panel);
-            }
-            panel = panel.add(depth.len() * width);
-        }
-    }
-}
-
-/// One panel, element by element.
-///
-/// # Safety
-/// As [`pack`].
-unsafe fn pack_lanes<T: Float>(source: *const T, lanes: &[u32], depth: &[u32], width: usize, panel: *mut T) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        for (k, d) in depth.iter().enumerate() {
-            let row = panel.add(k * width);
-            for (l, lane) in lanes.iter().enumerate() {
-                *row.add(l) = *source.add((lane + d) as usize);
-            }
-            for l in lanes.len()..width {
-                *row.add(l) = T::ZERO;
-            }
-        }
-    }
 }
 
 /// Where a tile's results go.

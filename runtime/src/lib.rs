@@ -10,6 +10,7 @@ pub mod execute;
 pub mod file;
 pub mod log;
 mod microkernel;
+mod pack;
 pub mod plan;
 pub mod plot;
 pub mod pool;

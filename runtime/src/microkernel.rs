@@ -30,6 +30,19 @@ pub trait Float: Copy + Add<Output = Self> + 'static {
     const ZERO: Self;
     /// The best kernel of this machine.
     fn kernel() -> Kernel<Self>;
+
+    /// Four runs of four elements into four rows, `width` apart, of one element from each run.
+    ///
+    /// # Safety
+    /// The runs are readable, the rows writable.
+    unsafe fn transpose(runs: [*const Self; 4], to: *mut Self, width: usize) {
+        for (l, run) in runs.iter().enumerate() {
+            for k in 0..4 {
+                // SAFETY: the caller's promise.
+                unsafe { *to.add(k * width + l) = *run.add(k) };
+            }
+        }
+    }
 }
 
 impl Float for f32 {
@@ -48,6 +61,19 @@ impl Float for f32 {
             }
             Kernel { rows: 4, columns: 8, run: portable::<f32, 4, 8> }
         })
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn transpose(runs: [*const Self; 4], to: *mut Self, width: usize) {
+        use std::arch::x86_64::{_MM_TRANSPOSE4_PS, _mm_loadu_ps, _mm_storeu_ps};
+        // SAFETY: the caller's promise; every x86-64 has SSE.
+        unsafe {
+            let [mut a, mut b, mut c, mut d] = runs.map(|run| _mm_loadu_ps(run));
+            _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d);
+            for (k, row) in [a, b, c, d].into_iter().enumerate() {
+                _mm_storeu_ps(to.add(k * width), row);
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::numeric::ops::Precision;
 use crate::scalar::Kind;
 use crate::schedule::nest::{Address, Guard, Op, Store, Val};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Value, types};
 
 /// A tensor's place, as code sees it.
 #[derive(Clone, Copy, Debug)]
@@ -49,33 +49,75 @@ impl Scene<'_, '_> {
         values: Values,
     ) -> Lane {
         let place = (self.places)(tensor);
-        if self.is_single(point, address, guards, values) {
-            let element = self.load_lane(point, place, address, guards, otherwise, values, 0);
-            return Lane::One(element);
-        }
-        let smooth = self.lane_step(point, &address.affine) == 1 && self.is_even(point, address, guards, values);
-        if smooth && guards.is_empty() {
-            let at = self.start(point, place, address, &[], values, 0);
-            return Lane::Wide(self.load_run(place, at));
-        }
-        if smooth {
+        let step = self.lane_step(point, &address.affine);
+        if matches!(step, 0 | 1) && self.is_even(point, address, guards, values) {
             let inside = self.inside(point, guards, values, 0);
             let at = self.start(point, place, address, &inside, values, 0);
-            let run = self.load_run(place, at);
-            let Some((inside, otherwise)) = inside.first().zip(otherwise) else { return Lane::Wide(run) };
-            let otherwise = widen(self.builder, self.types, place.kind, otherwise);
-            return Lane::Wide(self.builder.ins().select(*inside, run, otherwise));
+            let element =
+                if step == 1 { Lane::Wide(self.load_run(place, at)) } else { Lane::One(self.load_one(place, at)) };
+            return match inside.first().zip(otherwise) {
+                Some((inside, otherwise)) => self.select(place.kind, Lane::One(*inside), element, otherwise),
+                None => element,
+            };
         }
-        let mut ones = vec![];
-        for l in 0..self.types.width() {
-            ones.push(self.load_lane(point, place, address, guards, otherwise, values, l));
+        if step == 1 && self.is_affine(point, address, guards, values) {
+            return Lane::Wide(self.load_split(point, place, address, guards, otherwise, values));
         }
-        Lane::Wide(gather(self.builder, self.types, place.kind, &ones))
+        Lane::Wide(self.load_lanes(point, place, address, guards, otherwise, values))
     }
 
-    /// Whether nothing of the access varies from lane to lane.
-    fn is_single(&self, point: &Point, address: &Address, guards: &[Guard], values: Values) -> bool {
-        self.lane_step(point, &address.affine) == 0 && self.is_even(point, address, guards, values)
+    /// Loads each lane by itself.
+    fn load_lanes(
+        &mut self,
+        point: &Point,
+        place: Place,
+        address: &Address,
+        guards: &[Guard],
+        otherwise: Option<Lane>,
+        values: Values,
+    ) -> Value {
+        let mut lanes = vec![];
+        for l in 0..self.types.width() {
+            lanes.push(self.load_lane(point, place, address, guards, otherwise, values, l));
+        }
+        gather(self.builder, self.types, place.kind, &lanes)
+    }
+
+    /// Loads a run at once where its first and last lane lie inside (then all do), else lane by lane.
+    fn load_split(
+        &mut self,
+        point: &Point,
+        place: Place,
+        address: &Address,
+        guards: &[Guard],
+        otherwise: Option<Lane>,
+        values: Values,
+    ) -> Value {
+        let ends: Vec<Value> =
+            [0, self.types.width() - 1].into_iter().flat_map(|l| self.inside(point, guards, values, l)).collect();
+        let whole = self.builder.ins().band(ends[0], ends[1]);
+        let [run, single, after] = [(); 3].map(|()| self.builder.create_block());
+        let loaded = self.builder.append_block_param(after, self.types.wide(place.kind));
+        self.builder.ins().brif(whole, run, &[], single, &[]);
+        self.builder.switch_to_block(run);
+        self.builder.seal_block(run);
+        // Written or not, this load must stay behind its condition.
+        let at = self.start(point, place, address, &[], values, 0);
+        let vector = self.load_run(Place { written: true, ..place }, at);
+        self.builder.ins().jump(after, &[BlockArg::Value(vector)]);
+        self.builder.switch_to_block(single);
+        self.builder.seal_block(single);
+        let vector = self.load_lanes(point, place, address, guards, otherwise, values);
+        self.builder.ins().jump(after, &[BlockArg::Value(vector)]);
+        self.builder.switch_to_block(after);
+        self.builder.seal_block(after);
+        loaded
+    }
+
+    /// Whether the address varies with the loops alone, and guards that vary from lane to lane do too.
+    fn is_affine(&self, point: &Point, address: &Address, guards: &[Guard], values: Values) -> bool {
+        let affine = |g: &Guard| matches!(self.nest.ops[g.position], Op::Index(_));
+        self.is_even(point, address, &[], values) && !guards.is_empty() && guards.iter().all(affine)
     }
 
     /// Whether nothing but the affine part varies from lane to lane.
@@ -100,7 +142,7 @@ impl Scene<'_, '_> {
     fn integer(&mut self, point: &Point, v: Val, values: Values, l: usize) -> Value {
         if let Op::Index(affine) = &self.nest.ops[v] {
             let mut affine = affine.clone();
-            affine.constant += l as i64 * self.lane_step(point, &affine);
+            affine.offset += l as i64 * self.lane_step(point, &affine);
             return self.affine(point, &affine, 1);
         }
         let value = values[v].unwrap_or_else(|| unreachable!("positions come before the access"));
@@ -119,7 +161,7 @@ impl Scene<'_, '_> {
     ) -> Value {
         let size = self.bytes(place.kind);
         let mut affine = address.affine.clone();
-        affine.constant += l as i64 * self.lane_step(point, &affine);
+        affine.offset += l as i64 * self.lane_step(point, &affine);
         let mut offset = self.affine(point, &affine, size);
         for (factor, v) in &address.gathers {
             let position = self.integer(point, *v, values, l);
@@ -175,8 +217,8 @@ impl Scene<'_, '_> {
             return words;
         }
         let zero = self.builder.ins().iconst(self.types.lane_int(), 0);
-        let zeros = self.builder.ins().splat(self.types.ints(), zero);
-        self.builder.ins().icmp(IntCC::NotEqual, words, zeros)
+        let nothing = self.builder.ins().splat(self.types.ints(), zero);
+        self.builder.ins().icmp(IntCC::NotEqual, words, nothing)
     }
 
     /// Stores a value at its element, or a vector at a run of elements.
@@ -209,9 +251,9 @@ impl Scene<'_, '_> {
                 self.builder.ins().store(flags, vector, at, 0);
             }
             (Kind::Bool, Precision::F32) => {
-                let ones = self.builder.ins().iconst(types::I32, 1);
-                let ones = self.builder.ins().splat(types::I32X4, ones);
-                let bits = self.builder.ins().band(vector, ones);
+                let one = self.builder.ins().iconst(types::I32, 1);
+                let lowest = self.builder.ins().splat(types::I32X4, one);
+                let bits = self.builder.ins().band(vector, lowest);
                 self.builder.ins().store(flags, bits, at, 0);
             }
             (_, Precision::F64) => {

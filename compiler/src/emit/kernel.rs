@@ -37,7 +37,7 @@ pub fn emit(builder: &mut FunctionBuilder, nest: &Nest, places: &Places, types: 
 type Body<'f, 's, 'a, 'b> = &'f mut dyn FnMut(&mut Scene<'a, 'b>, Value, &[Value]) -> Vec<Value>;
 
 impl<'a, 'b> Scene<'a, 'b> {
-    fn constant(&mut self, value: usize) -> Value {
+    fn known(&mut self, value: usize) -> Value {
         self.builder.ins().iconst(types::I64, value as i64)
     }
 
@@ -90,7 +90,7 @@ impl<'a, 'b> Scene<'a, 'b> {
         let (from, to) = if level == 0 && self.nest.form != Form::Accumulate {
             task
         } else {
-            (self.constant(0), self.constant(self.nest.extents[level]))
+            (self.known(0), self.known(self.nest.extents[level]))
         };
         if self.nest.lanes == Lanes::Outer && level + 1 == self.nest.outer {
             return self.strips(vars, from, to);
@@ -151,7 +151,7 @@ impl<'a, 'b> Scene<'a, 'b> {
     fn clear(&mut self) {
         let target = self.nest.stores[0].tensor;
         let place = (self.places)(target);
-        let (start, to) = (self.constant(0), self.constant(place.len));
+        let (start, to) = (self.known(0), self.known(place.len));
         let zero = self.zero(place.kind);
         let (done, _) = self.repeat(start, to, self.types.width(), &[], &mut |scene, i, _| {
             scene.fill_run(i, place, zero);
@@ -217,7 +217,7 @@ impl<'a, 'b> Scene<'a, 'b> {
         if level == self.nest.extents.len() {
             return self.combine_points(points, carried, reduction);
         }
-        let (from, to) = (self.constant(0), self.constant(self.nest.extents[level]));
+        let (from, to) = (self.known(0), self.known(self.nest.extents[level]));
         if self.nest.lanes == Lanes::Reduced && level + 1 == self.nest.extents.len() {
             return self.reduced_strips(&points[0], (from, to), carried, reduction);
         }
@@ -270,12 +270,12 @@ impl<'a, 'b> Scene<'a, 'b> {
         while vectors.len() > 1 {
             vectors = vectors.chunks(2).map(|pair| self.combine(combine, kind, true, pair[0], pair[1])).collect();
         }
-        let mut ones: Vec<Value> =
+        let mut lanes: Vec<Value> =
             (0..self.types.width()).map(|l| lane(self.builder, self.types, kind, Lane::Wide(vectors[0]), l)).collect();
-        while ones.len() > 1 {
-            ones = ones.chunks(2).map(|pair| self.combine(combine, kind, false, pair[0], pair[1])).collect();
+        while lanes.len() > 1 {
+            lanes = lanes.chunks(2).map(|pair| self.combine(combine, kind, false, pair[0], pair[1])).collect();
         }
-        self.combine(combine, kind, false, ones[0], sums[PARALLEL])
+        self.combine(combine, kind, false, lanes[0], sums[PARALLEL])
     }
 
     /// One more value into a partial result, whose parts are `sum`.
@@ -298,7 +298,7 @@ impl<'a, 'b> Scene<'a, 'b> {
         if wide { widen(self.builder, self.types, kind, value) } else { lane(self.builder, self.types, kind, value, 0) }
     }
 
-    /// Keeps the largest so far and its number: the new ones only if larger.
+    /// Keeps the largest so far and its number: the new lanes only if larger.
     fn first_largest(&mut self, kind: Kind, wide: bool, sum: &[Value], new: Value, rank: Value) -> Vec<Value> {
         let larger = match kind {
             Kind::Float => self.float_binary(Binary::Lt, wide, sum[0], new),

@@ -4,7 +4,7 @@
 //! |-------|-------------------|--------------------------------------------|
 //! | Float | f32 or f64        | f32x4 or f64x2                             |
 //! | Int   | i64               | i32x4 or i64x2                             |
-//! | Bool  | i8, 0 or 1        | mask of that type, all ones where it holds |
+//! | Bool  | i8, 0 or 1        | mask of that type, all bits set where it holds |
 //!
 //! Also the [`Ops`] of the scalar functions, over either.
 
@@ -125,9 +125,9 @@ pub fn lane(b: &mut FunctionBuilder, types: Types, kind: Kind, value: Lane, numb
 }
 
 /// A vector of single values, one a lane.
-pub fn gather(b: &mut FunctionBuilder, types: Types, kind: Kind, ones: &[Value]) -> Value {
-    let mut vector = widen(b, types, kind, Lane::One(ones[0]));
-    for (number, one) in ones.iter().enumerate().skip(1) {
+pub fn gather(b: &mut FunctionBuilder, types: Types, kind: Kind, singles: &[Value]) -> Value {
+    let mut vector = widen(b, types, kind, Lane::One(singles[0]));
+    for (number, one) in singles.iter().enumerate().skip(1) {
         let element = match (kind, types.precision) {
             (Kind::Float, _) | (Kind::Int, Precision::F64) => *one,
             (Kind::Int, Precision::F32) => b.ins().ireduce(types::I32, *one),

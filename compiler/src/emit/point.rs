@@ -65,7 +65,7 @@ impl<'b> Scene<'_, 'b> {
             };
             sum = Some(sum.map_or(term, |s| self.builder.ins().iadd(s, term)));
         }
-        match (sum, affine.constant * scale) {
+        match (sum, affine.offset * scale) {
             (Some(s), 0) => s,
             (Some(s), c) => self.builder.ins().iadd_imm_s(s, c),
             (None, c) => self.builder.ins().iconst(types::I64, c),
@@ -110,8 +110,8 @@ impl<'b> Scene<'_, 'b> {
                 Precision::F64 => bytes.extend((l * step).to_le_bytes()),
             }
         }
-        let constant = self.builder.func.dfg.constants.insert(bytes.into());
-        self.builder.ins().vconst(self.types.ints(), constant)
+        let pool = self.builder.func.dfg.constants.insert(bytes.into());
+        self.builder.ins().vconst(self.types.ints(), pool)
     }
 
     fn arithmetic(&mut self, wide: bool) -> Arithmetic<'_, 'b> {
@@ -134,7 +134,7 @@ impl<'b> Scene<'_, 'b> {
         let result = match (f, kind) {
             (Unary::Not, _) if wide => self.builder.ins().bnot(value),
             (Unary::Not, _) => self.builder.ins().icmp_imm_s(IntCC::Equal, value, 0),
-            (Unary::ToFloat, _) => self.to_float(kind, a),
+            (Unary::ToFloat, _) => self.float_of(kind, a),
             (Unary::Neg, Kind::Int) => self.builder.ins().ineg(value),
             (Unary::Abs, Kind::Int) => self.builder.ins().iabs(value),
             _ => numeric::unary(&mut self.arithmetic(wide), f, value),
@@ -142,7 +142,7 @@ impl<'b> Scene<'_, 'b> {
         if wide { Lane::Wide(result) } else { Lane::One(result) }
     }
 
-    fn to_float(&mut self, kind: Kind, a: Lane) -> Value {
+    fn float_of(&mut self, kind: Kind, a: Lane) -> Value {
         match (kind, a) {
             (Kind::Float, Lane::One(v) | Lane::Wide(v)) => v,
             (Kind::Int, Lane::One(v)) => self.builder.ins().fcvt_from_sint(self.types.float(), v),
@@ -150,13 +150,13 @@ impl<'b> Scene<'_, 'b> {
                 self.builder.ins().fcvt_from_sint(types::F32X4, v)
             }
             (Kind::Int, Lane::Wide(_)) => {
-                let ones: Vec<Value> = (0..self.types.width())
+                let lanes: Vec<Value> = (0..self.types.width())
                     .map(|l| {
                         let int = lane(self.builder, self.types, Kind::Int, a, l);
                         self.builder.ins().fcvt_from_sint(self.types.float(), int)
                     })
                     .collect();
-                gather(self.builder, self.types, Kind::Float, &ones)
+                gather(self.builder, self.types, Kind::Float, &lanes)
             }
             (Kind::Bool, Lane::One(v)) => {
                 let wide = self.builder.ins().uextend(types::I64, v);
@@ -222,13 +222,13 @@ impl<'b> Scene<'_, 'b> {
         if let (Lane::One(a), Lane::One(b)) = (a, b) {
             return Lane::One(self.divide(f, a, b));
         }
-        let mut ones = vec![];
+        let mut lanes = vec![];
         for l in 0..self.types.width() {
             let a = lane(self.builder, self.types, Kind::Int, a, l);
             let b = lane(self.builder, self.types, Kind::Int, b, l);
-            ones.push(self.divide(f, a, b));
+            lanes.push(self.divide(f, a, b));
         }
-        Lane::Wide(gather(self.builder, self.types, Kind::Int, &ones))
+        Lane::Wide(gather(self.builder, self.types, Kind::Int, &lanes))
     }
 
     fn divide(&mut self, f: Binary, a: Value, b: Value) -> Value {
@@ -243,7 +243,8 @@ impl<'b> Scene<'_, 'b> {
         self.builder.ins().sdiv(whole, b)
     }
 
-    fn select(&mut self, kind: Kind, c: Lane, a: Lane, b: Lane) -> Lane {
+    /// The second where the first holds, else the third.
+    pub fn select(&mut self, kind: Kind, c: Lane, a: Lane, b: Lane) -> Lane {
         match c {
             Lane::One(c) => {
                 let (wide, a, b) = self.even(kind, a, b);

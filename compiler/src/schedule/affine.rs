@@ -9,7 +9,7 @@ pub type Loop = usize;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Affine {
     /// What does not vary.
-    pub constant: i64,
+    pub offset: i64,
     /// Loop variables in ascending order with their factors, none zero.
     pub terms: Vec<(Loop, i64)>,
 }
@@ -28,14 +28,14 @@ pub enum Division {
 impl Affine {
     /// A constant.
     #[must_use]
-    pub fn constant(constant: i64) -> Self {
-        Self { constant, terms: vec![] }
+    pub fn fixed(offset: i64) -> Self {
+        Self { offset, terms: vec![] }
     }
 
     /// A loop variable.
     #[must_use]
     pub fn var(v: Loop) -> Self {
-        Self { constant: 0, terms: vec![(v, 1)] }
+        Self { offset: 0, terms: vec![(v, 1)] }
     }
 
     /// The factor of a loop variable.
@@ -46,15 +46,15 @@ impl Affine {
 
     /// The constant, if nothing varies.
     #[must_use]
-    pub fn as_constant(&self) -> Option<i64> {
-        self.terms.is_empty().then_some(self.constant)
+    pub fn as_fixed(&self) -> Option<i64> {
+        self.terms.is_empty().then_some(self.offset)
     }
 
     /// `self + factor * other`.
     #[must_use]
     pub fn plus(&self, other: &Self, factor: i64) -> Self {
         let mut sum = self.clone();
-        sum.constant += factor * other.constant;
+        sum.offset += factor * other.offset;
         for (v, c) in &other.terms {
             match sum.terms.binary_search_by_key(v, |(w, _)| *w) {
                 Ok(at) => sum.terms[at].1 += factor * c,
@@ -74,7 +74,7 @@ impl Affine {
     /// The least and the greatest value, for loops of these extents.
     #[must_use]
     pub fn range(&self, extents: &[usize]) -> (i64, i64) {
-        self.terms.iter().fold((self.constant, self.constant), |(low, high), (v, c)| {
+        self.terms.iter().fold((self.offset, self.offset), |(low, high), (v, c)| {
             let far = c * (extents[*v] as i64 - 1);
             (low + far.min(0), high + far.max(0))
         })
@@ -84,8 +84,8 @@ impl Affine {
     #[must_use]
     pub fn divide(&self, by: i64, extents: &[usize]) -> Division {
         let (mut whole, mut rest) = (Self::default(), Self::default());
-        whole.constant = self.constant.div_euclid(by);
-        rest.constant = self.constant.rem_euclid(by);
+        whole.offset = self.offset.div_euclid(by);
+        rest.offset = self.offset.rem_euclid(by);
         for (v, c) in &self.terms {
             let part = if c % by == 0 { &mut whole } else { &mut rest };
             part.terms.push((*v, if c % by == 0 { c / by } else { *c }));
@@ -105,7 +105,7 @@ impl Affine {
     /// The same with every variable `v` put as `to(v)`.
     #[must_use]
     pub fn renamed(&self, to: &impl Fn(Loop) -> Self) -> Self {
-        self.terms.iter().fold(Self::constant(self.constant), |sum, (v, c)| sum.plus(&to(*v), *c))
+        self.terms.iter().fold(Self::fixed(self.offset), |sum, (v, c)| sum.plus(&to(*v), *c))
     }
 }
 
@@ -118,7 +118,7 @@ impl fmt::Display for Affine {
                 c => write!(f, "{sign}{c}*i{v}")?,
             }
         }
-        match (self.terms.is_empty(), self.constant) {
+        match (self.terms.is_empty(), self.offset) {
             (true, c) => write!(f, "{c}"),
             (false, 0) => Ok(()),
             (false, c) => write!(f, " + {c}"),
@@ -141,8 +141,8 @@ mod tests {
 
     #[test]
     fn a_shifted_position_stays_opaque() {
-        let shifted = Affine::var(0).plus(&Affine::constant(1), 1);
+        let shifted = Affine::var(0).plus(&Affine::fixed(1), 1);
         assert_eq!(shifted.divide(2, &[5]), Division::Opaque);
-        assert_eq!(shifted.times(2).divide(2, &[5]), Division::Exact(shifted, Affine::constant(0)));
+        assert_eq!(shifted.times(2).divide(2, &[5]), Division::Exact(shifted, Affine::fixed(0)));
     }
 }

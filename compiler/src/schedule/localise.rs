@@ -145,7 +145,7 @@ impl<'a> Builder<'a> {
         let value = match self.module.node(expr).clone() {
             Node::Float(bits) => self.op(Op::Float(bits), kind),
             Node::Bool(b) => self.op(Op::Bool(b), kind),
-            Node::Int(i) => self.index(Affine::constant(i)),
+            Node::Int(i) => self.index(Affine::fixed(i)),
             Node::Var(v) => self.index(self.vars[v as usize].clone()),
             Node::Read { tensor, at, otherwise } => self.read(tensor, &at, otherwise)?,
             Node::Unary(f, a) => {
@@ -182,7 +182,7 @@ impl<'a> Builder<'a> {
 
     fn binary(&mut self, f: Binary, a: Val, b: Val, kind: Kind) -> Result<Val, Split> {
         if let (Some(x), Some(y)) = (self.affine(a), self.affine(b)) {
-            let folded = match (f, x.as_constant(), y.as_constant()) {
+            let folded = match (f, x.as_fixed(), y.as_fixed()) {
                 (Binary::Add, ..) => Some(x.plus(y, 1)),
                 (Binary::Sub, ..) => Some(x.plus(y, -1)),
                 (Binary::Mul, Some(c), _) => Some(y.times(c)),
@@ -214,7 +214,7 @@ impl<'a> Builder<'a> {
             // Proven inside where it matters, by a condition we do not see here.
             None => Some(match kind {
                 Kind::Float => self.op(Op::Float(0), kind),
-                Kind::Int => self.index(Affine::constant(0)),
+                Kind::Int => self.index(Affine::fixed(0)),
                 Kind::Bool => self.op(Op::Bool(false), kind),
             }),
         };

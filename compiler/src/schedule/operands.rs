@@ -120,7 +120,7 @@ fn cut(def: &Def, seen: &Contraction) -> Option<(u32, usize)> {
     if results > FEW_RESULTS || count(&seen.k) < LONG_SUM {
         return None;
     }
-    let parts = |v: &u32| (2..=PARTS).rev().find(|d| def.domain[*v as usize] % d == 0).map(|d| (*v, d));
+    let parts = |v: &u32| (2..=PARTS).rev().find(|d| def.domain[*v as usize].is_multiple_of(*d)).map(|d| (*v, d));
     seen.k.iter().filter_map(parts).max_by_key(|(v, d)| (*d, std::cmp::Reverse(*v)))
 }
 
@@ -164,7 +164,7 @@ fn substitute(out: &mut Module, expr: ExprId, place: &dyn Fn(&mut Module, u32) -
         Node::Select(c, a, b) => {
             Node::Select(substitute(out, c, place), substitute(out, a, place), substitute(out, b, place))
         }
-        constant => constant,
+        leaf => leaf,
     };
     out.intern(node)
 }
