@@ -182,7 +182,7 @@ pub fn binding(bundle: &Bundle, number: usize, program: &Program, batch: usize) 
             Produced::Objective(_) if objectives == 1 => results.insert(0, ("loss".to_string(), place(name)?)),
             Produced::Objective(k) => results.push((format!("loss{}", k + 1), place(name)?)),
             Produced::Metric(metric) => results.push((metric.clone(), place(name)?)),
-            Produced::Output(_) | Produced::Gradient { .. } => {}
+            Produced::Output(_) | Produced::Gradient { .. } | Produced::Draw(_) => {}
         }
     }
     Ok(Binding {

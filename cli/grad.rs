@@ -42,6 +42,7 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
             Produced::Objective(k) => format!("loss{}", k + 1),
             Produced::Metric(metric) => format!("metric.{metric}"),
             Produced::Output(output) => format!("output.{output}"),
+            Produced::Draw(path) => format!("draw.{path}"),
             Produced::Gradient { parameter, .. } => format!("grad.{}", train.parameters[*parameter].saved),
         };
         let slot = compiled.output(name).ok_or_else(|| Fault::internal(format!("{name} has no place")))?;
@@ -50,11 +51,6 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
     for (parameter, slot) in train.parameters.iter().filter_map(|p| Some((p, compiled.tensors.get(&p.path)?))) {
         let array = Array { shape: slot.shape.clone(), values: executor.read_f64(slot) };
         out.insert(format!("param.{}", parameter.saved), array);
-    }
-    for name in &programs[1].1.draws {
-        if let Some(slot) = compiled.output(name) {
-            out.insert(format!("draw.{name}"), Array { shape: slot.shape.clone(), values: executor.read_f64(slot) });
-        }
     }
     arrays::write(&options.output, &out, options.program.precision == args::Precision::F64).map_err(Fault::data)
 }

@@ -21,8 +21,6 @@ pub struct Program {
     pub supplied: Vec<(Supplied, String)>,
     /// What comes out: objectives and metrics (means over the minibatch), outputs, gradients.
     pub results: Vec<(Produced, String)>,
-    /// Draws made, as (path, tensor).
-    pub draws: Vec<String>,
 }
 
 /// What a result of a program is.
@@ -36,6 +34,8 @@ pub enum Produced {
     Output(String),
     /// Derivative of objective `of` by a parameter.
     Gradient { parameter: usize, of: usize },
+    /// The draws of a site, under its path.
+    Draw(String),
 }
 
 /// Initial values of parameters, states and slots.
@@ -99,6 +99,9 @@ pub fn gradients(train: &Train, batch: usize) -> Program {
     build.differentiate(&objectives, &asked, &[]);
     for (key, tensor) in build.leaves.gradients.clone() {
         build.result(Produced::Gradient { parameter: key.0, of: key.1 }, tensor);
+    }
+    for draw in build.draws() {
+        build.result(Produced::Draw(build.module.t(draw).name.clone()), draw);
     }
     build.finish()
 }
@@ -278,15 +281,15 @@ impl<'a> Build<'a> {
         self.results.push((result, name));
     }
 
+    fn draws(&self) -> Vec<TensorId> {
+        let draw = |item: &Item| matches!(item, Item::Draw(_)).then(|| item.target());
+        self.module.items.iter().filter_map(draw).collect()
+    }
+
     fn finish(self) -> Program {
         let name = |id: &TensorId| self.module.t(*id).name.clone();
         let fields = self.leaves.fields.iter().map(|(f, t)| (*f, name(t))).collect();
         let supplied = self.leaves.supplied.iter().map(|(s, t)| (*s, name(t))).collect();
-        let draws = self.module.items.iter().filter_map(|i| match i {
-            Item::Draw(d) => Some(name(&d.target)),
-            Item::Def(_) => None,
-        });
-        let draws = draws.collect();
-        Program { fields, supplied, draws, results: self.results, module: self.module }
+        Program { fields, supplied, results: self.results, module: self.module }
     }
 }

@@ -85,7 +85,7 @@ pub const LOADERS: &[Entry] = &[
         about: "clouds in the plane around centres on a circle, one a class",
     },
     Entry {
-        name: "corners",
+        name: "xor",
         params: &[required("count"), optional("noise"), optional("seed")],
         columns: PLANE,
         about: "the four corners of the unit square; the label is the exclusive or of the coordinates",

@@ -66,7 +66,7 @@ pub fn blobs(count: usize, classes: u8, noise: f64, seed: u64) -> Table {
 
 /// The corners of the unit square in turn.
 #[must_use]
-pub fn corners(count: usize, noise: f64, seed: u64) -> Table {
+pub fn xor(count: usize, noise: f64, seed: u64) -> Table {
     plane(count, noise, seed, |i, _| {
         let (a, b) = ((i & 1) as u8, (i >> 1 & 1) as u8);
         (a ^ b, f64::from(a), f64::from(b))

@@ -35,7 +35,7 @@ fn in_plane(args: &Arguments, seed: u64, files: &Files) -> Result<Table> {
         "moons" => generate::moons(count, noise(0.1)?, seed),
         "spirals" => generate::spirals(count, classes, args.number("turns", 1.5)?, noise(0.02)?, seed),
         "blobs" => generate::blobs(count, classes, noise(0.5)?, seed),
-        _ => generate::corners(count, noise(0.0)?, seed),
+        _ => generate::xor(count, noise(0.0)?, seed),
     })
 }
 

@@ -156,7 +156,7 @@ fn fields_with_sources_of_their_own() {
 
 #[test]
 fn problems_in_the_plane() {
-    for (name, classes) in [("moons", 2), ("spirals", 2), ("blobs", 3), ("corners", 2)] {
+    for (name, classes) in [("moons", 2), ("spirals", 2), ("blobs", 3), ("xor", 2)] {
         let make = |n: f64| {
             let fields = [
                 field("x", &[2], Element::Number, "point", &[]),
