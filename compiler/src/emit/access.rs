@@ -224,12 +224,15 @@ impl Scene<'_, '_> {
     /// Stores a value at its element, or a vector at a run of elements.
     pub fn store(&mut self, point: &Point, store: &Store, value: Lane, values: Values) {
         let place = (self.places)(store.tensor);
-        let at = self.start(point, place, &store.address, &[], values, 0);
-        if point.wide && self.lane_step(point, &store.address.affine) == 1 {
+        let step = self.lane_step(point, &store.address.affine);
+        if step == 1 {
+            let at = self.start(point, place, &store.address, &[], values, 0);
             let vector = widen(self.builder, self.types, place.kind, value);
-            self.store_run(place, at, vector);
-        } else {
-            let one = lane(self.builder, self.types, place.kind, value, 0);
+            return self.store_run(place, at, vector);
+        }
+        for l in 0..if step == 0 { 1 } else { self.types.width() } {
+            let at = self.start(point, place, &store.address, &[], values, l);
+            let one = lane(self.builder, self.types, place.kind, value, l);
             self.store_one(place, at, one);
         }
     }
