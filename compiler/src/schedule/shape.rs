@@ -53,7 +53,15 @@ fn widen_innermost(nest: &mut Nest, width: usize) {
     if nest.form != Form::Point || nest.extents[b] >= width || nest.extents[a] < width {
         return;
     }
-    let exchange = |v: Loop| Affine::var(if v == a { b } else if v == b { a } else { v });
+    let exchange = |v: Loop| {
+        Affine::var(if v == a {
+            b
+        } else if v == b {
+            a
+        } else {
+            v
+        })
+    };
     nest.affines_mut().for_each(|form| *form = form.renamed(&exchange));
     nest.extents.swap(a, b);
 }
