@@ -1,6 +1,7 @@
 //! Diagnostics as a person or a program reads them: human, short, JSON.
 
 use crate::args::MessageFormat;
+use crate::say;
 use codespan_reporting::diagnostic::{Diagnostic as Shown, Label, LabelStyle, Severity as Level};
 use codespan_reporting::files::SimpleFiles;
 use codespan_reporting::term::termcolor::Buffer;
@@ -16,7 +17,7 @@ pub fn print(sources: &Sources, diagnostics: &[Diagnostic], format: MessageForma
         match format {
             MessageFormat::Human => eprint!("{}", human(sources, d, colour_wanted())),
             MessageFormat::Short => eprintln!("{}", short(sources, d)),
-            MessageFormat::Json => println!("{}", json_line(sources, d)),
+            MessageFormat::Json => say!("{}", json_line(sources, d)),
         }
     }
 }
