@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Measures the step and prints its figures.
 pub fn bench(options: &args::Bench) -> Result<(), Fault> {
-    let front = front::load(&options.program)?;
+    let front = front::load(&options.program, options.json)?;
     let train = front::choose(&front, &options.program)?;
     let mut bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
     bound.session.initialise().map_err(Fault::internal)?;

@@ -21,7 +21,7 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
 }
 
 fn render(options: &args::Emit) -> Result<String, Fault> {
-    let front = front::load(&options.program)?;
+    let front = front::load(&options.program, false)?;
     if options.stage == Stage::Ast {
         return Ok(grammar::print::dump(&front.file));
     }

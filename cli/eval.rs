@@ -12,7 +12,7 @@ use serde_json::json;
 
 /// Loads the weights, evaluates the split, prints the figures.
 pub fn eval(options: &args::Eval) -> Result<(), Fault> {
-    let front = front::load(&options.program)?;
+    let front = front::load(&options.program, options.json)?;
     let train = front::choose(&front, &options.program)?;
     let mut bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
     let data = bound.data.as_ref().ok_or_else(|| Fault::usage("the program has no data to evaluate on"))?;

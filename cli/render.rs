@@ -77,6 +77,13 @@ pub fn short(sources: &Sources, d: &Diagnostic) -> String {
     format!("{file}:{line}:{column}: {}[{}]: {}", word(d.severity), d.code, d.message)
 }
 
+/// The error event of a command that writes JSON lines.
+pub fn event(sources: &Sources, d: &Diagnostic) -> serde_json::Value {
+    let (line, column) = sources.line_column(d.primary.span);
+    json!({"event": "error", "code": d.code, "message": d.message, "file": name(sources, d.primary.span),
+        "line": line, "column": column})
+}
+
 /// One JSON object, as the manual specifies it.
 pub fn json_line(sources: &Sources, d: &Diagnostic) -> serde_json::Value {
     let label = |span: Span, text: &str| {

@@ -23,7 +23,7 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 
 /// Compiles, trains, evaluates; leaves a folder with everything about the run.
 pub fn run(options: &args::Run) -> Result<(), Fault> {
-    let front = front::load(&options.program)?;
+    let front = front::load(&options.program, options.json)?;
     let train = front::choose(&front, &options.program)?;
     let mut bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
     check_memory(&bound, options.memory.as_deref())?;
