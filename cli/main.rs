@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod bind;
 mod check;
+mod diff;
 mod doctor;
 mod emit;
 mod eval;
@@ -37,6 +38,7 @@ fn dispatch(command: &Command) -> Result<(), Fault> {
     match command {
         Command::Run(options) => run::run(options),
         Command::Check(options) => check::check(options),
+        Command::Diff(options) => diff::diff(options),
         Command::Emit(options) => emit::emit(options),
         Command::Grad(options) => grad::grad(options),
         Command::Eval(options) => eval::eval(options),
