@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod bind;
 mod check;
+mod diverged;
 mod doctor;
 mod emit;
 mod eval;
