@@ -25,6 +25,32 @@ pub(super) enum Declared {
     Word,
 }
 
+/// Where a value meets a type.
+#[derive(Clone, Copy)]
+pub(super) struct Meeting {
+    /// What a message about it points at.
+    pub at: Span,
+    /// The value itself: the same place, unless it was piped into a call further on.
+    pub value: Span,
+}
+
+impl Meeting {
+    /// An argument and the call that takes it: what is piped in stands before the call.
+    pub fn of(value: Span, call: Span) -> Self {
+        Self { at: if call.contains(value) { value } else { call }, value }
+    }
+
+    fn piped(self) -> bool {
+        self.at != self.value
+    }
+}
+
+impl From<Span> for Meeting {
+    fn from(at: Span) -> Self {
+        Self { at, value: at }
+    }
+}
+
 impl Declared {
     /// The extents of a tensor type.
     pub fn dims(&self) -> Option<&[usize]> {
@@ -160,7 +186,7 @@ impl<'a> Elaborator<'a> {
         &mut self,
         ty: &'a ast::TypeExpr,
         given: &Term,
-        at: Span,
+        at: Meeting,
         callable: &'a ast::Callable,
         env: &Env<'a>,
     ) -> bool {
@@ -194,7 +220,7 @@ impl<'a> Elaborator<'a> {
         &mut self,
         dims: &'a [DimExpr],
         given: &Term,
-        (declared, at): (Span, Span),
+        (declared, at): (Span, Meeting),
         callable: &'a ast::Callable,
         env: &Env<'a>,
     ) -> bool {
@@ -238,42 +264,72 @@ impl<'a> Elaborator<'a> {
         dims: &'a [DimExpr],
         given: &Term,
         declared: Span,
-        at: Span,
+        at: Meeting,
         callable: &'a ast::Callable,
     ) {
         let name = &callable.name.name;
         let singles = dims.iter().filter(|d| matches!(d, DimExpr::Dim(_))).count();
         let least = if singles < dims.len() { "at least " } else { "" };
-        let many = if singles == 1 { "dimension" } else { "dimensions" };
+        let wanted = match (singles, least) {
+            (0, "") => "a single number".to_string(),
+            (1, "") => "a vector, a tensor of 1 dimension".to_string(),
+            (1, _) => "a tensor of at least 1 dimension".to_string(),
+            _ => format!("a tensor of {least}{singles} dimensions"),
+        };
         let shape = shape_text(&given.dims);
-        let message = format!(
-            "`{name}` takes a tensor of {least}{singles} {many}, but is given one of {} ({shape})",
-            given.dims.len()
-        );
-        let mut d = Diagnostic::error("rank-mismatch", at, message).here(format!("this is {shape}"));
-        if given.origin != at {
-            d = d.label(given.origin, format!("the shape {shape} comes from here"));
-        }
-        d = d.label(declared, "declared here");
-        if let (true, Some(help)) = (singles == 1 && given.dims.len() > 1, self.items.reshaper()) {
-            d = d.help(format!("make one vector of it first: `.. |> {help} |> {name}(..)`"));
+        let is = match given.dims.len() {
+            0 => "a single number".to_string(),
+            1 => format!("a vector {shape}"),
+            n => format!("one of {n} dimensions, {shape}"),
+        };
+        let d = Diagnostic::error("rank-mismatch", at.at, format!("`{name}` takes {wanted}, but is given {is}"));
+        let mut d = self.with_origin(d, given, at).label(declared, "what it takes is declared here");
+        if let (true, Some(reshape)) = (singles == 1 && least.is_empty() && given.dims.len() > 1, self.items.reshaper())
+        {
+            let text = format!("make one vector of it first: `|> {reshape} |> {name}(..)`");
+            let before = Span { end: at.at.start, ..at.at };
+            d = if at.piped() { d.fix(text, before, format!("{reshape} |> ")) } else { d.help(text) };
         }
         self.fail(d);
     }
 
+    /// Labels that say which shape is given, and where it comes from.
+    fn with_origin(&self, d: Diagnostic, given: &Term, at: Meeting) -> Diagnostic {
+        let shape = shape_text(&given.dims);
+        let this = if given.dims.is_empty() { "this is a single number".into() } else { format!("this is {shape}") };
+        let d = if at.piped() { d.here(format!("takes {shape} from the left")) } else { d.here(this) };
+        let d = match at.piped() {
+            true if given.origin == at.value => d.label(at.value, format!("the shape {shape} comes from here")),
+            true => d.label(at.value, format!("this hands on {shape}")),
+            false => d,
+        };
+        match given.origin {
+            origin if origin == at.value || origin == at.at => d,
+            origin => d.label(origin, format!("the shape {shape} comes from here")),
+        }
+    }
+
     /// Compares what was given to a parameter, or came out of a body, with its type. Says `false`
     /// after an error. `what` begins the message.
-    pub fn conforms(&mut self, declared: &Declared, given: &Entity<'a>, at: Span, what: &str) -> bool {
+    pub fn conforms(
+        &mut self,
+        declared: &Declared,
+        given: &Entity<'a>,
+        at: impl Into<Meeting>,
+        what: &str,
+    ) -> bool {
+        let meeting = at.into();
+        let at = meeting.at;
         match (declared, given) {
             (_, Entity::Poison) => false,
             (Declared::Word, _) => true,
             (Declared::Tensor { dims, element, span }, Entity::Term(term)) => {
-                self.tensor_conforms(dims, *element, *span, term, at, what)
+                self.tensor_conforms(dims, *element, *span, term, meeting, what)
             }
             (Declared::Tensor { dims, .. }, Entity::Number(_) | Entity::Bool(_)) if dims.is_empty() => true,
             (Declared::Record(types), Entity::Record(values)) => {
                 types.iter().all(|(name, ty)| match values.iter().find(|v| v.0 == *name) {
-                    Some((_, value)) => self.conforms(ty, value, at, &format!("{what}, field `{name}`,")),
+                    Some((_, value)) => self.conforms(ty, value, meeting, &format!("{what}, field `{name}`,")),
                     None => {
                         self.fail(Diagnostic::error("missing-argument", at, format!("{what} has no field `{name}`")));
                         false
@@ -302,18 +358,15 @@ impl<'a> Elaborator<'a> {
         element: Element,
         span: Span,
         term: &Term,
-        at: Span,
+        at: Meeting,
         what: &str,
     ) -> bool {
         if term.dims != dims {
             let code = if term.dims.len() == dims.len() { "shape-mismatch" } else { "rank-mismatch" };
             let (wanted, is) = (shape_text(dims), shape_text(&term.dims));
-            let mut d = Diagnostic::error(code, at, format!("{what} should have shape {wanted}, but has {is}"))
-                .here(format!("this is {is}"))
-                .label(span, format!("declared here, {wanted} with the numbers of this use"));
-            if term.origin != at && term.origin != span {
-                d = d.label(term.origin, format!("the shape {is} comes from here"));
-            }
+            let d = Diagnostic::error(code, at.at, format!("{what} should have shape {wanted}, but has {is}"));
+            let d = self.with_origin(d, term, at).label(span, format!("declared here: {wanted} in this use"));
+            let d = self.with_extent(d, dims, term);
             self.fail(d);
             return false;
         }
@@ -322,18 +375,18 @@ impl<'a> Elaborator<'a> {
             (Element::Class(n), Element::Class(m)) if n != m && !(m < n && self.is_computed(term)) => {
                 let d = Diagnostic::error(
                     "shape-mismatch",
-                    at,
+                    at.at,
                     format!("{what} should be one of {n} classes, but has {m}"),
                 )
-                .label(span, format!("declared here, {n} classes with the numbers of this use"))
-                .label(term.origin, format!("{m} classes come from here"));
+                .label(span, format!("declared here: {n} classes in this use"))
+                .label(term.origin, format!("the {m} classes come from here"));
                 self.fail(d);
                 false
             }
             (Element::Class(_), Element::Number | Element::Bool) => {
                 let d = Diagnostic::error(
                     "class-needs-whole-number",
-                    at,
+                    at.at,
                     format!("{what} should be a class, a whole number of known range, but is a real number"),
                 )
                 .label(span, "declared here")
@@ -343,6 +396,21 @@ impl<'a> Elaborator<'a> {
                 false
             }
             _ => true,
+        }
+    }
+
+    /// Where a single extent differs and was given to the call that made the shape: the number to write there.
+    fn with_extent(&self, d: Diagnostic, wanted: &[usize], given: &Term) -> Diagnostic {
+        if wanted.len() != given.dims.len() {
+            return d;
+        }
+        let mut wrong = wanted.iter().zip(&given.dims).enumerate().filter(|(_, (w, is))| w != is);
+        let (Some((axis, (extent, is))), None) = (wrong.next(), wrong.next()) else { return d };
+        match self.extents.get(&given.origin).and_then(|known| known.iter().find(|e| e.0 == axis)) {
+            Some((_, at)) if !self.items.is_library(*at) => {
+                d.fix(format!("write {extent} instead of {is} where the shape is made"), *at, extent.to_string())
+            }
+            _ => d,
         }
     }
 

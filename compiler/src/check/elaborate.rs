@@ -141,6 +141,8 @@ pub(super) struct Elaborator<'a> {
     pub draws: BTreeMap<String, u32>,
     /// The block.
     pub train: Option<TrainScope<'a>>,
+    /// By the call that made a shape: which argument gave which of its extents.
+    pub extents: BTreeMap<Span, Vec<(usize, Span)>>,
     /// How many `if training` surround us.
     pub training_ifs: usize,
     /// Nesting of expressions.
@@ -176,6 +178,7 @@ impl<'a> Elaborator<'a> {
             next: BTreeMap::new(),
             draws: BTreeMap::new(),
             train: None,
+            extents: BTreeMap::new(),
             training_ifs: 0,
             depth: 0,
             work: 0,

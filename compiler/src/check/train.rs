@@ -144,13 +144,16 @@ impl<'a> Elaborator<'a> {
     /// Both forward passes. If a set of parameters was asked for before all were known, training
     /// is elaborated once more, now that they are.
     fn forward_passes(&mut self, forward: &Forward<'a>, env: &Env<'a>) {
+        let errors = self.sink.errors();
         self.forward_pass(PassKind::Training, forward, env);
-        if self.tables.asked.is_some_and(|n| n < self.tables.parameters.len()) && self.sink.errors() == 0 {
+        if self.tables.asked.is_some_and(|n| n < self.tables.parameters.len()) && self.sink.errors() == errors {
             self.forward_pass(PassKind::Training, forward, env);
         }
         let known = self.tables.parameters.len();
         self.forward_pass(PassKind::Evaluation, forward, env);
-        if let Some(extra) = self.tables.parameters.get(known) {
+        if let Some(extra) = self.tables.parameters.get(known)
+            && self.sink.errors() == errors
+        {
             let p = extra.parameter.clone();
             let message =
                 format!("the parameter `{}` exists only in evaluation; both modes have the same parameters", p.path);
