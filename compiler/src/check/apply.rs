@@ -39,7 +39,12 @@ impl<'a> Elaborator<'a> {
             return Entity::Poison;
         }
         let pushed = self.open_instance(callable, instance, name, span);
-        self.calls.push(Call { callable, span });
+        let shape = |g: &Given<'a>| match &g.0 {
+            Entity::Term(t) if !t.dims.is_empty() => Some((t.origin, t.dims.clone())),
+            _ => None,
+        };
+        let given = bound.iter().filter_map(|slot| slot.as_ref().and_then(shape)).collect();
+        self.calls.push(Call { callable, span, given });
         let extents = extents_given(callable, &bound);
         let result = self.run(callable, bound, &scope);
         self.calls.pop();
@@ -190,13 +195,30 @@ impl<'a> Elaborator<'a> {
             good &= match self.declared(ty, scope) {
                 Some(declared) => {
                     let at = call.as_ref().map_or((*at).into(), |c| Meeting::of(*at, c.span));
-                    self.conforms(&declared, entity, at, &what)
+                    let known = self.sink.list.len();
+                    let fits = self.conforms(&declared, entity, at, &what);
+                    if self.sink.list.len() > known {
+                        self.show_beside(callable, bound, at.value);
+                    }
+                    fits
                 }
                 None => false,
             };
         }
         self.calls.extend(call);
         good
+    }
+
+    /// Labels the other inputs, whose shapes say what the dimension variables are.
+    fn show_beside(&mut self, callable: &'a ast::Callable, bound: &[Option<Given<'a>>], but: Span) {
+        for (param, given) in callable.params.iter().zip(bound) {
+            if let Some((Entity::Term(t), at)) = given
+                && *at != but
+                && !t.dims.is_empty()
+            {
+                self.sink.annotate(*at, &format!("`{}` is {}", param.name.name, shape_text(&t.dims)));
+            }
+        }
     }
 
     /// Opens the instance of a layer or model: a bound one, or a new one by name.

@@ -134,7 +134,12 @@ impl<'a> Elaborator<'a> {
         match dim {
             DimExpr::Dim(e) => {
                 let entity = self.eval(e, env);
-                self.extent(&entity, e.span).map(|n| vec![n])
+                let errors = self.sink.list.len();
+                let extent = self.extent(&entity, e.span);
+                if extent.is_none() && self.sink.list.len() > errors {
+                    self.sink.annotate(e.span, &values_text(e, env));
+                }
+                extent.map(|n| vec![n])
             }
             DimExpr::Pack(name) => match env.find(&name.name) {
                 Some((Entity::Dims(dims), _)) => Some(dims),
@@ -172,9 +177,7 @@ impl<'a> Elaborator<'a> {
                     span,
                     format!("this dimension comes out as {n}, but every extent is at least 1"),
                 );
-                self.fail(d.note(
-                    "what is read is smaller than what is taken from it, such as a kernel larger than its image",
-                ));
+                self.fail(d.note("what is taken is larger than what it is taken from, such as a window than its image"));
                 None
             }
         }
@@ -272,41 +275,41 @@ impl<'a> Elaborator<'a> {
         let least = if singles < dims.len() { "at least " } else { "" };
         let wanted = match (singles, least) {
             (0, "") => "a single number".to_string(),
-            (1, "") => "a vector, a tensor of 1 dimension".to_string(),
+            (1, "") => "a vector".to_string(),
             (1, _) => "a tensor of at least 1 dimension".to_string(),
             _ => format!("a tensor of {least}{singles} dimensions"),
         };
         let shape = shape_text(&given.dims);
-        let is = match given.dims.len() {
-            0 => "a single number".to_string(),
-            1 => format!("a vector {shape}"),
-            n => format!("one of {n} dimensions, {shape}"),
+        let is = match (given.dims.len(), self.builder().element(&given.expr, given.kind)) {
+            (0, Element::Class(n)) => format!("a class, one of {n}"),
+            (0, _) => "a single number".to_string(),
+            (1, _) => format!("a vector {shape}"),
+            (n, _) => format!("a tensor of {n} dimensions, {shape}"),
         };
         let d = Diagnostic::error("rank-mismatch", at.at, format!("`{name}` takes {wanted}, but is given {is}"));
-        let mut d = self.with_origin(d, given, at).label(declared, "what it takes is declared here");
-        if let (true, Some(reshape)) = (singles == 1 && least.is_empty() && given.dims.len() > 1, self.items.reshaper())
-        {
+        let mut d = self.with_origin(d, given, at).label(declared, format!("what `{name}` takes is declared here"));
+        let vector = singles == 1 && least.is_empty();
+        if let (true, Some(reshape)) = (vector && given.dims.len() > 1, self.items.reshaper()) {
             let text = format!("make one vector of it first: `|> {reshape} |> {name}(..)`");
             let before = Span { end: at.at.start, ..at.at };
             d = if at.piped() { d.fix(text, before, format!("{reshape} |> ")) } else { d.help(text) };
+        }
+        if vector && given.dims.is_empty() && given.kind == Kind::Float {
+            d = d.help("a single number is no vector of one element: declare it `[1]` if it should be one");
         }
         self.fail(d);
     }
 
     /// Labels that say which shape is given, and where it comes from.
     fn with_origin(&self, d: Diagnostic, given: &Term, at: Meeting) -> Diagnostic {
-        let shape = shape_text(&given.dims);
-        let this = if given.dims.is_empty() { "this is a single number".into() } else { format!("this is {shape}") };
-        let d = if at.piped() { d.here(format!("takes {shape} from the left")) } else { d.here(this) };
+        let shape = if given.dims.is_empty() { "a single number".into() } else { shape_text(&given.dims) };
+        let from = |d: Diagnostic, origin| d.label(origin, format!("{shape} comes from here"));
         let d = match at.piped() {
-            true if given.origin == at.value => d.label(at.value, format!("the shape {shape} comes from here")),
-            true => d.label(at.value, format!("this hands on {shape}")),
-            false => d,
+            true if given.origin == at.value => from(d.here(format!("takes {shape} from the left")), at.value),
+            true => d.here(format!("takes {shape} from the left")).label(at.value, format!("this hands on {shape}")),
+            false => d.here(format!("this is {shape}")),
         };
-        match given.origin {
-            origin if origin == at.value || origin == at.at => d,
-            origin => d.label(origin, format!("the shape {shape} comes from here")),
-        }
+        if given.origin == at.value || given.origin == at.at { d } else { from(d, given.origin) }
     }
 
     /// Compares what was given to a parameter, or came out of a body, with its type. Says `false`
@@ -376,8 +379,9 @@ impl<'a> Elaborator<'a> {
                 let d = Diagnostic::error(
                     "shape-mismatch",
                     at.at,
-                    format!("{what} should be one of {n} classes, but has {m}"),
+                    format!("{what} should be one of {n} classes, but is one of {m}"),
                 )
+                .here(format!("this is one of {m} classes"))
                 .label(span, format!("declared here: {n} classes in this use"))
                 .label(term.origin, format!("the {m} classes come from here"));
                 self.fail(d);
@@ -418,4 +422,22 @@ impl<'a> Elaborator<'a> {
     fn is_computed(&self, term: &Term) -> bool {
         term.kind == Kind::Int && !matches!(term.expr, crate::typed::Expr::Read { .. })
     }
+}
+
+/// `with h = 2, kernel = 5`: what the names in a dimension stand for.
+fn values_text(dim: &ast::Expr, env: &Env<'_>) -> String {
+    fn collect(e: &ast::Expr, env: &Env<'_>, out: &mut Vec<String>) {
+        if let ExprKind::Name(name) = &e.kind
+            && let Some((Entity::Number(n), _)) = env.find(name)
+        {
+            let text = format!("{name} = {}", n.text());
+            if !out.contains(&text) {
+                out.push(text);
+            }
+        }
+        super::ranges::children(e, &mut |c| collect(c, env, out));
+    }
+    let mut out = vec![];
+    collect(dim, env, &mut out);
+    if out.is_empty() { String::new() } else { format!("with {}", out.join(", ")) }
 }

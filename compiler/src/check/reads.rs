@@ -235,13 +235,12 @@ impl<'a> Elaborator<'a> {
             (low, high) if low == high => format!("to {low}"),
             (low, high) => format!("from {low} to {high}"),
         };
-        let d = Diagnostic::error("out-of-bounds", span, format!("this position goes {goes}, outside the tensor"))
+        let last = extent as i64 - 1;
+        let message = format!("this read goes {goes}, but the {nth} position of the tensor runs from 0 to {last}");
+        let d = Diagnostic::error("out-of-bounds", span, message)
             .here(format!("goes {goes}"))
-            .label(
-                base,
-                format!("a tensor {}; its {nth} position runs from 0 to {}", shape_text(&term.dims), extent as i64 - 1),
-            )
-            .fix("say what it yields there by `or 0` after the brackets", Span { start: read.end, ..read }, " or 0")
+            .label(base, format!("a tensor {}", shape_text(&term.dims)))
+            .fix("write `or 0` after the brackets if what lies outside counts as 0", Span { start: read.end, ..read }, " or 0")
             .help("or read less: state a shorter range, or choose with `if i + 1 < n then .. else ..`");
         self.fail(if term.origin == base { d } else { d.label(term.origin, "its shape comes from here") });
     }
