@@ -11,6 +11,7 @@ use compiler::ir::{Def, Distribution, Draw, Item, Module, Node, Role, Tensor, Te
 use compiler::lower::programs;
 use compiler::typed::Train;
 use grammar::diagnostic::Diagnostic;
+use grammar::render::human;
 use grammar::span::Span;
 use runtime::data::epoch_order;
 use runtime::random::{self, Place};
@@ -32,7 +33,7 @@ pub fn explain(
     let plain = format!("the loss is no finite number after update {step}; a lower learning rate or clipping may help");
     let found = replay(bound, settings, start, step).and_then(|progress| culprit(train, bound, settings, &progress));
     if let Some(found) = found {
-        eprint!("{}", render::human(&front.sources, &found.diagnostic(step), render::colour_wanted()));
+        eprint!("{}", human(&front.sources, &found.diagnostic(step), render::colour_wanted()));
     }
     Fault::new(FaultKind::Diverged, plain)
 }
