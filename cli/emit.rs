@@ -12,7 +12,7 @@ use compiler::{check, ir, optimise};
 pub fn emit(options: &args::Emit) -> Result<(), Fault> {
     let text = render(options)?;
     match &options.output {
-        None => print!("{text}"),
+        None => crate::output::write(format_args!("{text}")),
         Some(path) => {
             std::fs::write(path, text).map_err(|e| Fault::data(format!("cannot write {}: {e}", path.display())))?;
         }
@@ -21,7 +21,7 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
 }
 
 fn render(options: &args::Emit) -> Result<String, Fault> {
-    let front = front::load(&options.program)?;
+    let front = front::load(&options.program, false)?;
     if options.stage == Stage::Ast {
         return Ok(grammar::print::dump(&front.file));
     }

@@ -4,6 +4,7 @@
 use crate::args::{self, MessageFormat};
 use crate::fault::{Fault, FaultKind};
 use crate::render;
+use crate::say;
 use compiler::check::{Checked, check};
 use compiler::library;
 use compiler::typed::Train;
@@ -49,15 +50,20 @@ pub fn examine(options: &args::Program) -> Result<Front, Fault> {
     Ok(Front { sources, file, checked, diagnostics })
 }
 
-/// Reads, parses, checks and prints the diagnostics; errors end the command.
-pub fn load(options: &args::Program) -> Result<Front, Fault> {
+/// Reads, parses, checks and prints the diagnostics; errors end the command. A command whose output
+/// is JSON gets an error event a line on standard output as well.
+pub fn load(options: &args::Program, json: bool) -> Result<Front, Fault> {
     let front = examine(options)?;
     render::print(&front.sources, &front.diagnostics, MessageFormat::Human);
-    if front.has_errors() {
-        let errors = front.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-        return Err(Fault::new(FaultKind::Program, format!("{errors} error{}", if errors == 1 { "" } else { "s" })));
+    let errors: Vec<&Diagnostic> = front.diagnostics.iter().filter(|d| d.severity == Severity::Error).collect();
+    if json {
+        errors.iter().for_each(|d| say!("{}", render::event(&front.sources, d)));
     }
-    Ok(front)
+    match errors.len() {
+        0 => Ok(front),
+        1 => Err(Fault::new(FaultKind::Program, "1 error")),
+        n => Err(Fault::new(FaultKind::Program, format!("{n} errors"))),
+    }
 }
 
 /// The train block asked for, or the only one.

@@ -12,8 +12,10 @@ mod fault;
 mod folder;
 mod front;
 mod grad;
+mod output;
 mod progress;
 mod render;
+mod reproduction;
 mod run;
 
 use args::{Cli, Command};
@@ -23,10 +25,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    reproduction::listen();
     match std::panic::catch_unwind(|| dispatch(&cli.command)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(fault)) => report(&cli.command, &fault),
-        Err(panic) => report(&cli.command, &reproduction(panic.as_ref())),
+        Err(_) => report(&cli.command, &reproduction::write()),
     }
 }
 
@@ -55,23 +58,9 @@ fn wants_json(command: &Command) -> bool {
 
 fn report(command: &Command, fault: &Fault) -> ExitCode {
     if wants_json(command) && fault.kind != FaultKind::Program {
-        println!("{}", fault.json());
+        say!("{}", fault.json());
     }
     let word = if fault.kind == FaultKind::Interrupted { "interrupted" } else { "error" };
     eprintln!("{word}: {fault}");
     ExitCode::from(fault.kind.status())
-}
-
-/// A panic is a fault of ours: what to send, and where to find it.
-fn reproduction(panic: &(dyn std::any::Any + Send)) -> Fault {
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_string());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    let arguments: Vec<String> = std::env::args().collect();
-    let path = std::env::temp_dir().join(format!("nnc-fault-{}.txt", std::process::id()));
-    let report = format!("nnc {}\narguments: {arguments:?}\nfault: {text}\n", env!("CARGO_PKG_VERSION"));
-    let kept = match std::fs::write(&path, report) {
-        Ok(()) => format!("a reproduction was written to {}", path.display()),
-        Err(_) => format!("the arguments were {arguments:?}"),
-    };
-    Fault::internal(format!("this is a fault of nnc, not of your program; {kept}; please report it with the .nn file"))
 }

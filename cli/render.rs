@@ -1,6 +1,7 @@
 //! Diagnostics as a person or a program reads them: human, short, JSON.
 
 use crate::args::MessageFormat;
+use crate::say;
 use codespan_reporting::diagnostic::{Diagnostic as Shown, Label, LabelStyle, Severity as Level};
 use codespan_reporting::files::SimpleFiles;
 use codespan_reporting::term::termcolor::Buffer;
@@ -16,7 +17,7 @@ pub fn print(sources: &Sources, diagnostics: &[Diagnostic], format: MessageForma
         match format {
             MessageFormat::Human => eprint!("{}", human(sources, d, colour_wanted())),
             MessageFormat::Short => eprintln!("{}", short(sources, d)),
-            MessageFormat::Json => println!("{}", json_line(sources, d)),
+            MessageFormat::Json => say!("{}", json_line(sources, d)),
         }
     }
 }
@@ -74,6 +75,13 @@ pub fn short(sources: &Sources, d: &Diagnostic) -> String {
     let (line, column) = sources.line_column(d.primary.span);
     let file = name(sources, d.primary.span);
     format!("{file}:{line}:{column}: {}[{}]: {}", word(d.severity), d.code, d.message)
+}
+
+/// The error event of a command that writes JSON lines.
+pub fn event(sources: &Sources, d: &Diagnostic) -> serde_json::Value {
+    let (line, column) = sources.line_column(d.primary.span);
+    json!({"event": "error", "code": d.code, "message": d.message, "file": name(sources, d.primary.span),
+        "line": line, "column": column})
 }
 
 /// One JSON object, as the manual specifies it.

@@ -6,6 +6,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::folder::{self, Folder};
 use crate::front;
 use crate::progress::{Display, figures};
+use crate::say;
 use compiler::typed::Train;
 use runtime::checkpoint::{self, Best, Exact};
 use runtime::log::Log;
@@ -22,7 +23,7 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 
 /// Compiles, trains, evaluates; leaves a folder with everything about the run.
 pub fn run(options: &args::Run) -> Result<(), Fault> {
-    let front = front::load(&options.program)?;
+    let front = front::load(&options.program, options.json)?;
     let train = front::choose(&front, &options.program)?;
     let mut bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
     check_memory(&bound, options.memory.as_deref())?;
@@ -96,10 +97,10 @@ fn announce(train: &Train, bound: &Bound, options: &args::Run) {
     if options.json {
         let start = json!({"event": "start", "train": train.name, "parameters": parameters,
             "planned_bytes": bound.planned_bytes, "compile_s": bound.compile_s, "compiled": bound.compiled});
-        println!("{start}");
+        say!("{start}");
         return;
     }
-    println!(
+    say!(
         "{}: {parameters} parameters, {} of memory planned, {} programs compiled in {:.0} ms",
         train.name,
         bind::size(bound.planned_bytes),
@@ -108,7 +109,7 @@ fn announce(train: &Train, bound: &Bound, options: &args::Run) {
     );
     if let Some(data) = &bound.data {
         let splits: Vec<String> = data.splits.iter().map(|s| format!("{} {}", s.count, s.name)).collect();
-        println!(
+        say!(
             "data {}: {} samples; {} updates of {} an epoch",
             data.name,
             splits.join(", "),
@@ -275,19 +276,20 @@ impl Run {
         self.log.append(&Value::Object(logged)).map_err(Fault::data)?;
         self.folder.draw(&self.name)?;
         if self.json {
-            println!("{}", Value::Object(done));
+            say!("{}", Value::Object(done));
             return Ok(());
         }
         if let Some(best) = early {
-            println!("stopped early: no better figure since epoch {best}, whose weights are restored");
+            say!("stopped early: no better figure since epoch {best}, whose weights are restored");
         }
         for (name, metrics) in shown {
-            println!("{name:<5}  {}", figures(&metrics));
+            say!("{name:<5}  {}", figures(&metrics));
         }
         let path = self.folder.path.display();
-        println!(
+        say!(
             "{} updates in {:.1} s; curves: {path}/curves.png, weights: {path}/weights.safetensors",
-            progress.at.step, progress.seconds
+            progress.at.step,
+            progress.seconds
         );
         Ok(())
     }
@@ -340,7 +342,7 @@ impl Observer for Run {
         self.log.append(&Value::Object(line.clone())).map_err(|e| e.to_string())?;
         if self.json {
             line.insert("seconds".into(), json!(record.seconds));
-            println!("{}", Value::Object(line));
+            say!("{}", Value::Object(line));
         }
         self.display.epoch(record);
         if best {
