@@ -188,7 +188,7 @@ impl Run {
             }
             None => (Folder::create(options.out.as_deref(), &train.name)?, None),
         };
-        let log = folder.log(resumed.as_ref().map(|p| p.at.step))?;
+        let log = folder.log(resumed.as_ref().map(|p| p.at))?;
         let updates = (bound.epochs * bound.steps_per_epoch).min(train.settings.steps.map_or(u64::MAX, |s| s as u64));
         let mut run = Self {
             display: Display::new(bound.epochs, updates, options.json),
