@@ -89,7 +89,7 @@ fn parse_size(text: &str) -> Option<usize> {
         _ => return None,
     };
     let value = digits.trim().parse::<f64>().ok()? * factor;
-    (value >= 0.0 && value < 1e18).then_some(value as usize)
+    (0.0..1e18).contains(&value).then_some(value as usize)
 }
 
 /// Says what is about to run.
