@@ -70,7 +70,9 @@ pub fn check(_sources: &Sources, program: &ast::File, library: &[ast::File]) -> 
             sink = elaborator.sink;
         }
     }
-    (Checked { trains }, sink.list)
+    let mut list = sink.list;
+    list.sort_by_key(|d| d.primary.span);
+    (Checked { trains }, list)
 }
 
 /// What the checker found that has nothing to do with what the parser reported: an item that could not be read as
