@@ -7,25 +7,9 @@
 
 mod common;
 
-// The command is a program, not a library: the modules that bind a step are compiled into this test.
-#[allow(dead_code, reason = "a test of the step uses a part")]
-#[path = "../cli/args.rs"]
-mod args;
-#[allow(dead_code, reason = "as above")]
-#[path = "../cli/bind.rs"]
-mod bind;
-#[allow(dead_code, reason = "as above")]
-#[path = "../cli/fault.rs"]
-mod fault;
-#[allow(dead_code, reason = "as above")]
-#[path = "../cli/front.rs"]
-mod front;
-#[allow(dead_code, reason = "as above")]
-#[path = "../cli/render.rs"]
-mod render;
-
-use bind::Bound;
 use common::{repository, succeed, text};
+use nnc::bind::{self, Bound};
+use nnc::{args, front};
 use runtime::plan::Work;
 use runtime::session::Session;
 use runtime::trainer::{self, Metrics, Monitor, Observer, Progress, Record, Settings};
@@ -66,7 +50,7 @@ const PROGRAMS: [&str; 3] = ["examples/digits.nn", "examples/digits_mlp.nn", "te
 
 fn bound(program: &str, threads: usize) -> Bound {
     let options = args::Program { file: repository(program), ..args::Program::default() };
-    let front = front::load(&options).unwrap_or_else(|e| panic!("{e}"));
+    let front = front::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
     let train = front::choose(&front, &options).unwrap_or_else(|e| panic!("{e}"));
     let machine = args::Machine { data_dir: None, threads: Some(threads) };
     bind::bind(train, &options.file, &machine, options.precision).unwrap_or_else(|e| panic!("{e}"))

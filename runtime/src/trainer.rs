@@ -144,8 +144,11 @@ pub fn train(
         }
         let record = close_epoch(session, data, settings, progress)?;
         let best = is_best(settings, progress, &record);
-        progress.at = Position { epoch: progress.at.epoch + 1, sample: 0, ..progress.at };
-        progress.sums.clear();
+        // An epoch cut off by the limit stays the one at hand.
+        if progress.at.sample >= samples_in(data, settings) {
+            progress.at = Position { epoch: progress.at.epoch + 1, sample: 0, ..progress.at };
+            progress.sums.clear();
+        }
         observer.epoch(session, progress, &record, best)?;
     }
     Ok(End::Finished)
