@@ -19,6 +19,7 @@ mod entity;
 mod eval;
 mod expr;
 mod finish;
+pub mod function;
 mod indexed;
 mod items;
 mod names;
