@@ -134,7 +134,7 @@ fn mutate(text: &str, other: &str, random: &mut Random) -> String {
         let (start, end) = token(&text, random);
         match random.below(8) {
             0 => text.replace_range(start..end, ""),
-            1 => text.insert_str(end, &format!(" {}", text[start..end].to_string())),
+            1 => text.insert_str(end, &format!(" {}", &text[start..end])),
             2 | 3 => text.replace_range(start..end, random.choose(&PIECES)),
             4 => text.insert_str(start, random.choose(&PIECES)),
             5 => {
