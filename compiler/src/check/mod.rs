@@ -33,6 +33,7 @@ mod settings;
 mod statements;
 mod train;
 mod update;
+mod warnings;
 
 use crate::typed;
 use elaborate::Elaborator;

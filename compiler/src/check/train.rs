@@ -78,7 +78,10 @@ impl<'a> Elaborator<'a> {
             }
             return None;
         }
-        Some(self.assembled(block, data, settings?))
+        let train = self.assembled(block, data, settings?);
+        let objective = entries(block, "objective").next().map_or(block.name.span, |e| e.value.span);
+        super::warnings::warnings(&train, objective).into_iter().for_each(|d| self.sink.add(d));
+        Some(train)
     }
 
     /// How many fields the data block has as written; `None` where there is trouble with the block itself.
