@@ -5,6 +5,7 @@ use crate::args;
 use crate::bind::{self, Bound};
 use crate::fault::Fault;
 use crate::front;
+use crate::say;
 use runtime::data::epoch_order;
 use runtime::session::{Position, Session};
 use serde_json::json;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Measures the step and prints its figures.
 pub fn bench(options: &args::Bench) -> Result<(), Fault> {
-    let front = front::load(&options.program)?;
+    let front = front::load(&options.program, options.json)?;
     let train = front::choose(&front, &options.program)?;
     let mut bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
     bound.session.initialise().map_err(Fault::internal)?;
@@ -35,19 +36,19 @@ pub fn bench(options: &args::Bench) -> Result<(), Fault> {
         line["loss"] = json!(loss);
     }
     if options.json {
-        println!("{line}");
+        say!("{line}");
         return Ok(());
     }
-    println!("{} on {threads} thread{}", train.name, if threads == 1 { "" } else { "s" });
-    println!("  step          {:.4} ms  (10 %: {:.4}, 90 %: {:.4}, {} steps)", at(0.5), at(0.1), at(0.9), times.len());
-    println!(
+    say!("{} on {threads} thread{}", train.name, if threads == 1 { "" } else { "s" });
+    say!("  step          {:.4} ms  (10 %: {:.4}, 90 %: {:.4}, {} steps)", at(0.5), at(0.1), at(0.9), times.len());
+    say!(
         "  first step    {:.1} ms after process start, {:.1} ms of it compiling",
         first_step_s * 1e3,
         bound.compile_s * 1e3
     );
-    println!("  memory        {} planned, {} at the peak", bind::size(bound.planned_bytes), bind::size(peak_rss()));
+    say!("  memory        {} planned, {} at the peak", bind::size(bound.planned_bytes), bind::size(peak_rss()));
     if options.steps.is_some() {
-        println!("  loss          {loss} at step {}", steps.at.step);
+        say!("  loss          {loss} at step {}", steps.at.step);
     }
     Ok(())
 }
@@ -136,11 +137,11 @@ fn profile(bound: &mut Bound, steps: &mut Steps, options: &args::Bench) -> Resul
     let total: f64 = spent.values().map(|(s, _)| s).sum();
     let mut rows: Vec<_> = spent.into_iter().collect();
     rows.sort_by(|a, b| b.1.0.total_cmp(&a.1.0));
-    println!("{:>10}  {:>6}  launch", "us/step", "share");
+    say!("{:>10}  {:>6}  launch", "us/step", "share");
     for (label, (seconds, _)) in rows {
-        println!("{:>10.2}  {:>5.1}%  {label}", seconds * 1e6 / count as f64, 100.0 * seconds / total);
+        say!("{:>10.2}  {:>5.1}%  {label}", seconds * 1e6 / count as f64, 100.0 * seconds / total);
     }
-    println!("{:>10.2}  {:>5.1}%  all", total * 1e6 / count as f64, 100.0);
+    say!("{:>10.2}  {:>5.1}%  all", total * 1e6 / count as f64, 100.0);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 use crate::args::{Machine, Precision};
 use crate::fault::{Fault, FaultKind};
+use crate::say;
 use compiler::emit::{self, Options};
 use compiler::ir::Module;
 use compiler::ir::text::print;
@@ -92,7 +93,7 @@ pub fn options(precision: Precision) -> Options {
         Precision::F32 => emit::Precision::F32,
         Precision::F64 => emit::Precision::F64,
     };
-    Options { precision, ..Options::default() }
+    Options { precision }
 }
 
 /// Optimises and compiles named programs into one bundle.
@@ -202,7 +203,7 @@ pub fn print_memory(trains: &[Train]) -> Result<(), Fault> {
         let batch = train.settings.batch.unwrap_or(1);
         let mut programs = vec![("init".to_string(), init(train)), ("training".to_string(), training(train, batch))];
         let bundle = compile(&mut programs, Precision::F32)?;
-        println!("{}: {} for a step of {batch} samples on one thread", train.name, size(bundle.planned_bytes(1)));
+        say!("{}: {} for a step of {batch} samples on one thread", train.name, size(bundle.planned_bytes(1)));
     }
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! `nnc doctor`: what this machine offers a training run.
 
 use crate::fault::Fault;
+use crate::say;
 use serde_json::{Value, json};
 
 /// Prints the facts as an aligned table, or as one JSON object.
 pub fn doctor(as_json: bool) -> Result<(), Fault> {
     let facts = facts();
     if as_json {
-        println!("{}", Value::Object(facts.into_iter().map(|(k, v)| (k.to_string(), v)).collect()));
+        say!("{}", Value::Object(facts.into_iter().map(|(k, v)| (k.to_string(), v)).collect()));
         return Ok(());
     }
     let width = facts.iter().map(|(k, _)| k.len()).max().unwrap_or(0);
@@ -17,7 +18,7 @@ pub fn doctor(as_json: bool) -> Result<(), Fault> {
             Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
             other => other.to_string(),
         };
-        println!("{name:width$}  {text}");
+        say!("{name:width$}  {text}");
     }
     Ok(())
 }

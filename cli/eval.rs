@@ -3,6 +3,7 @@
 use crate::args;
 use crate::bind;
 use crate::fault::Fault;
+use crate::say;
 use crate::{front, grad};
 use runtime::arrays;
 use runtime::session::Position;
@@ -11,7 +12,7 @@ use serde_json::json;
 
 /// Loads the weights, evaluates the split, prints the figures.
 pub fn eval(options: &args::Eval) -> Result<(), Fault> {
-    let front = front::load(&options.program)?;
+    let front = front::load(&options.program, options.json)?;
     let train = front::choose(&front, &options.program)?;
     let mut bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
     let data = bound.data.as_ref().ok_or_else(|| Fault::usage("the program has no data to evaluate on"))?;
@@ -26,13 +27,13 @@ pub fn eval(options: &args::Eval) -> Result<(), Fault> {
         trainer::evaluate(&mut bound.session, split, bound.batch, Position::default()).map_err(Fault::internal)?;
     if options.json {
         let figures: serde_json::Map<_, _> = metrics.into_iter().map(|(k, v)| (k, json!(v))).collect();
-        println!("{}", json!({"split": options.split, "samples": split.count, "metrics": figures}));
+        say!("{}", json!({"split": options.split, "samples": split.count, "metrics": figures}));
         return Ok(());
     }
     let width = metrics.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    println!("{} ({} samples)", options.split, split.count);
+    say!("{} ({} samples)", options.split, split.count);
     for (name, value) in metrics {
-        println!("  {name:width$}  {value:.6}");
+        say!("  {name:width$}  {value:.6}");
     }
     Ok(())
 }

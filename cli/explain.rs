@@ -1,6 +1,7 @@
 //! `nnc explain`: the page of an error code, or the list of all codes.
 
 use crate::fault::Fault;
+use crate::say;
 use compiler::explain::{self, PAGES};
 
 /// Prints a page, or the codes with their titles.
@@ -9,13 +10,13 @@ pub fn explain(code: Option<&str>) -> Result<(), Fault> {
         let width = PAGES.iter().map(|(code, _)| code.len()).max().unwrap_or(0);
         println!("The page of a code: nnc explain CODE\n");
         for (code, text) in PAGES {
-            println!("{code:width$}  {}", explain::title(text));
+            say!("{code:width$}  {}", explain::title(text));
         }
         return Ok(());
     };
     match explain::page(code) {
         Some(text) => {
-            print!("{text}");
+            crate::output::write(format_args!("{text}"));
             Ok(())
         }
         None => {

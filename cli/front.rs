@@ -4,6 +4,7 @@
 use crate::args::{self, MessageFormat};
 use crate::fault::{Fault, FaultKind};
 use crate::render;
+use crate::say;
 use compiler::check::{Checked, check, independent};
 use compiler::library;
 use compiler::typed::Train;
@@ -19,6 +20,8 @@ pub struct Front {
     pub sources: Sources,
     /// The syntax tree, with the command line's settings in it.
     pub file: File,
+    /// The library it was checked against.
+    pub library: Vec<File>,
     /// What the checker made of it.
     pub checked: Checked,
     /// What is wrong or doubtful.
@@ -47,18 +50,23 @@ pub fn examine(options: &args::Program) -> Result<Front, Fault> {
     let (checked, found) = check(&sources, &file, &library);
     let found = independent(&diagnostics, found, &file);
     diagnostics.extend(found);
-    Ok(Front { sources, file, checked, diagnostics })
+    Ok(Front { sources, file, library, checked, diagnostics })
 }
 
-/// Reads, parses, checks and prints the diagnostics; errors end the command.
-pub fn load(options: &args::Program) -> Result<Front, Fault> {
+/// Reads, parses, checks and prints the diagnostics; errors end the command. A command whose output
+/// is JSON gets an error event a line on standard output as well.
+pub fn load(options: &args::Program, json: bool) -> Result<Front, Fault> {
     let front = examine(options)?;
     render::print(&front.sources, &front.diagnostics, MessageFormat::Human);
-    if front.has_errors() {
-        let errors = front.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-        return Err(Fault::new(FaultKind::Program, format!("{errors} error{}", if errors == 1 { "" } else { "s" })));
+    let errors: Vec<&Diagnostic> = front.diagnostics.iter().filter(|d| d.severity == Severity::Error).collect();
+    if json {
+        errors.iter().for_each(|d| say!("{}", render::event(&front.sources, d)));
     }
-    Ok(front)
+    match errors.len() {
+        0 => Ok(front),
+        1 => Err(Fault::new(FaultKind::Program, "1 error")),
+        n => Err(Fault::new(FaultKind::Program, format!("{n} errors"))),
+    }
 }
 
 /// The train block asked for, or the only one.

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 /// Runs one forward and backward pass and writes `loss`, `grad.NAME`, `draw.NAME` and `param.NAME`.
 pub fn grad(options: &args::Grad) -> Result<(), Fault> {
-    let front = front::load(&options.program)?;
+    let front = front::load(&options.program, false)?;
     let train = front::choose(&front, &options.program)?;
     let inputs = arrays::read(&options.inputs).map_err(Fault::data)?;
     let batch = batch_of(train, &inputs)?;

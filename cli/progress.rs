@@ -1,5 +1,6 @@
 //! What a person sees of a run: a progress bar with the time left, and a line per epoch.
 
+use crate::say;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use runtime::trainer::{Metrics, Record};
 use std::io::IsTerminal;
@@ -45,7 +46,7 @@ impl Display {
             line.push_str(&format!("  {split}  {}", figures(metrics)));
         }
         line.push_str(&format!("  {:.1} s", record.seconds));
-        self.bar.suspend(|| println!("{line}"));
+        self.bar.suspend(|| say!("{line}"));
     }
 
     /// Takes the bar away.

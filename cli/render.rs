@@ -1,6 +1,7 @@
 //! Diagnostics as a person or a program reads them: human, short, JSON.
 
 use crate::args::MessageFormat;
+use crate::say;
 use grammar::diagnostic::Diagnostic;
 use grammar::render::{human, short};
 use grammar::span::{Sources, Span};
@@ -13,7 +14,7 @@ pub fn print(sources: &Sources, diagnostics: &[Diagnostic], format: MessageForma
         match format {
             MessageFormat::Human => eprint!("{}", human(sources, d, colour_wanted())),
             MessageFormat::Short => eprintln!("{}", short(sources, d)),
-            MessageFormat::Json => println!("{}", json_line(sources, d)),
+            MessageFormat::Json => say!("{}", json_line(sources, d)),
         }
     }
 }
@@ -22,6 +23,13 @@ pub fn print(sources: &Sources, diagnostics: &[Diagnostic], format: MessageForma
 pub fn colour_wanted() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|v| !v.is_empty());
     !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|t| t != "dumb") && std::io::stderr().is_terminal()
+}
+
+/// The error event of a command that writes JSON lines.
+pub fn event(sources: &Sources, d: &Diagnostic) -> serde_json::Value {
+    let (line, column) = sources.line_column(d.primary.span);
+    json!({"event": "error", "code": d.code, "message": d.message, "file": sources.name(d.primary.span),
+        "line": line, "column": column})
 }
 
 /// One JSON object, as the manual specifies it.

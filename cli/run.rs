@@ -2,10 +2,12 @@
 
 use crate::args;
 use crate::bind::{self, Bound};
+use crate::diverged;
 use crate::fault::{Fault, FaultKind};
 use crate::folder::{self, Folder};
 use crate::front;
 use crate::progress::{Display, figures};
+use crate::say;
 use compiler::typed::Train;
 use runtime::checkpoint::{self, Best, Exact};
 use runtime::log::Log;
@@ -22,7 +24,7 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 
 /// Compiles, trains, evaluates; leaves a folder with everything about the run.
 pub fn run(options: &args::Run) -> Result<(), Fault> {
-    let front = front::load(&options.program)?;
+    let front = front::load(&options.program, options.json)?;
     let train = front::choose(&front, &options.program)?;
     let mut bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
     check_memory(&bound, options.memory.as_deref())?;
@@ -47,10 +49,10 @@ pub fn run(options: &args::Run) -> Result<(), Fault> {
                 format!("stopped after {} updates; go on with --resume {at}", progress.at.step),
             ))
         }
-        End::Diverged { step } => Err(Fault::new(
-            FaultKind::Diverged,
-            format!("the loss is no finite number after update {step}; a lower learning rate or clipping may help"),
-        )),
+        End::Diverged { step } => {
+            let start = run.last_good(&mut bound)?;
+            Err(diverged::explain(&front, train, &mut bound, &settings, start, step))
+        }
         End::Finished => run.finish(&mut bound, &settings, &progress, None),
         End::StoppedEarly { best } => run.finish(&mut bound, &settings, &progress, Some(best)),
     }
@@ -87,7 +89,7 @@ fn parse_size(text: &str) -> Option<usize> {
         _ => return None,
     };
     let value = digits.trim().parse::<f64>().ok()? * factor;
-    (value >= 0.0 && value < 1e18).then_some(value as usize)
+    (0.0..1e18).contains(&value).then_some(value as usize)
 }
 
 /// Says what is about to run.
@@ -96,10 +98,10 @@ fn announce(train: &Train, bound: &Bound, options: &args::Run) {
     if options.json {
         let start = json!({"event": "start", "train": train.name, "parameters": parameters,
             "planned_bytes": bound.planned_bytes, "compile_s": bound.compile_s, "compiled": bound.compiled});
-        println!("{start}");
+        say!("{start}");
         return;
     }
-    println!(
+    say!(
         "{}: {parameters} parameters, {} of memory planned, {} programs compiled in {:.0} ms",
         train.name,
         bind::size(bound.planned_bytes),
@@ -108,7 +110,7 @@ fn announce(train: &Train, bound: &Bound, options: &args::Run) {
     );
     if let Some(data) = &bound.data {
         let splits: Vec<String> = data.splits.iter().map(|s| format!("{} {}", s.count, s.name)).collect();
-        println!(
+        say!(
             "data {}: {} samples; {} updates of {} an epoch",
             data.name,
             splits.join(", "),
@@ -186,7 +188,7 @@ impl Run {
             }
             None => (Folder::create(options.out.as_deref(), &train.name)?, None),
         };
-        let log = folder.log(resumed.as_ref().map(|p| p.at.step))?;
+        let log = folder.log(resumed.as_ref().map(|p| p.at))?;
         let updates = (bound.epochs * bound.steps_per_epoch).min(train.settings.steps.map_or(u64::MAX, |s| s as u64));
         let mut run = Self {
             display: Display::new(bound.epochs, updates, options.json),
@@ -229,6 +231,15 @@ impl Run {
             finished,
         };
         checkpoint::save(&self.folder.path, &saved, &folder::tensors(session, &self.persistent)).map_err(Fault::data)
+    }
+
+    /// Puts the session back to the last checkpoint, or to the beginning.
+    fn last_good(&self, bound: &mut Bound) -> Result<Progress, Fault> {
+        if checkpoint::path(&self.folder.path).exists() {
+            return resume(&self.folder, bound, &self.plan, &self.persistent);
+        }
+        bound.session.initialise().map_err(Fault::internal)?;
+        Ok(Progress::default())
     }
 
     /// Restores the best weights where the run stopped early or was to, evaluates, writes what a run leaves.
@@ -275,19 +286,20 @@ impl Run {
         self.log.append(&Value::Object(logged)).map_err(Fault::data)?;
         self.folder.draw(&self.name)?;
         if self.json {
-            println!("{}", Value::Object(done));
+            say!("{}", Value::Object(done));
             return Ok(());
         }
         if let Some(best) = early {
-            println!("stopped early: no better figure since epoch {best}, whose weights are restored");
+            say!("stopped early: no better figure since epoch {best}, whose weights are restored");
         }
         for (name, metrics) in shown {
-            println!("{name:<5}  {}", figures(&metrics));
+            say!("{name:<5}  {}", figures(&metrics));
         }
         let path = self.folder.path.display();
-        println!(
+        say!(
             "{} updates in {:.1} s; curves: {path}/curves.png, weights: {path}/weights.safetensors",
-            progress.at.step, progress.seconds
+            progress.at.step,
+            progress.seconds
         );
         Ok(())
     }
@@ -340,7 +352,7 @@ impl Observer for Run {
         self.log.append(&Value::Object(line.clone())).map_err(|e| e.to_string())?;
         if self.json {
             line.insert("seconds".into(), json!(record.seconds));
-            println!("{}", Value::Object(line));
+            say!("{}", Value::Object(line));
         }
         self.display.epoch(record);
         if best {

@@ -180,7 +180,7 @@ fn reductions() {
 }
 
 #[test]
-fn windows() {
+fn windows_and_their_gradients() {
     check(
         "input x: f[2, 3, 8, 8]\n\
            y[i0: 2, i1: 3, i2: 4, i3: 4] = max[r0: 2, r1: 2] x[i0, i1, 2 * i2 + r0, 2 * i3 + r1]\n\

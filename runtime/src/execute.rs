@@ -89,6 +89,12 @@ impl Executor {
         &self.bundle
     }
 
+    /// Threads it runs on, the caller's included.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+
     /// The program of that number.
     #[must_use]
     pub fn program(&self, program: usize) -> &Program {

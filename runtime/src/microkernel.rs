@@ -220,3 +220,34 @@ mod x86 {
         _mm512_storeu_pd
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The block by its definition, one chain of fused multiply-adds an element.
+    fn by_definition<T: Fused>(kernel: &Kernel<T>, depth: usize, a: &[T], b: &[T]) -> Vec<T> {
+        let element = |r: usize, c: usize| {
+            (0..depth).fold(T::ZERO, |sum, k| a[k * kernel.rows + r].fused(b[k * kernel.columns + c], sum))
+        };
+        (0..kernel.rows * kernel.columns).map(|i| element(i / kernel.columns, i % kernel.columns)).collect()
+    }
+
+    fn agrees<T: Fused + PartialEq + std::fmt::Debug>(number: fn(usize) -> T) {
+        let depth = 37;
+        for kernel in [T::kernel(), Kernel { rows: 4, columns: 8, run: portable::<T, 4, 8> }] {
+            let a: Vec<T> = (0..depth * kernel.rows).map(number).collect();
+            let b: Vec<T> = (0..depth * kernel.columns).map(|i| number(i + 5)).collect();
+            let mut tile = vec![T::ZERO; kernel.rows * kernel.columns];
+            // SAFETY: panels and block have the sizes the kernel names.
+            unsafe { (kernel.run)(depth, a.as_ptr(), b.as_ptr(), tile.as_mut_ptr()) };
+            assert_eq!(tile, by_definition(&kernel, depth, &a, &b));
+        }
+    }
+
+    #[test]
+    fn every_kernel_gives_the_bits_of_the_definition() {
+        agrees::<f32>(|i| ((i * 7919) % 1013) as f32 / 311.0 - 1.5);
+        agrees::<f64>(|i| ((i * 7919) % 1013) as f64 / 311.0 - 1.5);
+    }
+}

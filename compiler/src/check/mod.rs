@@ -19,6 +19,7 @@ mod entity;
 mod eval;
 mod expr;
 mod finish;
+pub mod function;
 mod indexed;
 mod items;
 mod names;
@@ -85,7 +86,7 @@ pub fn independent(syntax: &[Diagnostic], found: Vec<Diagnostic>, program: &ast:
     let touches = |span: Span| items.iter().any(|item| item.contains(span));
     let places = |d: &Diagnostic| touches(d.primary.span) || d.secondary.iter().any(|l| touches(l.span));
     let lost = program.items.iter().any(|item| matches!(item, ast::Item::Error(_)));
-    found.into_iter().filter(|d| !places(d) && !(lost && d.code == "unknown-name")).collect()
+    found.into_iter().filter(|d| !(places(d) || lost && d.code == "unknown-name")).collect()
 }
 
 /// The texts the library's items stand in.

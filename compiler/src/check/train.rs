@@ -190,7 +190,8 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn outcome(&mut self, outcome: Outcome, term: &Term, name: &str, span: Span) {
+    /// Adds a result of the pass at hand; a term that is no value yet becomes one of that name.
+    pub fn outcome(&mut self, outcome: Outcome, term: &Term, name: &str, span: Span) {
         let whole = self.builder().whole(term);
         if let Some(id) = whole.or_else(|| self.builder().define(term, name, span).map(|d| d.0)) {
             self.builder().outcome(outcome, id);

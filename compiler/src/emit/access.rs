@@ -1,11 +1,11 @@
-//! Loads and stores at the addresses of a nest.
+//! Addresses and loads.
 
-use super::lanes::{Lane, gather, lane, widen};
+use super::lanes::{Lane, gather, lane};
 use super::point::{Point, Scene};
 use crate::ir::TensorId;
 use crate::numeric::ops::Precision;
 use crate::scalar::Kind;
-use crate::schedule::nest::{Address, Guard, Op, Store, Val};
+use crate::schedule::nest::{Address, Guard, Op, Val};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Value, types};
 
@@ -26,10 +26,10 @@ pub struct Place {
 pub type Places<'a> = dyn Fn(TensorId) -> Place + 'a;
 
 /// Values of the operations emitted so far.
-type Values<'v> = &'v [Option<Lane>];
+pub type Values<'v> = &'v [Option<Lane>];
 
 impl Scene<'_, '_> {
-    fn bytes(&self, kind: Kind) -> i64 {
+    pub(super) fn bytes(&self, kind: Kind) -> i64 {
         if kind == Kind::Float { i64::from(self.types.float().bytes()) } else { 4 }
     }
 
@@ -127,7 +127,7 @@ impl Scene<'_, '_> {
     }
 
     /// The condition that all guards hold in a lane, if there are any.
-    fn inside(&mut self, point: &Point, guards: &[Guard], values: Values, l: usize) -> Vec<Value> {
+    pub(super) fn inside(&mut self, point: &Point, guards: &[Guard], values: Values, l: usize) -> Vec<Value> {
         let mut all: Option<Value> = None;
         for guard in guards {
             let position = self.integer(point, guard.position, values, l);
@@ -150,7 +150,7 @@ impl Scene<'_, '_> {
     }
 
     /// The address of a lane's element: the tensor's first element where `inside` does not hold.
-    fn start(
+    pub(super) fn start(
         &mut self,
         point: &Point,
         place: Place,
@@ -194,7 +194,7 @@ impl Scene<'_, '_> {
         self.builder.ins().select(*inside, element, otherwise)
     }
 
-    fn load_one(&mut self, place: Place, at: Value) -> Value {
+    pub(super) fn load_one(&mut self, place: Place, at: Value) -> Value {
         let flags = self.flags(place);
         match place.kind {
             Kind::Float => self.builder.ins().load(self.types.float(), flags, at, 0),
@@ -206,7 +206,7 @@ impl Scene<'_, '_> {
         }
     }
 
-    fn load_run(&mut self, place: Place, at: Value) -> Value {
+    pub(super) fn load_run(&mut self, place: Place, at: Value) -> Value {
         let flags = self.flags(place);
         let words = match (place.kind, self.types.precision) {
             (Kind::Float, _) => return self.builder.ins().load(self.types.floats(), flags, at, 0),
@@ -219,102 +219,5 @@ impl Scene<'_, '_> {
         let zero = self.builder.ins().iconst(self.types.lane_int(), 0);
         let nothing = self.builder.ins().splat(self.types.ints(), zero);
         self.builder.ins().icmp(IntCC::NotEqual, words, nothing)
-    }
-
-    /// Stores a value at its element, or a vector at a run of elements.
-    pub fn store(&mut self, point: &Point, store: &Store, value: Lane, values: Values) {
-        let place = (self.places)(store.tensor);
-        let at = self.start(point, place, &store.address, &[], values, 0);
-        if point.wide && self.lane_step(point, &store.address.affine) == 1 {
-            let vector = widen(self.builder, self.types, place.kind, value);
-            self.store_run(place, at, vector);
-        } else {
-            let one = lane(self.builder, self.types, place.kind, value, 0);
-            self.store_one(place, at, one);
-        }
-    }
-
-    fn store_one(&mut self, place: Place, at: Value, value: Value) {
-        let flags = MemFlagsData::new().with_notrap();
-        let word = match place.kind {
-            Kind::Float => value,
-            Kind::Int => self.builder.ins().ireduce(types::I32, value),
-            Kind::Bool => self.builder.ins().uextend(types::I32, value),
-        };
-        self.builder.ins().store(flags, word, at, 0);
-    }
-
-    fn store_run(&mut self, place: Place, at: Value, vector: Value) {
-        let flags = MemFlagsData::new().with_notrap();
-        match (place.kind, self.types.precision) {
-            (Kind::Float, _) | (Kind::Int, Precision::F32) => {
-                self.builder.ins().store(flags, vector, at, 0);
-            }
-            (Kind::Bool, Precision::F32) => {
-                let one = self.builder.ins().iconst(types::I32, 1);
-                let lowest = self.builder.ins().splat(types::I32X4, one);
-                let bits = self.builder.ins().band(vector, lowest);
-                self.builder.ins().store(flags, bits, at, 0);
-            }
-            (_, Precision::F64) => {
-                for l in 0..self.types.width() {
-                    let one = lane(self.builder, self.types, place.kind, Lane::Wide(vector), l);
-                    let at = self.builder.ins().iadd_imm_s(at, 4 * l as i64);
-                    self.store_one(place, at, one);
-                }
-            }
-        }
-    }
-
-    /// Stores a vector of equal values at element `i` and on.
-    pub fn fill_run(&mut self, i: Value, place: Place, one: Value) {
-        let vector = widen(self.builder, self.types, place.kind, Lane::One(one));
-        let at = self.element(i, place);
-        self.store_run(place, at, vector);
-    }
-
-    /// Stores a value at element `i`.
-    pub fn fill_one(&mut self, i: Value, place: Place, one: Value) {
-        let at = self.element(i, place);
-        self.store_one(place, at, one);
-    }
-
-    fn element(&mut self, i: Value, place: Place) -> Value {
-        let size = self.bytes(place.kind);
-        let offset = self.builder.ins().imul_imm_s(i, size);
-        let base = self.builder.ins().iadd_imm_s(self.arena, place.offset as i64);
-        self.builder.ins().iadd(base, offset)
-    }
-
-    /// Adds a value to an element, or a vector to a run of elements; nothing where a guard fails.
-    pub fn accumulate(&mut self, point: &Point, store: &Store, value: Lane, values: Values) {
-        let Some(inside) = self.inside(point, &store.guards, values, 0).first().copied() else {
-            return self.accumulate_inside(point, store, value, values);
-        };
-        let (then, after) = (self.builder.create_block(), self.builder.create_block());
-        self.builder.ins().brif(inside, then, &[], after, &[]);
-        self.builder.switch_to_block(then);
-        self.builder.seal_block(then);
-        self.accumulate_inside(point, store, value, values);
-        self.builder.ins().jump(after, &[]);
-        self.builder.switch_to_block(after);
-        self.builder.seal_block(after);
-    }
-
-    fn accumulate_inside(&mut self, point: &Point, store: &Store, value: Lane, values: Values) {
-        let place = (self.places)(store.tensor);
-        let at = self.start(point, place, &store.address, &[], values, 0);
-        let wide = point.wide && self.lane_step(point, &store.address.affine) == 1;
-        let old = if wide { self.load_run(place, at) } else { self.load_one(place, at) };
-        let value = if wide {
-            widen(self.builder, self.types, place.kind, value)
-        } else {
-            lane(self.builder, self.types, place.kind, value, 0)
-        };
-        let sum = match place.kind {
-            Kind::Float => self.builder.ins().fadd(old, value),
-            _ => self.builder.ins().iadd(old, value),
-        };
-        if wide { self.store_run(place, at, sum) } else { self.store_one(place, at, sum) }
     }
 }

@@ -4,10 +4,13 @@
 //! share one place; everything else of the modules overlaps, since one runs at a time.
 
 pub mod access;
+pub mod arithmetic;
 pub mod jit;
 pub mod kernel;
 pub mod lanes;
 pub mod point;
+pub mod reduce;
+pub mod store;
 
 #[cfg(test)]
 mod agreement;

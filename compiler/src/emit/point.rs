@@ -1,7 +1,8 @@
 //! The operations of a nest at one point of its loops, or at a vector of neighbouring points.
 
 use super::access::Places;
-use super::lanes::{Arithmetic, Lane, Types, blend, float, gather, lane, widen};
+use super::arithmetic::Arithmetic;
+use super::lanes::{Lane, Types, blend, float, gather, lane, widen};
 use crate::numeric;
 use crate::numeric::ops::{Ops, Precision};
 use crate::scalar::{Binary, Kind, Unary};

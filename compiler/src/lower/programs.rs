@@ -7,7 +7,7 @@ use super::pass::Lowering;
 use crate::differentiate::reverse;
 use crate::ir::{Combine, Item, Module, Role, TensorId};
 use crate::scalar::{Binary, Kind};
-use crate::typed::{Definition, Outcome, Pass, State, Supplied, Train, ValueId};
+use crate::typed::{Definition, Element, Outcome, Pass, State, Supplied, Train, ValueId};
 use std::collections::BTreeMap;
 
 /// A module and the names by which the runtime finds its tensors.
@@ -106,6 +106,17 @@ pub fn gradients(train: &Train, batch: usize) -> Program {
     build.finish()
 }
 
+/// How many classes the elements of a program's fields stand for, where they are no real numbers.
+#[must_use]
+pub fn classes(train: &Train, program: &Program) -> BTreeMap<TensorId, usize> {
+    let classes = |(field, name): &(usize, String)| {
+        let Element::Class(n) = train.fields[*field].ty.element else { return None };
+        let tensor = program.module.tensors.iter().position(|t| t.name == *name)?;
+        Some((TensorId(tensor as u32), n))
+    };
+    program.fields.iter().filter_map(classes).collect()
+}
+
 /// The gradients an update pass asks for, as (parameter, objective).
 fn gradients_read(pass: &Pass) -> Vec<(usize, usize)> {
     let mut asked: Vec<(usize, usize)> = pass
@@ -145,7 +156,7 @@ impl LeafTensors<'_> {
     /// The tensor of a leaf; `shifted[p]`, where given, stands for parameter p.
     fn leaf(&mut self, module: &mut Module, definition: &Definition, shifted: &[Option<TensorId>]) -> TensorId {
         match definition {
-            Definition::Parameter(p) => shifted.get(*p).copied().flatten().unwrap_or(self.parameters[*p]),
+            Definition::Parameter(p) => shifted.get(*p).and_then(|s| *s).unwrap_or(self.parameters[*p]),
             Definition::State(s) => self.states[*s],
             Definition::Slot(s) => self.slots[*s],
             Definition::Gradient { parameter, of } => self.gradients[&(*parameter, *of)],
@@ -256,7 +267,7 @@ impl<'a> Build<'a> {
     ) {
         for (of, objective) in objectives {
             let parameters: Vec<usize> = asked.iter().filter(|(_, o)| o == of).map(|(p, _)| *p).collect();
-            let point = |p: &usize| shifted.get(*p).copied().flatten().unwrap_or(self.leaves.parameters[*p]);
+            let point = |p: &usize| shifted.get(*p).and_then(|s| *s).unwrap_or(self.leaves.parameters[*p]);
             let wrt: Vec<TensorId> = parameters.iter().map(point).collect();
             let gradients = reverse(&mut self.module, *objective, &wrt);
             self.leaves.gradients.extend(parameters.iter().map(|p| (*p, *of)).zip(gradients));

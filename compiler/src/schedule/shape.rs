@@ -10,6 +10,7 @@ use crate::scalar::{Binary, Kind, Unary};
 pub fn shape(nest: &mut Nest, width: usize, narrow: bool) {
     drop_single_turns(nest);
     merge(nest);
+    widen_innermost(nest, width);
     nest.lanes = lanes(nest, width, narrow);
 }
 
@@ -43,6 +44,26 @@ fn merge(nest: &mut Nest) {
         }
         v -= 1;
     }
+}
+
+/// Exchanges the two innermost loops of a pointwise nest where only the outer one fills a vector
+/// (`i div 2` leaves an inner loop of two turns).
+fn widen_innermost(nest: &mut Nest, width: usize) {
+    let Some((a, b)) = nest.outer.checked_sub(2).map(|a| (a, a + 1)) else { return };
+    if nest.form != Form::Point || nest.extents[b] >= width || nest.extents[a] < width {
+        return;
+    }
+    let exchange = |v: Loop| {
+        Affine::var(if v == a {
+            b
+        } else if v == b {
+            a
+        } else {
+            v
+        })
+    };
+    nest.affines_mut().for_each(|form| *form = form.renamed(&exchange));
+    nest.extents.swap(a, b);
 }
 
 fn lanes(nest: &Nest, width: usize, narrow: bool) -> Lanes {
