@@ -22,9 +22,7 @@ fn json_has_a_diagnostic_a_line_and_nothing_else() -> io::Result<()> {
     assert_eq!(output.status.code(), Some(1));
     let lines: Vec<Value> = text(&output.stdout).lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     assert_eq!(lines.len(), 2);
-    let place = |line: usize, from: usize, to: usize| {
-        json!({"file": WRONG, "start": {"line": line, "column": from}, "end": {"line": line, "column": to}})
-    };
+    let place = |line: usize, from: usize, to: usize| json!({"file": WRONG, "start": {"line": line, "column": from}, "end": {"line": line, "column": to}});
     let mut expected = place(9, 10, 14);
     let mut label = place(9, 10, 14);
     let mut edit = place(9, 10, 14);
@@ -48,7 +46,10 @@ fn short_is_a_line_for_each() -> io::Result<()> {
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
     let said = text(&output.stderr);
-    assert_eq!(said.lines().next(), Some("tests/ui/misspelt_layer.nn:9:10: error[unknown-name]: there is no `dens` here"));
+    assert_eq!(
+        said.lines().next(),
+        Some("tests/ui/misspelt_layer.nn:9:10: error[unknown-name]: there is no `dens` here")
+    );
     Ok(())
 }
 

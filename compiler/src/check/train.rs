@@ -89,7 +89,12 @@ impl<'a> Elaborator<'a> {
         let Some(entry) = entries(block, "data").next() else { return Some(0) };
         let ExprKind::Name(name) = &entry.value.kind else { return None };
         let data = self.items.data(name)?;
-        Some(data.entries.iter().filter(|e| matches!(e, ast::DataEntry::Field { .. } | ast::DataEntry::Error(_))).count())
+        Some(
+            data.entries
+                .iter()
+                .filter(|e| matches!(e, ast::DataEntry::Field { .. } | ast::DataEntry::Error(_)))
+                .count(),
+        )
     }
 
     fn bind_locals(&mut self, block: &'a ast::Train, env: &Env<'a>) {

@@ -85,8 +85,9 @@ fn differentiable<'e>(expr: &'e Expr, f: &mut dyn FnMut(&'e Expr)) {
     match expr {
         Expr::Unary(Unary::Detach | Unary::Floor | Unary::Ceil | Unary::Round | Unary::ToFloat | Unary::Not, _)
         | Expr::Reduce { op: ReduceOp::Argmax | ReduceOp::Any | ReduceOp::All, .. } => {}
-        Expr::Binary(op, ..) if !matches!(op, Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Pow)
-            && !matches!(op, Binary::Max | Binary::Min) => {}
+        Expr::Binary(op, ..)
+            if !matches!(op, Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Pow)
+                && !matches!(op, Binary::Max | Binary::Min) => {}
         Expr::Read { otherwise, .. } => otherwise.iter().for_each(|e| f(e)),
         Expr::Select(_, a, b) => {
             f(a);
@@ -101,7 +102,7 @@ fn identical_units(train: &Train) -> Option<Diagnostic> {
     let equal = |n: usize| {
         let outcome = train.init.outcomes.iter().find(|o| o.0 == Outcome::Parameter(n))?;
         match &train.init.v(outcome.1).definition {
-            Definition::Indexed { value, .. } => Some(is_constant(value)),
+            Definition::Indexed { value, .. } => Some(all_equal(value)),
             _ => None,
         }
     };
@@ -116,10 +117,10 @@ fn identical_units(train: &Train) -> Option<Diagnostic> {
         .map(|d| d.help("draw the initial weights at random; leave out the initialiser to get the layer's own"))
 }
 
-fn is_constant(expr: &Expr) -> bool {
-    let mut constant = !matches!(expr, Expr::Index(_) | Expr::Read { .. });
-    operands(expr, &mut |e| constant &= is_constant(e));
-    constant
+fn all_equal(expr: &Expr) -> bool {
+    let mut same = !matches!(expr, Expr::Index(_) | Expr::Read { .. });
+    operands(expr, &mut |e| same &= all_equal(e));
+    same
 }
 
 /// A `logsumexp` of what is already normalised: exponentials divided by their sum.
@@ -134,7 +135,7 @@ fn normalised_twice(pass: &Pass, objective: Span) -> Option<Diagnostic> {
     let d = Diagnostic::warning("normalised-twice", objective, message)
         .here("makes probabilities of what it is given")
         .label(pass.v(*found.iter().min()?).span, "these are probabilities already, exponentials divided by their sum")
-        .note("of probabilities it makes nearly equal ones, so the loss cannot come near zero, and learning is slow")
+        .note("of probabilities it makes nearly equal numbers, so the loss cannot come near zero, and learning is slow")
         .help("give the loss what stands before that, the logits");
     Some(d)
 }
@@ -157,8 +158,8 @@ fn source(pass: &Pass, mut id: ValueId) -> Option<ValueId> {
 }
 
 fn is_normalised(pass: &Pass, id: ValueId) -> bool {
-    let exponential = |e: &Expr| matches!(e, Expr::Unary(Unary::Exp, _));
-    let sum = |e: &Expr| matches!(e, Expr::Reduce { op: ReduceOp::Sum, body, .. } if exponential(body));
+    let is_exp = |e: &Expr| matches!(e, Expr::Unary(Unary::Exp, _));
+    let sum = |e: &Expr| matches!(e, Expr::Reduce { op: ReduceOp::Sum, body, .. } if is_exp(body));
     let shared = |e: &Expr, is: &dyn Fn(&Expr) -> bool| match e {
         Expr::Read { value, .. } => {
             matches!(&pass.v(*value).definition, Definition::Indexed { value, .. } if is(value))
@@ -167,7 +168,7 @@ fn is_normalised(pass: &Pass, id: ValueId) -> bool {
     };
     match &pass.v(id).definition {
         Definition::Indexed { value: Expr::Binary(Binary::Div, top, bottom), .. } => {
-            shared(top, &exponential) && shared(bottom, &sum)
+            shared(top, &is_exp) && shared(bottom, &sum)
         }
         _ => false,
     }
