@@ -177,7 +177,9 @@ impl<'a> Elaborator<'a> {
                     span,
                     format!("this dimension comes out as {n}, but every extent is at least 1"),
                 );
-                self.fail(d.note("what is taken is larger than what it is taken from, such as a window than its image"));
+                self.fail(
+                    d.note("what is taken is larger than what it is taken from, such as a window than its image"),
+                );
                 None
             }
         }
@@ -314,13 +316,7 @@ impl<'a> Elaborator<'a> {
 
     /// Compares what was given to a parameter, or came out of a body, with its type. Says `false`
     /// after an error. `what` begins the message.
-    pub fn conforms(
-        &mut self,
-        declared: &Declared,
-        given: &Entity<'a>,
-        at: impl Into<Meeting>,
-        what: &str,
-    ) -> bool {
+    pub fn conforms(&mut self, declared: &Declared, given: &Entity<'a>, at: impl Into<Meeting>, what: &str) -> bool {
         let meeting = at.into();
         let at = meeting.at;
         match (declared, given) {

@@ -48,6 +48,14 @@ pub(super) struct Activation {
     pub states: BTreeMap<String, usize>,
 }
 
+impl Activation {
+    /// The train block itself, which is never left.
+    fn outermost(made: Span) -> Self {
+        let (used, states) = (BTreeMap::new(), BTreeMap::new());
+        Self { path: String::new(), model: None, made, role: Role::Forward, used, states }
+    }
+}
+
 /// What a distribution is to fill.
 #[derive(Clone)]
 pub(super) struct Target {
@@ -131,7 +139,7 @@ pub(super) struct Elaborator<'a> {
     pub tables: Tables,
     /// The calls we are inside of.
     pub calls: Vec<Call<'a>>,
-    /// The instances we are inside of.
+    /// The instances we are inside of, outermost first; never empty.
     pub activations: Vec<Activation>,
     /// What is known where we are.
     pub facts: Vec<Affine>,
@@ -175,7 +183,7 @@ impl<'a> Elaborator<'a> {
             now: PassKind::Training,
             tables: Tables::default(),
             calls: vec![],
-            activations: vec![],
+            activations: vec![Activation::outermost(Span::default())],
             facts: vec![],
             active: vec![],
             targets: vec![],
@@ -202,14 +210,8 @@ impl<'a> Elaborator<'a> {
         self.builders[kind as usize] = Builder::new(kind);
         self.next.clear();
         self.draws.clear();
-        self.activations = vec![Activation {
-            path: String::new(),
-            model: None,
-            made: self.train.as_ref().map_or(Span::default(), |t| t.block.name.span),
-            role: Role::Forward,
-            used: BTreeMap::new(),
-            states: BTreeMap::new(),
-        }];
+        let made = self.train.as_ref().map_or(Span::default(), |t| t.block.name.span);
+        self.activations = vec![Activation::outermost(made)];
         if let Some(train) = &mut self.train {
             train.progress.fill(Progress::Waiting);
         }

@@ -125,7 +125,8 @@ impl<'a> Elaborator<'a> {
         match self.declared(ty, env)? {
             Declared::Tensor { dims, element, .. } => Some(Type { dims, element, ..scalar }),
             Declared::Record(_) | Declared::Word => {
-                let message = format!("the input `{}` is no tensor, so it cannot be given from outside", param.name.name);
+                let message =
+                    format!("the input `{}` is no tensor, so it cannot be given from outside", param.name.name);
                 self.fail(Diagnostic::error("not-supported", ty.span, message));
                 None
             }

@@ -78,7 +78,12 @@ impl<'a> Items<'a> {
 
     /// Names of all callables of a kind, for suggestions.
     pub fn of_kind(&self, kind: ast::CallableKind) -> Vec<&'a str> {
-        self.user.values().chain(self.library.values()).filter(|c| c.kind == kind).map(|c| c.name.name.as_str()).collect()
+        self.user
+            .values()
+            .chain(self.library.values())
+            .filter(|c| c.kind == kind)
+            .map(|c| c.name.name.as_str())
+            .collect()
     }
 
     /// Names of all callables.

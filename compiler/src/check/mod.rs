@@ -34,6 +34,7 @@ mod settings;
 mod statements;
 mod train;
 mod update;
+mod warnings;
 
 use crate::typed;
 use elaborate::Elaborator;

@@ -220,14 +220,7 @@ impl<'a> Elaborator<'a> {
         Some(by_condition.then(|| literal(0.0, term.kind)))
     }
 
-    fn out_of_bounds(
-        &mut self,
-        span: Span,
-        range: (i64, i64),
-        term: &Term,
-        axis: usize,
-        (base, read): (Span, Span),
-    ) {
+    fn out_of_bounds(&mut self, span: Span, range: (i64, i64), term: &Term, axis: usize, (base, read): (Span, Span)) {
         let extent = term.dims[axis];
         let nth = ["first", "second", "third", "fourth", "fifth"].get(axis).copied().unwrap_or("last");
         let goes = match range {
@@ -240,7 +233,11 @@ impl<'a> Elaborator<'a> {
         let d = Diagnostic::error("out-of-bounds", span, message)
             .here(format!("goes {goes}"))
             .label(base, format!("a tensor {}", shape_text(&term.dims)))
-            .fix("write `or 0` after the brackets if what lies outside counts as 0", Span { start: read.end, ..read }, " or 0")
+            .fix(
+                "write `or 0` after the brackets if what lies outside counts as 0",
+                Span { start: read.end, ..read },
+                " or 0",
+            )
             .help("or read less: state a shorter range, or choose with `if i + 1 < n then .. else ..`");
         self.fail(if term.origin == base { d } else { d.label(term.origin, "its shape comes from here") });
     }

@@ -78,7 +78,10 @@ impl<'a> Elaborator<'a> {
             }
             return None;
         }
-        Some(self.assembled(block, data, settings?))
+        let train = self.assembled(block, data, settings?);
+        let objective = entries(block, "objective").next().map_or(block.name.span, |e| e.value.span);
+        super::warnings::warnings(&train, objective).into_iter().for_each(|d| self.sink.add(d));
+        Some(train)
     }
 
     /// How many fields the data block has as written; `None` where there is trouble with the block itself.
@@ -86,7 +89,12 @@ impl<'a> Elaborator<'a> {
         let Some(entry) = entries(block, "data").next() else { return Some(0) };
         let ExprKind::Name(name) = &entry.value.kind else { return None };
         let data = self.items.data(name)?;
-        Some(data.entries.iter().filter(|e| matches!(e, ast::DataEntry::Field { .. } | ast::DataEntry::Error(_))).count())
+        Some(
+            data.entries
+                .iter()
+                .filter(|e| matches!(e, ast::DataEntry::Field { .. } | ast::DataEntry::Error(_)))
+                .count(),
+        )
     }
 
     fn bind_locals(&mut self, block: &'a ast::Train, env: &Env<'a>) {

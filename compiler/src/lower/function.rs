@@ -11,9 +11,8 @@ use std::collections::BTreeMap;
 #[must_use]
 pub fn function(f: &Function) -> Module {
     let mut module = Module::default();
-    let mut declare = |name: &str, dims: &[usize], kind, span| {
-        module.tensor(name, dims.to_vec(), kind, Role::Input, Some(span))
-    };
+    let mut declare =
+        |name: &str, dims: &[usize], kind, span| module.tensor(name, dims.to_vec(), kind, Role::Input, Some(span));
     let inputs: Vec<TensorId> =
         f.inputs.iter().map(|i| declare(&i.name, &i.ty.dims, i.ty.element.kind(), i.span)).collect();
     let parameters: Vec<TensorId> =

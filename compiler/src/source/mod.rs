@@ -173,9 +173,7 @@ fn scattered(m: &Module, names: &Names, def: &Def, at: &[crate::ir::ExprId], dro
     }
     // The target's own indices come after those of the domain.
     let own: Vec<u32> = (0..rank as u32).map(|k| def.domain.len() as u32 + k).collect();
-    let here = at.iter().zip(&own).map(|(p, k)| {
-        expr::binary(ast::BinaryOp::Eq, indexed.expr(*p), indexed.index(*k))
-    });
+    let here = at.iter().zip(&own).map(|(p, k)| expr::binary(ast::BinaryOp::Eq, indexed.expr(*p), indexed.index(*k)));
     let all = here.reduce(|a, b| expr::binary(ast::BinaryOp::And, a, b));
     let value = match all {
         Some(condition) => expr::select(condition, value, number(0.0)),

@@ -14,9 +14,8 @@ const GIVEN: [&str; 16] = [
 ];
 
 /// Words that are no names.
-const RESERVED: [&str; 15] = [
-    "param", "state", "if", "then", "else", "for", "in", "scan", "where", "fn", "use", "as", "or", "true", "false",
-];
+const RESERVED: [&str; 15] =
+    ["param", "state", "if", "then", "else", "for", "in", "scan", "where", "fn", "use", "as", "or", "true", "false"];
 
 /// What everything in a module is called.
 pub struct Names {
