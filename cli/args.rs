@@ -34,6 +34,13 @@ pub enum Command {
     #[command(after_help = "Example:
   nnc check model.nn --message-format json")]
     Check(Check),
+    /// The derivative of a function or objective, factored, in the language itself
+    #[command(after_help = "Examples:
+  nnc diff examples/paths.nn --of e --wrt b --at a=2,b=1
+  nnc diff examples/paths.nn --of e --wrt b --wrt b            the second derivative
+  nnc diff examples/paths.nn --of chain --wrt x --dim n=30 --count
+  nnc diff examples/xor.nn --of objective --wrt fc1.W --set batch=4")]
+    Diff(Diff),
     /// Print what the compiler made of a program, at any stage
     #[command(after_help = "Example:
   nnc emit model.nn --stage opt -o model.ir")]
@@ -141,6 +148,32 @@ pub struct Check {
     pub memory: bool,
 }
 
+/// `nnc diff`.
+#[derive(Args, Debug)]
+pub struct Diff {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// What is differentiated: a callable, or `objective` or a metric of a train block
+    #[arg(long, value_name = "NAME")]
+    pub of: String,
+    /// By what: inputs or parameters; once more for a second derivative. Without it, by all
+    #[arg(long, value_name = "X[,Y..]")]
+    pub wrt: Vec<String>,
+    /// From one input to all that depends on it, or from the result back to all inputs
+    #[arg(long, value_enum, default_value_t = DiffMode::Reverse)]
+    pub mode: DiffMode,
+    /// Evaluate there; a single number fills a tensor
+    #[arg(long, value_name = "A=2,B=[1,2]")]
+    pub at: Vec<String>,
+    /// Compare the arithmetic with the sum over all paths written out
+    #[arg(long)]
+    pub count: bool,
+    /// The size of a dimension of the callable; may be repeated, or N=3,S=2x2
+    #[arg(long, value_name = "N=3")]
+    pub dim: Vec<String>,
+}
+
 /// `nnc emit`.
 #[derive(Args, Debug)]
 pub struct Emit {
@@ -153,6 +186,9 @@ pub struct Emit {
     /// Which of its programs, from stage `ir` on
     #[arg(long, value_enum, default_value_t = Which::Training)]
     pub which: Which,
+    /// Print stage `ir` or `grad` in the language itself
+    #[arg(long)]
+    pub as_source: bool,
     /// Write here instead of to standard output
     #[arg(short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -229,6 +265,15 @@ pub enum Precision {
     F32,
     /// 64 bits
     F64,
+}
+
+/// Which way a derivative is taken.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiffMode {
+    /// One input to all results
+    Forward,
+    /// One result to all inputs
+    Reverse,
 }
 
 /// How diagnostics are written.

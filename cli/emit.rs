@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::front;
 use compiler::emit::{self, Dump};
 use compiler::lower::programs::{evaluation, forward, init, training};
-use compiler::{check, ir, optimise};
+use compiler::{check, ir, lower, optimise, source, symbolic};
 
 /// Prints one stage, to standard output or a file.
 pub fn emit(options: &args::Emit) -> Result<(), Fault> {
@@ -27,11 +27,13 @@ fn render(options: &args::Emit) -> Result<String, Fault> {
     }
     let train = front::choose(&front, &options.program)?;
     let batch = train.settings.batch.unwrap_or(1);
-    let whole = || match options.which {
-        Which::Training => training(train, batch).module,
-        Which::Evaluation => evaluation(train, batch).module,
-        Which::Init => init(train).module,
+    let program = || match options.which {
+        Which::Training if options.stage == Stage::Ir => forward(train, batch),
+        Which::Training => training(train, batch),
+        Which::Evaluation => evaluation(train, batch),
+        Which::Init => init(train),
     };
+    let whole = || program().module;
     let optimised = || {
         let mut module = whole();
         optimise::optimise(&mut module);
@@ -44,7 +46,12 @@ fn render(options: &args::Emit) -> Result<String, Fault> {
     match options.stage {
         Stage::Ast => Ok(String::new()),
         Stage::Typed => Ok(check::print::print(train)),
-        Stage::Ir if options.which == Which::Training => Ok(ir::text::print(&forward(train, batch).module)),
+        Stage::Ir | Stage::Grad if options.as_source => {
+            let program = program();
+            let classes = lower::programs::classes(train, &program);
+            Ok(source::print(&symbolic::whole(program.module), &train.name, &classes))
+        }
+        _ if options.as_source => Err(Fault::usage("--as-source goes with --stage ir or --stage grad")),
         Stage::Ir | Stage::Grad => Ok(ir::text::print(&whole())),
         Stage::Opt => Ok(ir::text::print(&optimised())),
         Stage::Loops => back_end(|d| d.loops),

@@ -20,6 +20,8 @@ pub struct Front {
     pub sources: Sources,
     /// The syntax tree, with the command line's settings in it.
     pub file: File,
+    /// The library it was checked against.
+    pub library: Vec<File>,
     /// What the checker made of it.
     pub checked: Checked,
     /// What is wrong or doubtful.
@@ -48,7 +50,7 @@ pub fn examine(options: &args::Program) -> Result<Front, Fault> {
     let (checked, found) = check(&sources, &file, &library);
     let found = independent(&diagnostics, found, &file);
     diagnostics.extend(found);
-    Ok(Front { sources, file, checked, diagnostics })
+    Ok(Front { sources, file, library, checked, diagnostics })
 }
 
 /// Reads, parses, checks and prints the diagnostics; errors end the command. A command whose output

@@ -5,6 +5,7 @@ pub mod args;
 pub mod bench;
 pub mod bind;
 pub mod check;
+pub mod diff;
 pub mod diverged;
 pub mod doctor;
 pub mod emit;
@@ -47,6 +48,7 @@ fn dispatch(command: &Command) -> Result<(), Fault> {
         Command::Explain { code } => explain::explain(code.as_deref()),
         Command::Bench(options) => bench::bench(options),
         Command::Doctor { json } => doctor::doctor(*json),
+        Command::Diff(options) => diff::diff(options),
     }
 }
 

@@ -328,3 +328,30 @@ impl Pass {
         &self.values[id.0 as usize]
     }
 }
+
+/// A tensor given to a [`Function`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// The name of the parameter.
+    pub name: String,
+    /// Never per sample.
+    pub ty: Type,
+    /// The parameter.
+    pub span: Span,
+}
+
+/// A callable checked on its own, with inputs of stated extents. In its pass,
+/// [`Definition::Field`] is an input by number; every outcome is an [`Outcome::Output`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// The inputs, in order.
+    pub inputs: Vec<Input>,
+    /// Those of the layers in it.
+    pub parameters: Vec<Parameter>,
+    /// Those of the layers in it.
+    pub states: Vec<State>,
+    /// The body, with `training` true.
+    pub pass: Pass,
+}

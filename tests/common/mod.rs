@@ -6,6 +6,7 @@ use runtime::arrays::{self, Array};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A file of the repository.
 pub fn repository(path: &str) -> PathBuf {
@@ -48,9 +49,11 @@ pub fn errors(output: &Output) -> String {
 pub struct Folder(pub PathBuf);
 
 impl Folder {
-    /// `name` must differ from test to test.
+    /// One that no other test has.
     pub fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("nnc-{name}-{}", std::process::id()));
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("nnc-{name}-{}-{number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).expect("a folder for temporary files");
         Self(path)

@@ -19,6 +19,7 @@ mod entity;
 mod eval;
 mod expr;
 mod finish;
+pub mod function;
 mod indexed;
 mod items;
 mod names;
@@ -70,7 +71,9 @@ pub fn check(_sources: &Sources, program: &ast::File, library: &[ast::File]) -> 
             sink = elaborator.sink;
         }
     }
-    (Checked { trains }, sink.list)
+    let mut list = sink.list;
+    list.sort_by_key(|d| d.primary.span);
+    (Checked { trains }, list)
 }
 
 /// What the checker found that has nothing to do with what the parser reported: an item that could not be read as

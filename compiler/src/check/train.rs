@@ -134,15 +134,14 @@ impl<'a> Elaborator<'a> {
     /// Reports a setting that is not there, with the definitions it could name; unless a line is a misspelt one, which
     /// is reported as that.
     fn require(&mut self, block: &'a ast::Train, name: &str, what: &str, kind: CallableKind, arguments: &str) {
-        let mut written = block.entries.iter().map(|e| e.lhs.name.name.as_str());
-        if written.clone().any(|n| n == name) || nearest(name, &mut written).is_some() {
+        if super::settings::written(block, name) {
             return;
         }
         let message = format!("the train block `{}` does not say {what}", block.name.name);
         let mut d = Diagnostic::error("missing-setting", block.name.span, message).here(format!("`{name}` is missing"));
         let known = self.items.of_kind(kind);
-        if let Some(first) = known.first() {
-            d = d.help(format!("add a line such as `{name} = {first}{arguments}`; there are {}", known.join(", ")));
+        if !known.is_empty() {
+            d = d.help(format!("add a line `{name} = f{arguments}`, where f is one of {}", known.join(", ")));
         }
         self.fail(d);
     }
@@ -188,7 +187,8 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn outcome(&mut self, outcome: Outcome, term: &Term, name: &str, span: Span) {
+    /// Adds a result of the pass at hand; a term that is no value yet becomes one of that name.
+    pub fn outcome(&mut self, outcome: Outcome, term: &Term, name: &str, span: Span) {
         let whole = self.builder().whole(term);
         if let Some(id) = whole.or_else(|| self.builder().define(term, name, span).map(|d| d.0)) {
             self.builder().outcome(outcome, id);

@@ -6,7 +6,9 @@
 //! tensors have the same names, order and shapes in every module of the same train block.
 
 mod bounds;
+mod function;
 mod pass;
 pub mod programs;
 
+pub use function::function;
 pub use programs::{Program, evaluation, gradients, init, training};

@@ -7,7 +7,7 @@ use super::pass::Lowering;
 use crate::differentiate::reverse;
 use crate::ir::{Combine, Item, Module, Role, TensorId};
 use crate::scalar::{Binary, Kind};
-use crate::typed::{Definition, Outcome, Pass, State, Supplied, Train, ValueId};
+use crate::typed::{Definition, Element, Outcome, Pass, State, Supplied, Train, ValueId};
 use std::collections::BTreeMap;
 
 /// A module and the names by which the runtime finds its tensors.
@@ -104,6 +104,17 @@ pub fn gradients(train: &Train, batch: usize) -> Program {
         build.result(Produced::Draw(build.module.t(draw).name.clone()), draw);
     }
     build.finish()
+}
+
+/// How many classes the elements of a program's fields stand for, where they are no real numbers.
+#[must_use]
+pub fn classes(train: &Train, program: &Program) -> BTreeMap<TensorId, usize> {
+    let classes = |(field, name): &(usize, String)| {
+        let Element::Class(n) = train.fields[*field].ty.element else { return None };
+        let tensor = program.module.tensors.iter().position(|t| t.name == *name)?;
+        Some((TensorId(tensor as u32), n))
+    };
+    program.fields.iter().filter_map(classes).collect()
 }
 
 /// The gradients an update pass asks for, as (parameter, objective).

@@ -1,0 +1,202 @@
+//! From the IR back to the language: a module as one `fn` (a `layer` where it draws random
+//! numbers) whose parameters are the tensors it reads from outside and whose value is its
+//! outputs, one tensor or a record.
+//!
+//! In: a verified module. Out: syntax whose text parses and checks, and means the same numbers.
+//! The minibatch, where there is one, is an axis like any other. A scatter is an accumulating
+//! definition, or a sum over a condition where nothing says how far its indices run.
+
+mod expr;
+mod names;
+
+use crate::ir::{Combine, Def, Distribution, Draw, Item, Module, Node, Role, TensorId};
+use crate::optimise::expr::sources;
+use crate::scalar::Kind;
+use expr::{Indexed, call, name, number, whole};
+use grammar::ast::{
+    self, Block, Body, Callable, CallableKind, DimExpr, Expr, ExprKind, Ident, IndexArg, Lhs, Param, ReduceIndex,
+    ReduceOp, Stmt, StmtKind, TypeExpr, TypeKind,
+};
+use grammar::span::Span;
+use names::Names;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The module as a callable. `classes` says how many classes the elements of an input stand for,
+/// where they are no real numbers.
+#[must_use]
+pub fn callable(m: &Module, title: &str, classes: &BTreeMap<TensorId, usize>) -> Callable {
+    let names = Names::of(m, title);
+    let mut stmts: Vec<Stmt> = m.items.iter().map(|item| statement(m, &names, item)).collect();
+    stmts.extend(result(m, &names));
+    let draws = m.items.iter().any(|i| matches!(i, Item::Draw(_)));
+    Callable {
+        doc: None,
+        kind: if draws { CallableKind::Layer } else { CallableKind::Fn },
+        name: ident(&names.title),
+        dims: vec![],
+        params: given(m).into_iter().map(|t| parameter(m, &names, t, classes)).collect(),
+        output: None,
+        body: Body::Block(Block { stmts, span: Span::default() }),
+        span: Span::default(),
+    }
+}
+
+/// The module as text; see [`callable`].
+#[must_use]
+pub fn print(m: &Module, title: &str, classes: &BTreeMap<TensorId, usize>) -> String {
+    grammar::print::print(&ast::File { items: vec![ast::Item::Callable(callable(m, title, classes))] })
+}
+
+/// The tensors a module reads or gives out that it does not define, in their order.
+#[must_use]
+pub fn given(m: &Module) -> Vec<TensorId> {
+    let mut read: BTreeSet<TensorId> = m.items.iter().flat_map(|i| sources(m, i)).collect();
+    read.extend(m.outputs.iter().map(|o| o.1));
+    read.into_iter().filter(|t| m.t(*t).role != Role::Temporary).collect()
+}
+
+fn ident(name: &str) -> Ident {
+    Ident { name: name.to_string(), span: Span::default() }
+}
+
+fn statement_of(kind: StmtKind) -> Stmt {
+    Stmt { kind, span: Span::default() }
+}
+
+fn parameter(m: &Module, names: &Names, t: TensorId, classes: &BTreeMap<TensorId, usize>) -> Param {
+    let tensor = m.t(t);
+    let class = classes.get(&t).map(|n| TypeKind::Class(Box::new(whole(*n as i64))));
+    let ty = match (tensor.shape.is_empty(), class) {
+        (true, None) => None,
+        (true, Some(class)) => Some(class),
+        (false, class) => Some(tensor_type(&tensor.shape, class)),
+    };
+    let ty = ty.map(|kind| TypeExpr { kind, span: Span::default() });
+    Param { name: ident(names.tensor(t)), ty, default: None }
+}
+
+fn tensor_type(shape: &[usize], of: Option<TypeKind>) -> TypeKind {
+    let dims = shape.iter().map(|n| DimExpr::Dim(whole(*n as i64))).collect();
+    TypeKind::Tensor { dims, of: of.map(|kind| Box::new(TypeExpr { kind, span: Span::default() })) }
+}
+
+/// The value of the whole: nothing more where the last definition is the only output.
+fn result(m: &Module, names: &Names) -> Option<Stmt> {
+    let value = match &m.outputs[..] {
+        [] => return None,
+        [(_, only)] if m.items.last().is_some_and(|i| i.target() == *only) => return None,
+        [(_, only)] => name(names.tensor(*only)),
+        several => {
+            let mut record: Vec<(Ident, Expr)> = vec![];
+            for (label, t) in several {
+                let field = names::unused(&names::legal(label), |n| record.iter().any(|(f, _)| f.name == n));
+                record.push((ident(&field), name(names.tensor(*t))));
+            }
+            expr::of(ExprKind::Record(record))
+        }
+    };
+    Some(statement_of(StmtKind::Expr(value)))
+}
+
+fn statement(m: &Module, names: &Names, item: &Item) -> Stmt {
+    match item {
+        Item::Draw(draw) => statement_of(drawn(m, names, draw)),
+        Item::Def(def) => match &def.scatter {
+            Some(scatter) => scattered(m, names, def, &scatter.at, scatter.dropping),
+            None => defined(m, names, def),
+        },
+    }
+}
+
+fn drawn(m: &Module, names: &Names, draw: &Draw) -> StmtKind {
+    let (word, from, to) = match draw.distribution {
+        Distribution::Uniform => ("uniform", 0, 1),
+        Distribution::Normal => ("normal", 0, 1),
+    };
+    let ty = TypeExpr { kind: tensor_type(&m.t(draw.target).shape, None), span: Span::default() };
+    let dist = call(word, vec![whole(from), whole(to)]);
+    StmtKind::Draw { name: ident(names.tensor(draw.target)), ty: Some(ty), dist, per_batch: true }
+}
+
+/// `y[i, j] = sum[k] ..`. The type is written out where the reads do not tell the extents.
+fn defined(m: &Module, names: &Names, def: &Def) -> Stmt {
+    let rank = m.t(def.target).shape.len();
+    let indexed = Indexed::new(m, names, def.domain.len());
+    let value = indexed.expr(def.value);
+    let value = reduced(m, &indexed, def, rank, value);
+    let told = (0..rank).all(|v| expr::tells(m, def.value, v as u32, def.domain[v]));
+    let lhs = left(m, names, def.target, (0..rank).map(|v| indexed.index(v as u32)).collect(), !told);
+    statement_of(StmtKind::Define { lhs, value })
+}
+
+/// The body under the reduction over variables from `rank` on.
+fn reduced(m: &Module, indexed: &Indexed, def: &Def, rank: usize, body: Expr) -> Expr {
+    let op = match (def.combine, m.kind(def.value)) {
+        (Combine::Set, _) => return body,
+        (Combine::Sum, _) => ReduceOp::Sum,
+        (Combine::Prod, _) => ReduceOp::Prod,
+        (Combine::Max, Kind::Bool) => ReduceOp::Any,
+        (Combine::Min, Kind::Bool) => ReduceOp::All,
+        (Combine::Max, _) => ReduceOp::Max,
+        (Combine::Min, _) => ReduceOp::Min,
+        (Combine::Argmax, _) => ReduceOp::Argmax,
+    };
+    let index = |v: usize| {
+        let told = expr::tells(m, def.value, v as u32, def.domain[v]);
+        let range = (!told).then(|| whole(def.domain[v] as i64));
+        ReduceIndex { name: ident(&indexed.text(v as u32)), pack: false, range, set: None }
+    };
+    let indices: Vec<ReduceIndex> = (rank..def.domain.len()).map(index).collect();
+    if indices.is_empty() { body } else { expr::of(ExprKind::Reduce { op, indices, body: Box::new(body) }) }
+}
+
+fn left(m: &Module, names: &Names, target: TensorId, indices: Vec<Expr>, typed: bool) -> Lhs {
+    let shape = &m.t(target).shape;
+    let ty = typed.then(|| TypeExpr { kind: tensor_type(shape, None), span: Span::default() });
+    let indices = (!shape.is_empty()).then(|| indices.into_iter().map(IndexArg::Expr).collect());
+    Lhs { name: ident(names.tensor(target)), indices, ty: ty.filter(|_| !shape.is_empty()) }
+}
+
+/// `y[2*i + j] += e`, where every index stands in a position and in a read that tells its range;
+/// else `y[p] = sum[i, j] if 2*i + j == p then e else 0`.
+fn scattered(m: &Module, names: &Names, def: &Def, at: &[crate::ir::ExprId], dropping: bool) -> Stmt {
+    let rank = m.t(def.target).shape.len();
+    let placed: BTreeSet<u32> = at.iter().flat_map(|p| m.variables(*p)).collect();
+    let plain = at.iter().all(|p| m.affine(*p).is_some())
+        && (0..def.domain.len() as u32)
+            .all(|v| placed.contains(&v) && expr::tells(m, def.value, v, def.domain[v as usize]));
+    let indexed = Indexed::new(m, names, def.domain.len() + rank);
+    let value = indexed.expr(def.value);
+    if plain && rank > 0 {
+        let lhs = left(m, names, def.target, at.iter().map(|p| indexed.expr(*p)).collect(), true);
+        return statement_of(StmtKind::Accumulate { lhs, value, dropping });
+    }
+    // The target's own indices come after those of the domain.
+    let own: Vec<u32> = (0..rank as u32).map(|k| def.domain.len() as u32 + k).collect();
+    let here = at.iter().zip(&own).map(|(p, k)| {
+        expr::binary(ast::BinaryOp::Eq, indexed.expr(*p), indexed.index(*k))
+    });
+    let all = here.reduce(|a, b| expr::binary(ast::BinaryOp::And, a, b));
+    let value = match all {
+        Some(condition) => expr::select(condition, value, number(0.0)),
+        None => value,
+    };
+    let index = |v: usize| ReduceIndex {
+        name: ident(&indexed.text(v as u32)),
+        pack: false,
+        range: Some(whole(def.domain[v] as i64)),
+        set: None,
+    };
+    let indices: Vec<ReduceIndex> = (0..def.domain.len()).map(index).collect();
+    let sum = match indices.is_empty() {
+        true => value,
+        false => expr::of(ExprKind::Reduce { op: ReduceOp::Sum, indices, body: Box::new(value) }),
+    };
+    let lhs = left(m, names, def.target, own.iter().map(|k| indexed.index(*k)).collect(), true);
+    statement_of(StmtKind::Define { lhs, value: sum })
+}
+
+/// Whether a node is a leaf that reads no better under a name.
+pub(crate) fn is_atom(m: &Module, id: crate::ir::ExprId) -> bool {
+    matches!(m.node(id), Node::Float(_) | Node::Int(_) | Node::Bool(_) | Node::Var(_) | Node::Read { .. })
+}
