@@ -207,7 +207,8 @@ fn title(m: &Module, options: &args::Diff, question: &Question) -> String {
 fn count(derivative: &Derivative) {
     let (own, shared) = derivative.cost();
     let functions = own.choices + own.divisions + own.calls;
-    let mut line = format!("{} additions, {} multiplications", own.adds, own.muls);
+    let many = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let mut line = format!("{}, {}", many(own.adds, "addition"), many(own.muls, "multiplication"));
     if functions > 0 {
         line = format!("{line}, {functions} divisions, choices and functions");
     }
@@ -216,7 +217,8 @@ fn count(derivative: &Derivative) {
         say!("// and {} for values of the function itself", shared.operations());
     }
     if let Some(expanded) = &derivative.expanded {
-        say!("// the sum over all {} paths: {} operations", large(expanded.paths.count), large(expanded.operations));
+        let (paths, operations) = (large(expanded.paths.count), large(expanded.operations));
+        say!("// operations of the sum over the paths, of which there are {paths}: {operations}");
     }
 }
 

@@ -77,7 +77,7 @@ fn factors(m: &Module, id: ExprId, term: &mut Term) {
 
 /// The sum of terms, the commonest factor taken out first.
 fn sum(m: &mut Module, terms: Vec<Term>) -> ExprId {
-    let Some(factor) = commonest(m, &terms) else { return added(m, &terms) };
+    let Some(factor) = commonest(m, &terms) else { return added(m, terms) };
     let has = |t: &Term| t.factors.contains(&factor);
     let first = terms.iter().position(has).unwrap_or(0);
     let mut inner: Vec<Term> = terms.iter().filter(|t| has(t)).cloned().collect();
@@ -117,10 +117,13 @@ fn multiplied(m: &mut Module, term: &Term) -> ExprId {
     if term.negative { m.neg(product) } else { product }
 }
 
-fn added(m: &mut Module, terms: &[Term]) -> ExprId {
+/// The terms in the order of the source as far as it is known, positive ones first, numbers last.
+fn added(m: &mut Module, mut terms: Vec<Term>) -> ExprId {
+    let named = |t: &Term| t.factors.iter().filter(|f| m.as_float(**f).is_none()).min().copied();
+    terms.sort_by_key(|t| (named(t).is_none(), t.negative, named(t)));
     let zero = m.float(0.0);
     let mut total = zero;
-    for term in terms {
+    for term in &terms {
         let value = multiplied(m, term);
         total = m.add(total, value);
     }
