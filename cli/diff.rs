@@ -124,7 +124,9 @@ fn dimensions(callable: &Callable, options: &args::Diff) -> Result<Vec<Dimension
         Some(missing) => {
             let (name, size) = (&missing.name.name, if missing.pack { "2x3" } else { "3" });
             let of = &callable.name.name;
-            Err(Fault::usage(format!("`{of}` has a dimension `{name}`; say how large it is, such as --dim {name}={size}")))
+            Err(Fault::usage(format!(
+                "`{of}` has a dimension `{name}`; say how large it is, such as --dim {name}={size}"
+            )))
         }
         None => Ok(out),
     }
@@ -174,14 +176,17 @@ fn point(m: &Module, lists: &[String]) -> Result<Values, Fault> {
         let plain = value.replace(['[', ']'], " ");
         let numbers: Result<Vec<f64>, _> = plain.split(',').map(|n| n.trim().parse()).collect();
         let (numbers, len) = (numbers.map_err(|_| wrong())?, m.t(tensor).len());
-        out.insert(tensor, match numbers[..] {
-            [one] => vec![one; len],
-            _ if numbers.len() == len => numbers,
-            _ => {
-                let given = numbers.len();
-                return Err(Fault::usage(format!("`{name}` has {len} elements, but {given} are given")));
-            }
-        });
+        out.insert(
+            tensor,
+            match numbers[..] {
+                [one] => vec![one; len],
+                _ if numbers.len() == len => numbers,
+                _ => {
+                    let given = numbers.len();
+                    return Err(Fault::usage(format!("`{name}` has {len} elements, but {given} are given")));
+                }
+            },
+        );
     }
     Ok(out)
 }
@@ -254,7 +259,8 @@ fn shown(shape: &[usize], values: &[f64]) -> String {
     match shape {
         [] => values.first().map_or(String::new(), f64::to_string),
         _ if values.len() > SHOWN => {
-            let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
+            let (low, high) =
+                values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
             format!("{} numbers from {low} to {high}", values.len())
         }
         [_, rest @ ..] => {

@@ -180,7 +180,9 @@ fn printed_derivatives_mean_the_same_numbers() {
 /// Reverse and forward mode agree where one input has one result.
 #[test]
 fn both_modes_agree() {
-    for (label, text) in FUNCTIONS.iter().filter(|(_, text)| text.starts_with("fn f(x)") || text.starts_with("fn f(x, y)")) {
+    for (label, text) in
+        FUNCTIONS.iter().filter(|(_, text)| text.starts_with("fn f(x)") || text.starts_with("fn f(x, y)"))
+    {
         let values = [Mode::Reverse, Mode::Forward].map(|mode| {
             let d = derivative(text, "f", &[], &["x"], mode);
             let point = filled(&d.module, &d.given(), &BTreeMap::new());
@@ -193,10 +195,7 @@ fn both_modes_agree() {
 /// The whole backward program of a train block, as source.
 #[test]
 fn backward_programs_are_source() {
-    let examples = [
-        ("xor", include_str!("../../examples/xor.nn")),
-        ("beale", include_str!("../../examples/beale.nn")),
-    ];
+    let examples = [("xor", include_str!("../../examples/xor.nn")), ("beale", include_str!("../../examples/beale.nn"))];
     for (label, text) in examples {
         let mut sources = Sources::default();
         let (library, _) = library::parse(&mut sources, &library::texts());
