@@ -38,7 +38,7 @@ pub enum Command {
     #[command(after_help = "Examples:
   nnc diff examples/paths.nn --of e --wrt b --at a=2,b=1
   nnc diff examples/paths.nn --of e --wrt b --wrt b            the second derivative
-  nnc diff examples/paths.nn --of chain --wrt x --dim n=30 --count
+  nnc diff examples/paths.nn --of stages --wrt x --dim n=30 --count
   nnc diff examples/xor.nn --of objective --wrt fc1.W --set batch=4")]
     Diff(Diff),
     /// Print what the compiler made of a program, at any stage

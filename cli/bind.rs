@@ -93,7 +93,7 @@ pub fn options(precision: Precision) -> Options {
         Precision::F32 => emit::Precision::F32,
         Precision::F64 => emit::Precision::F64,
     };
-    Options { precision, ..Options::default() }
+    Options { precision }
 }
 
 /// Optimises and compiles named programs into one bundle.

@@ -8,6 +8,7 @@ use compiler::explain::{self, PAGES};
 pub fn explain(code: Option<&str>) -> Result<(), Fault> {
     let Some(code) = code else {
         let width = PAGES.iter().map(|(code, _)| code.len()).max().unwrap_or(0);
+        println!("The page of a code: nnc explain CODE\n");
         for (code, text) in PAGES {
             say!("{code:width$}  {}", explain::title(text));
         }
@@ -18,6 +19,9 @@ pub fn explain(code: Option<&str>) -> Result<(), Fault> {
             crate::output::write(format_args!("{text}"));
             Ok(())
         }
-        None => Err(Fault::usage(format!("there is no error code `{code}`; `nnc explain` lists all of them"))),
+        None => {
+            let meant = explain::nearest(code).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            Err(Fault::usage(format!("there is no code `{code}`{meant} (`nnc explain` lists all of them)")))
+        }
     }
 }

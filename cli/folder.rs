@@ -6,7 +6,7 @@ use runtime::file::replace;
 use runtime::log::{self, Log};
 use runtime::plan::{Element, Slot};
 use runtime::plot::Picture;
-use runtime::session::Session;
+use runtime::session::{Position, Session};
 use runtime::weights::{self, Tensor, Values};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -54,11 +54,11 @@ impl Folder {
         replace(&self.path.join("environment.json"), format!("{environment:#}\n").as_bytes()).map_err(Fault::data)
     }
 
-    /// The log, new or cut back to the given step.
-    pub fn log(&self, resumed_at: Option<u64>) -> Result<Log, Fault> {
+    /// The log, new or cut back to the given position.
+    pub fn log(&self, resumed_at: Option<Position>) -> Result<Log, Fault> {
         let path = self.path.join("metrics.jsonl");
         match resumed_at {
-            Some(step) => Log::resume(&path, step),
+            Some(at) => Log::resume(&path, at.epoch, at.step),
             None => Log::create(&path),
         }
         .map_err(Fault::data)

@@ -5,7 +5,7 @@ use crate::args::{self, MessageFormat};
 use crate::fault::{Fault, FaultKind};
 use crate::render;
 use crate::say;
-use compiler::check::{Checked, check};
+use compiler::check::{Checked, check, independent};
 use compiler::library;
 use compiler::typed::Train;
 use grammar::ast::{File, Item, TrainEntry};
@@ -48,6 +48,7 @@ pub fn examine(options: &args::Program) -> Result<Front, Fault> {
     let (library, trouble) = library::parse(&mut sources, &texts);
     diagnostics.extend(trouble);
     let (checked, found) = check(&sources, &file, &library);
+    let found = independent(&diagnostics, found, &file);
     diagnostics.extend(found);
     Ok(Front { sources, file, library, checked, diagnostics })
 }

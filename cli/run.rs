@@ -2,6 +2,7 @@
 
 use crate::args;
 use crate::bind::{self, Bound};
+use crate::diverged;
 use crate::fault::{Fault, FaultKind};
 use crate::folder::{self, Folder};
 use crate::front;
@@ -48,10 +49,10 @@ pub fn run(options: &args::Run) -> Result<(), Fault> {
                 format!("stopped after {} updates; go on with --resume {at}", progress.at.step),
             ))
         }
-        End::Diverged { step } => Err(Fault::new(
-            FaultKind::Diverged,
-            format!("the loss is no finite number after update {step}; a lower learning rate or clipping may help"),
-        )),
+        End::Diverged { step } => {
+            let start = run.last_good(&mut bound)?;
+            Err(diverged::explain(&front, train, &mut bound, &settings, start, step))
+        }
         End::Finished => run.finish(&mut bound, &settings, &progress, None),
         End::StoppedEarly { best } => run.finish(&mut bound, &settings, &progress, Some(best)),
     }
@@ -88,7 +89,7 @@ fn parse_size(text: &str) -> Option<usize> {
         _ => return None,
     };
     let value = digits.trim().parse::<f64>().ok()? * factor;
-    (value >= 0.0 && value < 1e18).then_some(value as usize)
+    (0.0..1e18).contains(&value).then_some(value as usize)
 }
 
 /// Says what is about to run.
@@ -187,7 +188,7 @@ impl Run {
             }
             None => (Folder::create(options.out.as_deref(), &train.name)?, None),
         };
-        let log = folder.log(resumed.as_ref().map(|p| p.at.step))?;
+        let log = folder.log(resumed.as_ref().map(|p| p.at))?;
         let updates = (bound.epochs * bound.steps_per_epoch).min(train.settings.steps.map_or(u64::MAX, |s| s as u64));
         let mut run = Self {
             display: Display::new(bound.epochs, updates, options.json),
@@ -230,6 +231,15 @@ impl Run {
             finished,
         };
         checkpoint::save(&self.folder.path, &saved, &folder::tensors(session, &self.persistent)).map_err(Fault::data)
+    }
+
+    /// Puts the session back to the last checkpoint, or to the beginning.
+    fn last_good(&self, bound: &mut Bound) -> Result<Progress, Fault> {
+        if checkpoint::path(&self.folder.path).exists() {
+            return resume(&self.folder, bound, &self.plan, &self.persistent);
+        }
+        bound.session.initialise().map_err(Fault::internal)?;
+        Ok(Progress::default())
     }
 
     /// Restores the best weights where the run stopped early or was to, evaluates, writes what a run leaves.

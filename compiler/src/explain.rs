@@ -8,12 +8,61 @@ macro_rules! pages {
     };
 }
 
-pages![];
+pages![
+    "bad-left-side",
+    "bad-number",
+    "class-needs-whole-number",
+    "cyclic-definition",
+    "dimension-not-whole",
+    "dimension-too-small",
+    "duplicate-definition",
+    "duplicate-setting",
+    "endless-call",
+    "expression-too-long",
+    "guard-without-read",
+    "identical-units",
+    "index-range-conflict",
+    "index-range-unknown",
+    "missing-argument",
+    "missing-setting",
+    "nesting-too-deep",
+    "no-gradient",
+    "normalised-twice",
+    "not-known-yet",
+    "not-supported",
+    "out-of-bounds",
+    "param-in-training-if",
+    "rank-mismatch",
+    "shape-mismatch",
+    "source-too-large",
+    "state-per-sample",
+    "too-deep",
+    "too-large",
+    "unclosed-bracket",
+    "unexpected-token",
+    "unknown-argument",
+    "unknown-character",
+    "unknown-name",
+    "unknown-setting",
+    "unknown-type",
+    "unmatched-bracket",
+    "unterminated-text",
+    "unused-local",
+    "unused-parameter",
+    "unused-value",
+    "wrong-kind",
+];
 
 /// The page of a code.
 #[must_use]
 pub fn page(code: &str) -> Option<&'static str> {
     PAGES.iter().find(|(c, _)| *c == code).map(|(_, text)| *text)
+}
+
+/// The code nearest to a misspelt one.
+#[must_use]
+pub fn nearest(code: &str) -> Option<&'static str> {
+    crate::check::nearest(code, PAGES.iter().map(|(code, _)| *code))
 }
 
 /// A page's title: what its first line says after the code.

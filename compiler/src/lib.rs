@@ -11,7 +11,7 @@ pub mod lower;
 pub mod numeric;
 pub mod optimise;
 pub mod scalar;
+pub mod schedule;
 pub mod source;
 pub mod symbolic;
-pub mod schedule;
 pub mod typed;

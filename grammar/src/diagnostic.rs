@@ -13,6 +13,17 @@ pub enum Severity {
     Warning,
 }
 
+impl Severity {
+    /// `error` or `warning`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
 /// A place that matters, with a few words on why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {

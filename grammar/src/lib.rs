@@ -8,6 +8,7 @@ pub mod lexer;
 mod message;
 pub mod parser;
 pub mod print;
+pub mod render;
 pub mod span;
 pub mod token;
 mod words;

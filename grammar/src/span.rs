@@ -23,6 +23,12 @@ impl Span {
         Self { source, start: start as u32, end: end as u32 }
     }
 
+    /// Whether `other` lies within it.
+    #[must_use]
+    pub fn contains(self, other: Self) -> bool {
+        self.source == other.source && self.start <= other.start && other.end <= self.end
+    }
+
     /// The smallest span that covers both (which must lie in one source).
     #[must_use]
     pub fn to(self, other: Self) -> Self {
@@ -60,6 +66,12 @@ impl Sources {
             .get(span.source.0 as usize)
             .and_then(|s| s.text.get(span.start as usize..span.end as usize))
             .unwrap_or("")
+    }
+
+    /// The name of the text a span lies in.
+    #[must_use]
+    pub fn name(&self, span: Span) -> &str {
+        self.list.get(span.source.0 as usize).map_or("", |s| &s.name)
     }
 
     /// Line and column (both from 1, columns in characters) of a span's first byte.

@@ -3,7 +3,8 @@
 //!
 //! Where an element lies is the sum of table entries, one for each of its (flattened) indices, so a
 //! convolution reads its input in place and a transpose is another table. A task computes one tile
-//! of C: it packs panels of A and B through the tables and runs a register-tiled microkernel.
+//! of C: for every [`DEPTH`] terms it packs its rows of A through the tables, which then stay in the second-level
+//! cache, and panel after panel of B, which stays in the first, and runs a register-tiled microkernel on them.
 //!
 //! Every element is one chain of fused multiply-adds over k, cut every [`DEPTH`] terms. Neither
 //! the machine's caches nor its vector width nor the number of threads change a bit.
@@ -14,8 +15,8 @@ use crate::plan::ALIGNMENT;
 
 /// Terms summed in registers before they are added to the element: fixed, part of every result.
 pub const DEPTH: usize = 256;
-/// Largest tile of a task.
-const TILE: (usize, usize) = (96, 128);
+/// Largest tile of a task: packed rows for [`DEPTH`] terms fill half a common second-level cache.
+const TILE: (usize, usize) = (256, 512);
 /// Multiply-adds below which a tile is not cut further for parallelism.
 const WORTH_A_TASK: usize = 1 << 19;
 /// Tasks that are enough for any machine we expect.
@@ -76,8 +77,7 @@ impl Contraction {
     #[must_use]
     pub fn scratch_bytes(&self) -> usize {
         let size = if self.double { 8 } else { 4 };
-        let (rows, columns) = (self.tile.0.next_multiple_of(12), self.tile.1.next_multiple_of(32));
-        (rows + columns) * self.depth[0].len().min(DEPTH) * size + 2 * ALIGNMENT
+        (self.tile.0.next_multiple_of(12) + 32) * self.depth[0].len().min(DEPTH) * size + 2 * ALIGNMENT
     }
 
     /// Bytes its tables take.
@@ -130,19 +130,14 @@ impl Contraction {
             loop {
                 let depth = start..(start + DEPTH).min(self.depth[0].len());
                 pack(operand(0), &self.rows[0][rows.clone()], &self.depth[0][depth.clone()], kernel.rows, packed_a);
-                pack(
-                    operand(1),
-                    &self.columns[0][columns.clone()],
-                    &self.depth[1][depth.clone()],
-                    kernel.columns,
-                    packed_b,
-                );
-                let out = Out {
-                    c: operand(2),
-                    rows: &self.rows[1][rows.clone()],
-                    columns: &self.columns[1][columns.clone()],
-                };
-                multiply(&kernel, depth.len(), packed_a, packed_b, &out, start > 0);
+                let terms = &self.depth[1][depth.clone()];
+                for first in columns.clone().step_by(kernel.columns) {
+                    let panel = first..columns.end.min(first + kernel.columns);
+                    pack(operand(1), &self.columns[0][panel.clone()], terms, kernel.columns, packed_b);
+                    let out =
+                        Out { c: operand(2), rows: &self.rows[1][rows.clone()], columns: &self.columns[1][panel] };
+                    multiply(&kernel, depth.len(), packed_a, packed_b, &out, start > 0);
+                }
                 start = depth.end;
                 if start == self.depth[0].len() {
                     break;
@@ -164,24 +159,19 @@ struct Out<'a, T> {
     columns: &'a [u32],
 }
 
-/// Multiplies packed panels into the tile; `more` adds to what is there.
+/// Multiplies the packed panels of A by one of B into the tile's columns; `more` adds to what is there.
 ///
 /// # Safety
 /// The panels are packed for `kernel` and `depth`; the tile's offsets are writable from `out.c`.
 unsafe fn multiply<T: Float>(kernel: &Kernel<T>, depth: usize, a: *const T, b: *const T, out: &Out<T>, more: bool) {
     let mut tile = [T::ZERO; 12 * 32];
-    for (j, columns) in out.columns.chunks(kernel.columns).enumerate() {
-        let contiguous = columns.windows(2).all(|w| w[1] == w[0] + 1);
-        for (i, rows) in out.rows.chunks(kernel.rows).enumerate() {
-            // SAFETY: panel (i, j) lies where `pack` put it; `tile` holds any kernel's block.
-            unsafe {
-                let (a, b) = (a.add(i * depth * kernel.rows), b.add(j * depth * kernel.columns));
-                (kernel.run)(depth, a, b, tile.as_mut_ptr());
-                for (r, row) in rows.iter().enumerate() {
-                    let from = &tile[r * kernel.columns..][..columns.len()];
-                    store_row(from, out.c.add(*row as usize), columns, contiguous, more);
-                }
-            }
+    let contiguous = out.columns.windows(2).all(|w| w[1] == w[0] + 1);
+    for (i, rows) in out.rows.chunks(kernel.rows).enumerate() {
+        // SAFETY: panel `i` lies where `pack` put it; `tile` holds any kernel's block.
+        unsafe { (kernel.run)(depth, a.add(i * depth * kernel.rows), b, tile.as_mut_ptr()) };
+        for (row, from) in rows.iter().zip(tile.chunks(kernel.columns)) {
+            // SAFETY: the caller's promise.
+            unsafe { store_row(&from[..out.columns.len()], out.c.add(*row as usize), out.columns, contiguous, more) };
         }
     }
 }
@@ -194,9 +184,9 @@ unsafe fn store_row<T: Float>(from: &[T], row: *mut T, columns: &[u32], contiguo
         if contiguous {
             let to = std::slice::from_raw_parts_mut(row.add(columns[0] as usize), columns.len());
             if more {
-                to.iter_mut().zip(from).for_each(|(t, f)| *t = *t + *f);
+                in_blocks(to, from, |t, f| t + f);
             } else {
-                to.copy_from_slice(from);
+                in_blocks(to, from, |_, f| f);
             }
         } else {
             for (f, column) in from.iter().zip(columns) {
@@ -205,4 +195,13 @@ unsafe fn store_row<T: Float>(from: &[T], row: *mut T, columns: &[u32], contiguo
             }
         }
     }
+}
+
+/// `to = f(to, from)`, eight elements at a time: rows are too short to call a copying routine for.
+fn in_blocks<T: Float>(to: &mut [T], from: &[T], f: impl Fn(T, T) -> T) {
+    let ((to, to_rest), (from, from_rest)) = (to.as_chunks_mut::<8>(), from.as_chunks::<8>());
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = std::array::from_fn(|i| f(to[i], from[i]));
+    }
+    to_rest.iter_mut().zip(from_rest).for_each(|(t, x)| *t = f(*t, *x));
 }

@@ -28,15 +28,15 @@ impl Log {
         Ok(Self { file, path: path.to_path_buf() })
     }
 
-    /// Goes on with a log whose run continues after update number `step`: the first line that tells
-    /// of a later `"step"`, or that a kill cut short, is removed with all that follow.
+    /// Goes on with a log whose run continues in epoch number `epoch` (from 0) after update number `step`: the first
+    /// line that tells of something later, or that a kill cut short, is removed with all that follow.
     ///
     /// # Errors
     /// If the file cannot be read or written.
-    pub fn resume(path: &Path, step: u64) -> Result<Self> {
+    pub fn resume(path: &Path, epoch: u64, step: u64) -> Result<Self> {
         let open = || -> std::io::Result<File> {
             let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-            let keep = length_until(&file, step)?;
+            let keep = length_until(&file, epoch, step)?;
             file.set_len(keep)?;
             file.seek(SeekFrom::End(0))?;
             Ok(file)
@@ -53,8 +53,8 @@ impl Log {
     }
 }
 
-/// Bytes of the lines that are whole and tell of `step` at most.
-fn length_until(file: &File, step: u64) -> std::io::Result<u64> {
+/// Bytes of the lines that are whole and tell of nothing later.
+fn length_until(file: &File, epoch: u64, step: u64) -> std::io::Result<u64> {
     let mut reader = BufReader::new(file);
     let (mut line, mut keep) = (Vec::new(), 0);
     loop {
@@ -62,10 +62,22 @@ fn length_until(file: &File, step: u64) -> std::io::Result<u64> {
         let length = reader.read_until(b'\n', &mut line)?;
         let told = line.strip_suffix(b"\n").and_then(|l| serde_json::from_slice::<Value>(l).ok());
         match told {
-            Some(told) if told.get("step").and_then(Value::as_u64).is_none_or(|s| s <= step) => keep += length as u64,
+            Some(told) if !is_later(&told, epoch, step) => keep += length as u64,
             _ => return Ok(keep),
         }
     }
+}
+
+/// Whether a line was written after the given position: one with a later step, the end of the epoch under way (which may
+/// bear the same step), the end of the run.
+fn is_later(line: &Value, epoch: u64, step: u64) -> bool {
+    let number = |key: &str| line.get(key).and_then(Value::as_u64);
+    number("step").is_some_and(|s| s > step)
+        || match line.get("event").and_then(Value::as_str) {
+            Some("epoch") => number("epoch").is_some_and(|e| e > epoch),
+            Some("done") => true,
+            _ => false,
+        }
 }
 
 /// The lines of a log; one that was cut short ends them.
@@ -96,9 +108,15 @@ mod tests {
         for cut in start..whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             let reached = read(&path).unwrap().len() as u64 - 1;
-            let mut log = Log::resume(&path, 3).unwrap();
+            let mut log = Log::resume(&path, 3, 3).unwrap();
             (reached.min(3) + 1..6).for_each(|step| log.append(&line(step)).unwrap());
             assert_eq!(std::fs::read(&path).unwrap(), whole, "cut at byte {cut}");
+        }
+        // A checkpoint taken after the last update of an epoch and before its end was told; one of a finished run.
+        for (last, epoch) in [(json!({"event": "epoch", "epoch": 6, "step": 5}), 5), (json!({"event": "done"}), 6)] {
+            Log::resume(&path, 6, 5).unwrap().append(&last).unwrap();
+            drop(Log::resume(&path, epoch, 5).unwrap());
+            assert_eq!(std::fs::read(&path).unwrap(), whole, "{last}");
         }
         std::fs::remove_file(&path).unwrap();
     }

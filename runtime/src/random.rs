@@ -211,8 +211,8 @@ fn uniform24(word: u32) -> f64 {
 #[inline(always)]
 fn box_muller(a: u32, b: u32) -> (f64, f64) {
     let radius = (-2.0 * log_unit(a)).sqrt();
-    let (sine, cosine) = sin_cos_turn(b);
-    (radius * cosine, radius * sine)
+    let (sin, cos) = sin_cos_turn(b);
+    (radius * cos, radius * sin)
 }
 
 /// `2^52`: or-ing a number below 2^52 into its bits and subtracting it converts to f64 exactly.
@@ -243,14 +243,14 @@ pub(crate) fn sin_cos_turn(word: u32) -> (f64, f64) {
     let rest = word.wrapping_sub(quarter << 30) as i32;
     let x = f64::from(rest) * (std::f64::consts::TAU / 4_294_967_296.0);
     let q = x * x;
-    let (mut sine, mut cosine) = (1.0, 1.0);
+    let (mut sin, mut cos) = (1.0, 1.0);
     // Nested Taylor series: sin x = x (1 - q/(2*3) (1 - q/(4*5) (..))), cosine likewise.
     for k in [16.0, 14.0, 12.0, 10.0, 8.0, 6.0, 4.0, 2.0] {
-        sine = 1.0 - q * sine * (1.0 / (k * (k + 1.0)));
-        cosine = 1.0 - q * cosine * (1.0 / (k * (k - 1.0)));
+        sin = 1.0 - q * sin * (1.0 / (k * (k + 1.0)));
+        cos = 1.0 - q * cos * (1.0 / (k * (k - 1.0)));
     }
-    sine *= x;
-    let (s, c) = if quarter & 1 == 0 { (sine, cosine) } else { (cosine, sine) };
+    sin *= x;
+    let (s, c) = if quarter & 1 == 0 { (sin, cos) } else { (cos, sin) };
     (if quarter & 2 == 0 { s } else { -s }, if (quarter + 1) & 2 == 0 { c } else { -c })
 }
 

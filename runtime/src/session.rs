@@ -82,13 +82,19 @@ impl Session {
 
     /// Makes one update on the given samples; the results are read with [`Self::results`].
     pub fn train(&mut self, split: Option<&Split>, samples: &[u32], at: Position) -> Result<(), Fault> {
-        let Self { executor, training, steps, seed, .. } = self;
-        let size = if split.is_some() { samples.len() } else { 1 };
-        let binding =
-            training.of(size).ok_or_else(|| Fault::new(format!("no program was compiled for {size} samples")))?;
+        let missing = || Fault::new(format!("no program was compiled for {} samples", samples.len()));
+        let program = self.fill_training(split, samples, at).ok_or_else(missing)?;
+        self.executor.run(program, Clock { seed: self.seed, step: at.step + 1, sample: 0 })
+    }
+
+    /// Fills the inputs of the update that `at` stands before, without making it; the program's
+    /// number, if there is one for that many samples.
+    pub fn fill_training(&mut self, split: Option<&Split>, samples: &[u32], at: Position) -> Option<usize> {
+        let Self { executor, training, steps, .. } = self;
+        let binding = training.of(if split.is_some() { samples.len() } else { 1 })?;
         fill(executor, binding, split, samples);
         supply(executor, binding, at, *steps);
-        executor.run(binding.program, Clock { seed: *seed, step: at.step + 1, sample: 0 })
+        Some(binding.program)
     }
 
     /// Evaluates the given samples of a split; changes nothing that lives from step to step.

@@ -132,6 +132,9 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<End, String> {
     while progress.at.epoch < settings.epochs && progress.at.step < settings.limit {
+        if let Some(best) = patience_lost(settings, progress) {
+            return Ok(End::StoppedEarly { best });
+        }
         let started = Instant::now();
         let before = progress.seconds;
         let end = epoch(session, data, settings, progress, interrupted, observer, (started, before))?;
@@ -141,17 +144,21 @@ pub fn train(
         }
         let record = close_epoch(session, data, settings, progress)?;
         let best = is_best(settings, progress, &record);
-        progress.at = Position { epoch: progress.at.epoch + 1, sample: 0, ..progress.at };
-        progress.sums.clear();
-        observer.epoch(session, progress, &record, best)?;
-        if let (Some(patience), Some((_, best))) = (settings.patience, progress.best)
-            && record.epoch >= best + patience
-            && progress.at.epoch < settings.epochs
-        {
-            return Ok(End::StoppedEarly { best });
+        // An epoch cut off by the limit stays the one at hand.
+        if progress.at.sample >= samples_in(data, settings) {
+            progress.at = Position { epoch: progress.at.epoch + 1, sample: 0, ..progress.at };
+            progress.sums.clear();
         }
+        observer.epoch(session, progress, &record, best)?;
     }
     Ok(End::Finished)
+}
+
+/// The best epoch, if it lies as far back as the run waits for a better one. Asked before an epoch and not after one, so
+/// that a run resumed at its end stops as well.
+fn patience_lost(settings: &Settings, progress: &Progress) -> Option<u64> {
+    let (patience, (_, best)) = (settings.patience?, progress.best?);
+    (progress.at.epoch >= best + patience).then_some(best)
 }
 
 /// The rest of the epoch at hand; `Some` if the run ends within it.
@@ -184,10 +191,11 @@ fn epoch(
         if !loss.is_finite() {
             return Ok(Some(End::Diverged { step: progress.at.step }));
         }
-        observer.updated(session, progress, loss)?;
+        // Told before a checkpoint that counts this update as done: a run resumed there does not tell of it again.
         if settings.interval > 0 && progress.at.step.is_multiple_of(settings.interval) {
             observer.interim(progress, &named(binding, &values, 1.0))?;
         }
+        observer.updated(session, progress, loss)?;
     }
     Ok(None)
 }

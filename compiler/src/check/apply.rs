@@ -2,7 +2,7 @@
 //! own where it is a layer or model.
 
 use super::calls::{Given, is_input};
-use super::dims::Declared;
+use super::dims::{Declared, Meeting};
 use super::elaborate::{Activation, Call, Elaborator, Role};
 use super::entity::{Entity, Env, Scope, Template, kind_word, shape_text};
 use crate::scalar::{Kind, Unary};
@@ -35,18 +35,29 @@ impl<'a> Elaborator<'a> {
             return result;
         }
         let scope = Scope::inside(None);
-        if !self.bind_inputs(callable, &mut bound, &scope) {
+        if !self.bind_inputs(callable, &mut bound, span, &scope) {
             return Entity::Poison;
         }
         let pushed = self.open_instance(callable, instance, name, span);
-        self.calls.push(Call { callable, span });
+        let shape = |g: &Given<'a>| match &g.0 {
+            Entity::Term(t) if !t.dims.is_empty() => Some((t.origin, t.dims.clone())),
+            _ => None,
+        };
+        let given = bound.iter().filter_map(|slot| slot.as_ref().and_then(shape)).collect();
+        self.calls.push(Call { callable, span, given });
+        let extents = extents_given(callable, &bound);
         let result = self.run(callable, bound, &scope);
         self.calls.pop();
         if pushed {
             self.activations.pop();
         }
         match result {
-            Entity::Term(t) => Entity::Term(super::entity::Term { origin: span, ..t }),
+            // What has no type of its own hands the shape of its input on, and so where it came from.
+            Entity::Term(t) if callable.output.is_none() && !callable.span.contains(t.origin) => Entity::Term(t),
+            Entity::Term(t) => {
+                self.extents.insert(span, extents);
+                Entity::Term(super::entity::Term { origin: span, ..t })
+            }
             other => other,
         }
     }
@@ -140,7 +151,13 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Settles the inputs, solves the dimension variables and compares every input with its type.
-    fn bind_inputs(&mut self, callable: &'a ast::Callable, bound: &mut [Option<Given<'a>>], scope: &Env<'a>) -> bool {
+    fn bind_inputs(
+        &mut self,
+        callable: &'a ast::Callable,
+        bound: &mut [Option<Given<'a>>],
+        call: Span,
+        scope: &Env<'a>,
+    ) -> bool {
         let mut good = true;
         for (param, slot) in callable.params.iter().zip(bound.iter_mut()) {
             let Some((entity, at)) = slot else { continue };
@@ -150,7 +167,8 @@ impl<'a> Elaborator<'a> {
             *entity = if tensor {
                 match self.term(value, *at) {
                     Some(t) => {
-                        good &= param.ty.as_ref().is_none_or(|ty| self.solve(ty, &t, *at, callable, scope));
+                        let at = Meeting::of(*at, call);
+                        good &= param.ty.as_ref().is_none_or(|ty| self.solve(ty, &t, at, callable, scope));
                         Entity::Term(t)
                     }
                     None => return false,
@@ -175,12 +193,32 @@ impl<'a> Elaborator<'a> {
             }
             let what = format!("the input `{}` of `{}`", param.name.name, callable.name.name);
             good &= match self.declared(ty, scope) {
-                Some(declared) => self.conforms(&declared, entity, *at, &what),
+                Some(declared) => {
+                    let at = call.as_ref().map_or((*at).into(), |c| Meeting::of(*at, c.span));
+                    let known = self.sink.list.len();
+                    let fits = self.conforms(&declared, entity, at, &what);
+                    if self.sink.list.len() > known {
+                        self.show_beside(callable, bound, at.value);
+                    }
+                    fits
+                }
                 None => false,
             };
         }
         self.calls.extend(call);
         good
+    }
+
+    /// Labels the other inputs, whose shapes say what the dimension variables are.
+    fn show_beside(&mut self, callable: &'a ast::Callable, bound: &[Option<Given<'a>>], but: Span) {
+        for (param, given) in callable.params.iter().zip(bound) {
+            if let Some((Entity::Term(t), at)) = given
+                && *at != but
+                && !t.dims.is_empty()
+            {
+                self.sink.annotate(*at, &format!("`{}` is {}", param.name.name, shape_text(&t.dims)));
+            }
+        }
     }
 
     /// Opens the instance of a layer or model: a bound one, or a new one by name.
@@ -366,6 +404,20 @@ impl<'a> Elaborator<'a> {
             (_, other) => other,
         }
     }
+}
+
+/// The axes of the output type that are named after a setting given in the call, and where it is given.
+fn extents_given(callable: &ast::Callable, bound: &[Option<Given<'_>>]) -> Vec<(usize, Span)> {
+    let Some(ast::TypeExpr { kind: TypeKind::Tensor { dims, .. }, .. }) = &callable.output else { return vec![] };
+    let given = |name: &str| {
+        let (_, slot) = callable.params.iter().zip(bound).find(|(p, _)| p.name.name == name)?;
+        slot.as_ref().filter(|g| matches!(g.0, Entity::Number(_))).map(|g| g.1)
+    };
+    let axis = |(n, dim): (usize, &ast::DimExpr)| match dim {
+        ast::DimExpr::Dim(ast::Expr { kind: ast::ExprKind::Name(name), .. }) => given(name).map(|at| (n, at)),
+        _ => None,
+    };
+    dims.iter().enumerate().filter_map(axis).collect()
 }
 
 /// Where the value of a body stands.

@@ -166,7 +166,8 @@ impl Builder {
         if small || self.is_plain(&term) {
             return term;
         }
-        self.define(&term, name, span).map_or(term, |d| Term { origin: d.1.origin, ..d.1 })
+        let origin = term.origin;
+        self.define(&term, name, span).map_or(term, |d| Term { origin, ..d.1 })
     }
 
     /// The term as a plain read, so that positions can be put in place of its axes.

@@ -387,8 +387,9 @@ impl<'a> Elaborator<'a> {
     fn missing_argument(&mut self, callable: &'a ast::Callable, param: &ast::Param, span: Span) -> Entity<'a> {
         let (name, missing) = (&callable.name.name, &param.name.name);
         let d = Diagnostic::error("missing-argument", span, format!("the argument `{missing}` of `{name}` is missing"))
+            .here(format!("`{missing}` is missing"))
             .label(param.name.span, "it has no default")
-            .help(format!("the parameters are {}; write `{missing} = ..`", signature(callable)));
+            .help(format!("write `{missing} = ..`; all parameters: {}", signature(callable)));
         self.fail(d)
     }
 }

@@ -92,7 +92,8 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// `x: [1, 28, 28] = image |> standardize |> reshape`.
+    /// `x: [1, 28, 28] = image |> standardize |> reshape`. After an error in its value the field is still there, so
+    /// that its uses are no errors.
     fn data_column(
         &mut self,
         name: &'a ast::Ident,
@@ -118,30 +119,30 @@ impl<'a> Elaborator<'a> {
         let mut transforms = vec![];
         let column = match &first.kind {
             ExprKind::Name(column) | ExprKind::Text(column) => {
-                self.known_column(column, first.span, columns)?;
+                self.known_column(column, first.span, columns);
                 column.clone()
             }
             ExprKind::Call { .. } => {
-                transforms.push(self.data_call(first, catalogue::SOURCES, "source", env)?.0);
+                transforms.extend(self.data_call(first, catalogue::SOURCES, "source", env).map(|c| c.0));
                 String::new()
             }
-            ExprKind::Error => return None,
+            ExprKind::Error => String::new(),
             _ => {
                 let d = Diagnostic::error("wrong-kind", first.span, "a field begins with the column it reads");
                 self.fail(d.help("such as `x: [784] = image |> standardize`"));
-                return None;
+                String::new()
             }
         };
         for step in steps.into_iter().rev() {
-            transforms.push(self.data_call(step, catalogue::TRANSFORMS, "transform", env)?.0);
+            transforms.extend(self.data_call(step, catalogue::TRANSFORMS, "transform", env).map(|c| c.0));
         }
         let whole = !matches!(ty.element, Element::Number) && ty.dims.iter().product::<usize>() == 0;
         (!whole).then(|| Field { name: name.name.clone(), ty, column, transforms, span: name.span })
     }
 
-    fn known_column(&mut self, column: &str, span: Span, columns: &[&str]) -> Option<()> {
+    fn known_column(&mut self, column: &str, span: Span, columns: &[&str]) {
         if columns.is_empty() || columns.contains(&column) {
-            return Some(());
+            return;
         }
         let mut d = Diagnostic::error("unknown-name", span, format!("the data has no column `{column}`"))
             .note(format!("its columns are {}", columns.join(", ")));
@@ -149,7 +150,6 @@ impl<'a> Elaborator<'a> {
             d = d.fix(format!("did you mean `{near}`?"), span, near);
         }
         self.fail(d);
-        None
     }
 
     /// A call of something in the catalogue, its arguments checked by name and number.

@@ -25,6 +25,32 @@ pub(super) enum Declared {
     Word,
 }
 
+/// Where a value meets a type.
+#[derive(Clone, Copy)]
+pub(super) struct Meeting {
+    /// What a message about it points at.
+    pub at: Span,
+    /// The value itself: the same place, unless it was piped into a call further on.
+    pub value: Span,
+}
+
+impl Meeting {
+    /// An argument and the call that takes it: what is piped in stands before the call.
+    pub fn of(value: Span, call: Span) -> Self {
+        Self { at: if call.contains(value) { value } else { call }, value }
+    }
+
+    fn piped(self) -> bool {
+        self.at != self.value
+    }
+}
+
+impl From<Span> for Meeting {
+    fn from(at: Span) -> Self {
+        Self { at, value: at }
+    }
+}
+
 impl Declared {
     /// The extents of a tensor type.
     pub fn dims(&self) -> Option<&[usize]> {
@@ -108,7 +134,12 @@ impl<'a> Elaborator<'a> {
         match dim {
             DimExpr::Dim(e) => {
                 let entity = self.eval(e, env);
-                self.extent(&entity, e.span).map(|n| vec![n])
+                let errors = self.sink.list.len();
+                let extent = self.extent(&entity, e.span);
+                if extent.is_none() && self.sink.list.len() > errors {
+                    self.sink.annotate(e.span, &values_text(e, env));
+                }
+                extent.map(|n| vec![n])
             }
             DimExpr::Pack(name) => match env.find(&name.name) {
                 Some((Entity::Dims(dims), _)) => Some(dims),
@@ -146,9 +177,9 @@ impl<'a> Elaborator<'a> {
                     span,
                     format!("this dimension comes out as {n}, but every extent is at least 1"),
                 );
-                self.fail(d.note(
-                    "what is read is smaller than what is taken from it, such as a kernel larger than its image",
-                ));
+                self.fail(
+                    d.note("what is taken is larger than what it is taken from, such as a window than its image"),
+                );
                 None
             }
         }
@@ -160,7 +191,7 @@ impl<'a> Elaborator<'a> {
         &mut self,
         ty: &'a ast::TypeExpr,
         given: &Term,
-        at: Span,
+        at: Meeting,
         callable: &'a ast::Callable,
         env: &Env<'a>,
     ) -> bool {
@@ -194,7 +225,7 @@ impl<'a> Elaborator<'a> {
         &mut self,
         dims: &'a [DimExpr],
         given: &Term,
-        (declared, at): (Span, Span),
+        (declared, at): (Span, Meeting),
         callable: &'a ast::Callable,
         env: &Env<'a>,
     ) -> bool {
@@ -238,42 +269,66 @@ impl<'a> Elaborator<'a> {
         dims: &'a [DimExpr],
         given: &Term,
         declared: Span,
-        at: Span,
+        at: Meeting,
         callable: &'a ast::Callable,
     ) {
         let name = &callable.name.name;
         let singles = dims.iter().filter(|d| matches!(d, DimExpr::Dim(_))).count();
         let least = if singles < dims.len() { "at least " } else { "" };
-        let many = if singles == 1 { "dimension" } else { "dimensions" };
+        let wanted = match (singles, least) {
+            (0, "") => "a single number".to_string(),
+            (1, "") => "a vector".to_string(),
+            (1, _) => "a tensor of at least 1 dimension".to_string(),
+            _ => format!("a tensor of {least}{singles} dimensions"),
+        };
         let shape = shape_text(&given.dims);
-        let message = format!(
-            "`{name}` takes a tensor of {least}{singles} {many}, but is given one of {} ({shape})",
-            given.dims.len()
-        );
-        let mut d = Diagnostic::error("rank-mismatch", at, message).here(format!("this is {shape}"));
-        if given.origin != at {
-            d = d.label(given.origin, format!("the shape {shape} comes from here"));
+        let is = match (given.dims.len(), self.builder().element(&given.expr, given.kind)) {
+            (0, Element::Class(n)) => format!("a class, one of {n}"),
+            (0, _) => "a single number".to_string(),
+            (1, _) => format!("a vector {shape}"),
+            (n, _) => format!("a tensor of {n} dimensions, {shape}"),
+        };
+        let d = Diagnostic::error("rank-mismatch", at.at, format!("`{name}` takes {wanted}, but is given {is}"));
+        let mut d = self.with_origin(d, given, at).label(declared, format!("what `{name}` takes is declared here"));
+        let vector = singles == 1 && least.is_empty();
+        if let (true, Some(reshape)) = (vector && given.dims.len() > 1, self.items.reshaper()) {
+            let text = format!("make one vector of it first: `|> {reshape} |> {name}(..)`");
+            let before = Span { end: at.at.start, ..at.at };
+            d = if at.piped() { d.fix(text, before, format!("{reshape} |> ")) } else { d.help(text) };
         }
-        d = d.label(declared, "declared here");
-        if let (true, Some(help)) = (singles == 1 && given.dims.len() > 1, self.items.reshaper()) {
-            d = d.help(format!("make one vector of it first: `.. |> {help} |> {name}(..)`"));
+        if vector && given.dims.is_empty() && given.kind == Kind::Float {
+            d = d.help("a single number is no vector of one element: declare it `[1]` if it should be one");
         }
         self.fail(d);
     }
 
+    /// Labels that say which shape is given, and where it comes from.
+    fn with_origin(&self, d: Diagnostic, given: &Term, at: Meeting) -> Diagnostic {
+        let shape = if given.dims.is_empty() { "a single number".into() } else { shape_text(&given.dims) };
+        let from = |d: Diagnostic, origin| d.label(origin, format!("{shape} comes from here"));
+        let d = match at.piped() {
+            true if given.origin == at.value => from(d.here(format!("takes {shape} from the left")), at.value),
+            true => d.here(format!("takes {shape} from the left")).label(at.value, format!("this hands on {shape}")),
+            false => d.here(format!("this is {shape}")),
+        };
+        if given.origin == at.value || given.origin == at.at { d } else { from(d, given.origin) }
+    }
+
     /// Compares what was given to a parameter, or came out of a body, with its type. Says `false`
     /// after an error. `what` begins the message.
-    pub fn conforms(&mut self, declared: &Declared, given: &Entity<'a>, at: Span, what: &str) -> bool {
+    pub fn conforms(&mut self, declared: &Declared, given: &Entity<'a>, at: impl Into<Meeting>, what: &str) -> bool {
+        let meeting = at.into();
+        let at = meeting.at;
         match (declared, given) {
             (_, Entity::Poison) => false,
             (Declared::Word, _) => true,
             (Declared::Tensor { dims, element, span }, Entity::Term(term)) => {
-                self.tensor_conforms(dims, *element, *span, term, at, what)
+                self.tensor_conforms(dims, *element, *span, term, meeting, what)
             }
             (Declared::Tensor { dims, .. }, Entity::Number(_) | Entity::Bool(_)) if dims.is_empty() => true,
             (Declared::Record(types), Entity::Record(values)) => {
                 types.iter().all(|(name, ty)| match values.iter().find(|v| v.0 == *name) {
-                    Some((_, value)) => self.conforms(ty, value, at, &format!("{what}, field `{name}`,")),
+                    Some((_, value)) => self.conforms(ty, value, meeting, &format!("{what}, field `{name}`,")),
                     None => {
                         self.fail(Diagnostic::error("missing-argument", at, format!("{what} has no field `{name}`")));
                         false
@@ -302,18 +357,15 @@ impl<'a> Elaborator<'a> {
         element: Element,
         span: Span,
         term: &Term,
-        at: Span,
+        at: Meeting,
         what: &str,
     ) -> bool {
         if term.dims != dims {
             let code = if term.dims.len() == dims.len() { "shape-mismatch" } else { "rank-mismatch" };
             let (wanted, is) = (shape_text(dims), shape_text(&term.dims));
-            let mut d = Diagnostic::error(code, at, format!("{what} should have shape {wanted}, but has {is}"))
-                .here(format!("this is {is}"))
-                .label(span, format!("declared here, {wanted} with the numbers of this use"));
-            if term.origin != at && term.origin != span {
-                d = d.label(term.origin, format!("the shape {is} comes from here"));
-            }
+            let d = Diagnostic::error(code, at.at, format!("{what} should have shape {wanted}, but has {is}"));
+            let d = self.with_origin(d, term, at).label(span, format!("declared here: {wanted} in this use"));
+            let d = self.with_extent(d, dims, term);
             self.fail(d);
             return false;
         }
@@ -322,18 +374,19 @@ impl<'a> Elaborator<'a> {
             (Element::Class(n), Element::Class(m)) if n != m && !(m < n && self.is_computed(term)) => {
                 let d = Diagnostic::error(
                     "shape-mismatch",
-                    at,
-                    format!("{what} should be one of {n} classes, but has {m}"),
+                    at.at,
+                    format!("{what} should be one of {n} classes, but is one of {m}"),
                 )
-                .label(span, format!("declared here, {n} classes with the numbers of this use"))
-                .label(term.origin, format!("{m} classes come from here"));
+                .here(format!("this is one of {m} classes"))
+                .label(span, format!("declared here: {n} classes in this use"))
+                .label(term.origin, format!("the {m} classes come from here"));
                 self.fail(d);
                 false
             }
             (Element::Class(_), Element::Number | Element::Bool) => {
                 let d = Diagnostic::error(
                     "class-needs-whole-number",
-                    at,
+                    at.at,
                     format!("{what} should be a class, a whole number of known range, but is a real number"),
                 )
                 .label(span, "declared here")
@@ -346,8 +399,41 @@ impl<'a> Elaborator<'a> {
         }
     }
 
+    /// Where a single extent differs and was given to the call that made the shape: the number to write there.
+    fn with_extent(&self, d: Diagnostic, wanted: &[usize], given: &Term) -> Diagnostic {
+        if wanted.len() != given.dims.len() {
+            return d;
+        }
+        let mut wrong = wanted.iter().zip(&given.dims).enumerate().filter(|(_, (w, is))| w != is);
+        let (Some((axis, (extent, is))), None) = (wrong.next(), wrong.next()) else { return d };
+        match self.extents.get(&given.origin).and_then(|known| known.iter().find(|e| e.0 == axis)) {
+            Some((_, at)) if !self.items.is_library(*at) => {
+                d.fix(format!("write {extent} instead of {is} where the shape is made"), *at, extent.to_string())
+            }
+            _ => d,
+        }
+    }
+
     /// Whether the elements are computed from indices rather than read from data.
     fn is_computed(&self, term: &Term) -> bool {
         term.kind == Kind::Int && !matches!(term.expr, crate::typed::Expr::Read { .. })
     }
+}
+
+/// `with h = 2, kernel = 5`: what the names in a dimension stand for.
+fn values_text(dim: &ast::Expr, env: &Env<'_>) -> String {
+    fn collect(e: &ast::Expr, env: &Env<'_>, out: &mut Vec<String>) {
+        if let ExprKind::Name(name) = &e.kind
+            && let Some((Entity::Number(n), _)) = env.find(name)
+        {
+            let text = format!("{name} = {}", n.text());
+            if !out.contains(&text) {
+                out.push(text);
+            }
+        }
+        super::ranges::children(e, &mut |c| collect(c, env, out));
+    }
+    let mut out = vec![];
+    collect(dim, env, &mut out);
+    if out.is_empty() { String::new() } else { format!("with {}", out.join(", ")) }
 }

@@ -4,7 +4,7 @@
 
 use super::bounds::Affine;
 use super::builder::Builder;
-use super::entity::{Entity, Env, PassKind, Term};
+use super::entity::{Entity, Env, PassKind, Term, shape_text};
 use super::items::Items;
 use super::report::Sink;
 use crate::typed::{Field, IndexId, Parameter, State};
@@ -19,6 +19,8 @@ pub(super) struct Call<'a> {
     pub callable: &'a ast::Callable,
     /// The call.
     pub span: Span,
+    /// The tensors given: where each shape comes from, and the shape.
+    pub given: Vec<(Span, Vec<usize>)>,
 }
 
 /// Whose parameters and states a body declares.
@@ -44,6 +46,14 @@ pub(super) struct Activation {
     pub used: BTreeMap<String, u32>,
     /// Its states by name, as numbers in the tables.
     pub states: BTreeMap<String, usize>,
+}
+
+impl Activation {
+    /// The train block itself, which is never left.
+    fn outermost(made: Span) -> Self {
+        let (used, states) = (BTreeMap::new(), BTreeMap::new());
+        Self { path: String::new(), model: None, made, role: Role::Forward, used, states }
+    }
 }
 
 /// What a distribution is to fill.
@@ -109,6 +119,8 @@ pub(super) struct TrainScope<'a> {
     pub used: BTreeSet<usize>,
     /// The data set, by its fields.
     pub fields: Vec<Field>,
+    /// Whether a field may be missing because its declaration, already reported, is wrong.
+    pub fields_lost: bool,
     /// Whether several models share the block, so that each needs its name in paths.
     pub several_models: bool,
 }
@@ -127,7 +139,7 @@ pub(super) struct Elaborator<'a> {
     pub tables: Tables,
     /// The calls we are inside of.
     pub calls: Vec<Call<'a>>,
-    /// The instances we are inside of.
+    /// The instances we are inside of, outermost first; never empty.
     pub activations: Vec<Activation>,
     /// What is known where we are.
     pub facts: Vec<Affine>,
@@ -141,6 +153,8 @@ pub(super) struct Elaborator<'a> {
     pub draws: BTreeMap<String, u32>,
     /// The block.
     pub train: Option<TrainScope<'a>>,
+    /// By the call that made a shape: which argument gave which of its extents.
+    pub extents: BTreeMap<Span, Vec<(usize, Span)>>,
     /// How many `if training` surround us.
     pub training_ifs: usize,
     /// Nesting of expressions.
@@ -169,13 +183,14 @@ impl<'a> Elaborator<'a> {
             now: PassKind::Training,
             tables: Tables::default(),
             calls: vec![],
-            activations: vec![],
+            activations: vec![Activation::outermost(Span::default())],
             facts: vec![],
             active: vec![],
             targets: vec![],
             next: BTreeMap::new(),
             draws: BTreeMap::new(),
             train: None,
+            extents: BTreeMap::new(),
             training_ifs: 0,
             depth: 0,
             work: 0,
@@ -195,14 +210,8 @@ impl<'a> Elaborator<'a> {
         self.builders[kind as usize] = Builder::new(kind);
         self.next.clear();
         self.draws.clear();
-        self.activations = vec![Activation {
-            path: String::new(),
-            model: None,
-            made: self.train.as_ref().map_or(Span::default(), |t| t.block.name.span),
-            role: Role::Forward,
-            used: BTreeMap::new(),
-            states: BTreeMap::new(),
-        }];
+        let made = self.train.as_ref().map_or(Span::default(), |t| t.block.name.span);
+        self.activations = vec![Activation::outermost(made)];
         if let Some(train) = &mut self.train {
             train.progress.fill(Progress::Waiting);
         }
@@ -235,7 +244,13 @@ impl<'a> Elaborator<'a> {
             let text = if d.primary.text.is_empty() { "here, in the library".into() } else { d.primary.text.clone() };
             d.secondary.insert(0, Label { span: d.primary.span, text });
             d.primary = Label { span: call.span, text: format!("in this use of `{name}`") };
-        } else if d.primary.span != call.span && !d.secondary.iter().any(|l| l.span == call.span) {
+            for (span, dims) in call.given.iter().filter(|g| !call.span.contains(g.0)) {
+                d.secondary.push(Label { span: *span, text: format!("it is given {} from here", shape_text(dims)) });
+            }
+        } else if depends_on_use(call.callable)
+            && d.primary.span != call.span
+            && !d.secondary.iter().any(|l| l.span == call.span)
+        {
             d.secondary.push(Label { span: call.span, text: format!("in this use of `{name}`") });
         }
         d
@@ -286,6 +301,11 @@ impl<'a> Elaborator<'a> {
         *count += 1;
         if *count == 1 { name.to_string() } else { format!("{name}{count}") }
     }
+}
+
+/// Whether what is wrong inside may be right in another use: its shapes or settings are not fixed.
+fn depends_on_use(callable: &ast::Callable) -> bool {
+    !callable.dims.is_empty() || callable.params.iter().any(|p| !super::calls::is_input(callable, p))
 }
 
 /// `a.b`, or the one that is not empty.

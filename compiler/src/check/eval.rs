@@ -163,6 +163,9 @@ impl<'a> Elaborator<'a> {
     }
 
     fn unknown_name(&mut self, name: &str, span: Span, env: &Env<'a>) -> Entity<'a> {
+        if self.calls.is_empty() && self.train.as_ref().is_some_and(|t| t.fields_lost) {
+            return Entity::Poison;
+        }
         let visible = env.visible();
         let words = visible.iter().map(String::as_str).filter(|n| !n.starts_with('\0'));
         let near = nearest(name, words.chain(self.items.callable_names()).chain(PRIMITIVE_NAMES.iter().copied()));

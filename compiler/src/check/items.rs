@@ -76,6 +76,16 @@ impl<'a> Items<'a> {
         self.library.values().find(is_one).map(|c| c.name.name.as_str())
     }
 
+    /// Names of all callables of a kind, for suggestions.
+    pub fn of_kind(&self, kind: ast::CallableKind) -> Vec<&'a str> {
+        self.user
+            .values()
+            .chain(self.library.values())
+            .filter(|c| c.kind == kind)
+            .map(|c| c.name.name.as_str())
+            .collect()
+    }
+
     /// Names of all callables.
     pub fn callable_names(&self) -> impl Iterator<Item = &'a str> {
         self.user.keys().chain(self.library.keys()).copied()

@@ -34,14 +34,16 @@ mod settings;
 mod statements;
 mod train;
 mod update;
+mod warnings;
 
 use crate::typed;
 use elaborate::Elaborator;
 use grammar::ast;
 use grammar::diagnostic::Diagnostic;
-use grammar::span::{SourceId, Sources};
+use grammar::span::{SourceId, Sources, Span};
 use items::Items;
 use report::Sink;
+pub(crate) use report::nearest;
 use std::collections::BTreeSet;
 
 /// What could be checked.
@@ -70,18 +72,35 @@ pub fn check(_sources: &Sources, program: &ast::File, library: &[ast::File]) -> 
             sink = elaborator.sink;
         }
     }
-    (Checked { trains }, sink.list)
+    let mut list = sink.list;
+    list.sort_by_key(|d| d.primary.span);
+    (Checked { trains }, list)
+}
+
+/// What the checker found that has nothing to do with what the parser reported: an item that could not be read as
+/// written means something else than its author thinks, and one that was lost defines nothing.
+#[must_use]
+pub fn independent(syntax: &[Diagnostic], found: Vec<Diagnostic>, program: &ast::File) -> Vec<Diagnostic> {
+    let broken = |item: &Span| syntax.iter().any(|d| item.contains(d.primary.span));
+    let items: Vec<Span> = program.items.iter().map(item_span).filter(broken).collect();
+    let touches = |span: Span| items.iter().any(|item| item.contains(span));
+    let places = |d: &Diagnostic| touches(d.primary.span) || d.secondary.iter().any(|l| touches(l.span));
+    let lost = program.items.iter().any(|item| matches!(item, ast::Item::Error(_)));
+    found.into_iter().filter(|d| !(places(d) || lost && d.code == "unknown-name")).collect()
 }
 
 /// The texts the library's items stand in.
 fn library_sources(library: &[ast::File]) -> Vec<SourceId> {
-    let span = |item: &ast::Item| match item {
+    let sources: BTreeSet<SourceId> = library.iter().flat_map(|f| &f.items).map(|i| item_span(i).source).collect();
+    sources.into_iter().collect()
+}
+
+fn item_span(item: &ast::Item) -> Span {
+    match item {
         ast::Item::Use { span, .. } | ast::Item::Error(span) => *span,
         ast::Item::Callable(c) => c.span,
         ast::Item::Data(d) => d.span,
         ast::Item::Train(t) => t.span,
         ast::Item::Sweep(s) => s.span,
-    };
-    let sources: BTreeSet<SourceId> = library.iter().flat_map(|f| &f.items).map(|i| span(i).source).collect();
-    sources.into_iter().collect()
+    }
 }

@@ -62,6 +62,7 @@ impl Resolver<'_, '_> {
         for local in self.locals.split_off(depth) {
             if local.counts && !local.used && !local.name.ends_with('\'') {
                 let d = Diagnostic::error("unused-local", local.span, format!("nothing uses `{}`", local.name))
+                    .here("defined here, and not mentioned again")
                     .help("remove the line, or use the value");
                 self.sink.add(d);
             }

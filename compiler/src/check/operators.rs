@@ -147,7 +147,10 @@ impl<'a> Elaborator<'a> {
                 d = d.label(term.origin, format!("the shape {} comes from here", shape_text(&term.dims)));
             }
         }
-        d = d.help(index_by_index(&left.0.dims, &right.0.dims));
+        d = match left.0.dims.len() == right.0.dims.len() {
+            true => d.help(format!("bring one of them to the shape of the other first: both {a} or both {b}")),
+            false => d.help(index_by_index(&left.0.dims, &right.0.dims)),
+        };
         self.fail(d);
     }
 

@@ -55,7 +55,7 @@ impl<'a> Elaborator<'a> {
                 let Some(o) = self.guard_value(value, term.kind, e.span) else { return Entity::Poison };
                 (!self.always_inside(&positions, &term)).then_some(o)
             }
-            None => match self.inside(&positions, &term, base.span) {
+            None => match self.inside(&positions, &term, base.span, span) {
                 Some(proof) => proof,
                 None => return Entity::Poison,
             },
@@ -200,7 +200,7 @@ impl<'a> Elaborator<'a> {
 
     /// Shows every position inside. The outer `None` is an error; the inner value is what the read
     /// yields outside where only a condition keeps it inside.
-    fn inside(&mut self, positions: &[Position], term: &Term, base: Span) -> Option<Option<Expr>> {
+    fn inside(&mut self, positions: &[Position], term: &Term, base: Span, read: Span) -> Option<Option<Expr>> {
         let mut by_condition = false;
         for (n, position) in positions.iter().enumerate() {
             let extent = term.dims[n] as i64;
@@ -212,7 +212,7 @@ impl<'a> Elaborator<'a> {
             }
             let (low, high) = interval_under(builder, &position.expr, &facts);
             if low < 0 || high >= extent {
-                self.out_of_bounds(position.span, (low, high), term, n, base);
+                self.out_of_bounds(position.span, (low, high), term, n, (base, read));
                 return None;
             }
             by_condition = true;
@@ -220,7 +220,7 @@ impl<'a> Elaborator<'a> {
         Some(by_condition.then(|| literal(0.0, term.kind)))
     }
 
-    fn out_of_bounds(&mut self, span: Span, range: (i64, i64), term: &Term, axis: usize, base: Span) {
+    fn out_of_bounds(&mut self, span: Span, range: (i64, i64), term: &Term, axis: usize, (base, read): (Span, Span)) {
         let extent = term.dims[axis];
         let nth = ["first", "second", "third", "fourth", "fifth"].get(axis).copied().unwrap_or("last");
         let goes = match range {
@@ -228,13 +228,17 @@ impl<'a> Elaborator<'a> {
             (low, high) if low == high => format!("to {low}"),
             (low, high) => format!("from {low} to {high}"),
         };
-        let d = Diagnostic::error("out-of-bounds", span, format!("this position goes {goes}, outside the tensor"))
+        let last = extent as i64 - 1;
+        let message = format!("this read goes {goes}, but the {nth} position of the tensor runs from 0 to {last}");
+        let d = Diagnostic::error("out-of-bounds", span, message)
             .here(format!("goes {goes}"))
-            .label(
-                base,
-                format!("a tensor {}; its {nth} position runs from 0 to {}", shape_text(&term.dims), extent as i64 - 1),
+            .label(base, format!("a tensor {}", shape_text(&term.dims)))
+            .fix(
+                "write `or 0` after the brackets if what lies outside counts as 0",
+                Span { start: read.end, ..read },
+                " or 0",
             )
-            .help("say what a read outside yields, such as `(.. or 0)`, or change the range");
+            .help("or read less: state a shorter range, or choose with `if i + 1 < n then .. else ..`");
         self.fail(if term.origin == base { d } else { d.label(term.origin, "its shape comes from here") });
     }
 

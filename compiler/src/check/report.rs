@@ -1,6 +1,7 @@
 //! Collects diagnostics: one at a place for each code, however often the place is elaborated.
 
-use grammar::diagnostic::{Diagnostic, Severity};
+use grammar::diagnostic::{Diagnostic, Label, Severity};
+use grammar::span::Span;
 
 /// The diagnostics so far.
 #[derive(Default)]
@@ -18,6 +19,16 @@ impl Sink {
         }
     }
 
+    /// Says something at a place of the last diagnostic.
+    pub fn annotate(&mut self, span: Span, text: &str) {
+        let Some(last) = self.list.last_mut() else { return };
+        let mut labels = std::iter::once(&mut last.primary).chain(&mut last.secondary);
+        match labels.find(|l| l.span == span) {
+            Some(label) => label.text = text.into(),
+            None => last.secondary.push(Label { span, text: text.into() }),
+        }
+    }
+
     /// How many errors there are.
     pub fn errors(&self) -> usize {
         self.list.iter().filter(|d| d.severity == Severity::Error).count()
@@ -25,7 +36,7 @@ impl Sink {
 }
 
 /// The candidate nearest to `name`, if one is near enough to be what was meant.
-pub(super) fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let limit = match name.chars().count() {
         0..=2 => 1,
         3..=5 => 2,

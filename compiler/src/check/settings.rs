@@ -2,7 +2,8 @@
 
 use super::elaborate::Elaborator;
 use super::entity::{Entity, Env};
-use super::train::entries;
+use super::report::nearest;
+use super::train::{SETTINGS, entries};
 use crate::typed::{Settings, Stopping};
 use grammar::ast::{self, Arg, ExprKind};
 use grammar::diagnostic::Diagnostic;
@@ -18,11 +19,10 @@ impl<'a> Elaborator<'a> {
         let shuffle = self.shuffle(block, env);
         let valid_share = self.valid_share(block, env);
         let stop = self.stopping(block, env);
-        if has_data && entries(block, "batch").next().is_none() {
+        if has_data && !written(block, "batch") {
             self.need(block, "how many samples a minibatch has", "batch = 64");
         }
-        let lasts = entries(block, "epochs").chain(entries(block, "steps")).next().is_some();
-        if !lasts {
+        if !written(block, "epochs") && !written(block, "steps") {
             let example = if has_data { "epochs = 10" } else { "steps = 200" };
             self.need(block, "how long to train", example);
         }
@@ -153,4 +153,11 @@ fn is_name(expr: &ast::Expr, name: &str) -> bool {
 fn argument<'a>(args: &'a [Arg], name: &str, place: usize) -> Option<&'a ast::Expr> {
     let named = args.iter().find(|a| a.name.as_ref().is_some_and(|n| n.name == name));
     named.or_else(|| args.get(place).filter(|a| a.name.is_none())).map(|a| &a.value)
+}
+
+/// Whether a line gives the setting, or is a misspelling of it that is reported as such.
+pub(super) fn written(block: &ast::Train, setting: &str) -> bool {
+    let mut names = block.entries.iter().map(|e| e.lhs.name.name.as_str());
+    let misspelt = |n: &str| !SETTINGS.contains(&n) && nearest(n, SETTINGS) == Some(setting);
+    names.any(|n| n == setting || misspelt(n))
 }

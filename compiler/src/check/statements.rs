@@ -329,7 +329,8 @@ impl<'a> Elaborator<'a> {
                 name.name
             );
             let d = Diagnostic::error("param-in-training-if", name.span, message)
-                .help("declare it before the `if`; use it only where it is needed");
+                .here("would exist in one of the two only")
+                .help("declare it before the `if`, and use it where it is needed");
             self.fail(d);
             return false;
         }
@@ -532,7 +533,8 @@ impl<'a> Elaborator<'a> {
                 span,
                 format!("the next value of `{base}` differs from sample to sample, but a state is one for all"),
             )
-            .help("reduce over the batch first: `mean[batch] ..`");
+            .here("one value for all samples")
+            .help(format!("reduce over the batch first, such as `{base}' = mean[batch] ..`"));
             return self.fail(d);
         }
         if !term.dims.is_empty() && term.dims != dims {

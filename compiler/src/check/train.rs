@@ -44,8 +44,10 @@ impl<'a> Elaborator<'a> {
             env.bind(&field.name, Entity::Field(n), field.span);
         }
         self.bind_locals(block, &env);
+        let fields_lost = self.fields_declared(block).is_none_or(|n| n > fields.len());
         self.train = Some(TrainScope {
             block,
+            fields_lost,
             env: env.clone(),
             progress: vec![Progress::Waiting; block.entries.len()],
             used: BTreeSet::new(),
@@ -55,8 +57,8 @@ impl<'a> Elaborator<'a> {
         let settings = self.settings(block, data.is_some(), &env);
         let forward =
             Forward { objectives: entries(block, "objective").collect(), metrics: entries(block, "metrics").next() };
-        self.require(block, "objective", "what is minimised", "objective = loss_of(prediction, target)");
-        self.require(block, "optimizer", "how parameters move", "optimizer = rule(lr = 0.1)");
+        self.require(block, "objective", "what is minimised", CallableKind::Loss, "(prediction, target)");
+        self.require(block, "optimizer", "how the parameters move", CallableKind::Optimizer, "(lr = 0.1)");
         self.forward_passes(&forward, &env);
         self.freeze(block, &env);
         let objectives = self.objective_of_each(&forward, &env);
@@ -76,7 +78,23 @@ impl<'a> Elaborator<'a> {
             }
             return None;
         }
-        Some(self.assembled(block, data, settings?))
+        let train = self.assembled(block, data, settings?);
+        let objective = entries(block, "objective").next().map_or(block.name.span, |e| e.value.span);
+        super::warnings::warnings(&train, objective).into_iter().for_each(|d| self.sink.add(d));
+        Some(train)
+    }
+
+    /// How many fields the data block has as written; `None` where there is trouble with the block itself.
+    fn fields_declared(&self, block: &'a ast::Train) -> Option<usize> {
+        let Some(entry) = entries(block, "data").next() else { return Some(0) };
+        let ExprKind::Name(name) = &entry.value.kind else { return None };
+        let data = self.items.data(name)?;
+        Some(
+            data.entries
+                .iter()
+                .filter(|e| matches!(e, ast::DataEntry::Field { .. } | ast::DataEntry::Error(_)))
+                .count(),
+        )
     }
 
     fn bind_locals(&mut self, block: &'a ast::Train, env: &Env<'a>) {
@@ -121,36 +139,34 @@ impl<'a> Elaborator<'a> {
         super::ranges::children(expr, &mut |e| self.models_in(e, out));
     }
 
-    fn require(&mut self, block: &'a ast::Train, name: &str, what: &str, example: &str) {
-        if entries(block, name).next().is_none() {
-            let d = Diagnostic::error(
-                "missing-setting",
-                block.name.span,
-                format!("the train block `{}` does not say {what}", block.name.name),
-            )
-            .help(format!("add a line such as `{example}`"));
-            let near = nearest(name, block.entries.iter().map(|e| e.lhs.name.name.as_str()));
-            let entry = block.entries.iter().find(|e| Some(e.lhs.name.name.as_str()) == near);
-            match entry {
-                // The misspelt line is reported as an unknown setting.
-                Some(_) => {}
-                None => {
-                    self.fail(d);
-                }
-            }
+    /// Reports a setting that is not there, with the definitions it could name; unless a line is a misspelt one, which
+    /// is reported as that.
+    fn require(&mut self, block: &'a ast::Train, name: &str, what: &str, kind: CallableKind, arguments: &str) {
+        if super::settings::written(block, name) {
+            return;
         }
+        let message = format!("the train block `{}` does not say {what}", block.name.name);
+        let mut d = Diagnostic::error("missing-setting", block.name.span, message).here(format!("`{name}` is missing"));
+        let known = self.items.of_kind(kind);
+        if !known.is_empty() {
+            d = d.help(format!("add a line `{name} = f{arguments}`, where f is one of {}", known.join(", ")));
+        }
+        self.fail(d);
     }
 
     /// Both forward passes. If a set of parameters was asked for before all were known, training
     /// is elaborated once more, now that they are.
     fn forward_passes(&mut self, forward: &Forward<'a>, env: &Env<'a>) {
+        let errors = self.sink.errors();
         self.forward_pass(PassKind::Training, forward, env);
-        if self.tables.asked.is_some_and(|n| n < self.tables.parameters.len()) && self.sink.errors() == 0 {
+        if self.tables.asked.is_some_and(|n| n < self.tables.parameters.len()) && self.sink.errors() == errors {
             self.forward_pass(PassKind::Training, forward, env);
         }
         let known = self.tables.parameters.len();
         self.forward_pass(PassKind::Evaluation, forward, env);
-        if let Some(extra) = self.tables.parameters.get(known) {
+        if let Some(extra) = self.tables.parameters.get(known)
+            && self.sink.errors() == errors
+        {
             let p = extra.parameter.clone();
             let message =
                 format!("the parameter `{}` exists only in evaluation; both modes have the same parameters", p.path);

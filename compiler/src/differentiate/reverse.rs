@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dense_layer_gives_two_projections() {
+    fn a_linear_layer_gives_two_projections() {
         let source = "input x: f[4, 3]\ninput W: f[2, 3]\n\
             y[i0: 4, i1: 2] = sum[r0: 3] W[i1, r0] * x[i0, r0]\n\
             e[] = sum[r0: 4, r1: 2] exp(y[r0, r1])\noutput e = e";

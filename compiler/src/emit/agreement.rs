@@ -1,6 +1,7 @@
 //! The scalar functions as machine code give the bits of their plain evaluation: f32 and f64, single and vector.
 
-use super::lanes::{Arithmetic, Types};
+use super::arithmetic::Arithmetic;
+use super::lanes::Types;
 use crate::numeric::{self, Precision};
 use crate::scalar::{Binary, Unary};
 use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData, Value, types};

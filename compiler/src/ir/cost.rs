@@ -127,7 +127,7 @@ mod tests {
     use crate::ir::text::parse;
 
     #[test]
-    fn a_dense_layer() {
+    fn a_linear_layer() {
         let source = "input x: f[64, 784]\ninput W: f[10, 784]\ninput b: f[10]\n\
             z[i0: 64, i1: 10] = sum[r0: 784] W[i1, r0] * x[i0, r0]\n\
             y[i0: 64, i1: 10] = tanh(z[i0, i1] + exp(b[i1]))";

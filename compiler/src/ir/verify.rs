@@ -162,7 +162,7 @@ impl Verifier<'_> {
                 let takes = kind(*a) == kind(*b) && takes2(*op, kind(*a));
                 self.demand(takes, || format!("`{}` of {:?}, {:?}", op.name(), self.m.kind(*a), self.m.kind(*b)));
                 let known = !matches!(op, Binary::FloorDiv | Binary::Mod) || self.m.positive_int(*b).is_some();
-                self.demand(known, || "the divisor is no positive constant".into());
+                self.demand(known, || "the divisor is no positive number".into());
             }
             Node::Select(c, a, b) => {
                 let agree = kind(*c) == Kind::Bool && kind(*a) == kind(*b);

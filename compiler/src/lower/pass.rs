@@ -243,10 +243,10 @@ impl<'a> Lowering<'a> {
         let m = read_at(module, &inner, maxima, free);
         let m = shift(module, m);
         let difference = module.binary(Binary::Sub, value, m);
-        let exponential = module.unary(Unary::Exp, difference);
+        let power = module.unary(Unary::Exp, difference);
         let (shape, reduced) = self.extents(free, over);
         let sums =
-            module.define(&format!("{}.sum", scope.name), shape, &reduced, Combine::Sum, exponential, Some(scope.span));
+            module.define(&format!("{}.sum", scope.name), shape, &reduced, Combine::Sum, power, Some(scope.span));
         let total = read_at(module, scope, sums, free);
         let log = module.unary(Unary::Log, total);
         let m = shift(module, largest);

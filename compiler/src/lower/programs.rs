@@ -156,7 +156,7 @@ impl LeafTensors<'_> {
     /// The tensor of a leaf; `shifted[p]`, where given, stands for parameter p.
     fn leaf(&mut self, module: &mut Module, definition: &Definition, shifted: &[Option<TensorId>]) -> TensorId {
         match definition {
-            Definition::Parameter(p) => shifted.get(*p).copied().flatten().unwrap_or(self.parameters[*p]),
+            Definition::Parameter(p) => shifted.get(*p).and_then(|s| *s).unwrap_or(self.parameters[*p]),
             Definition::State(s) => self.states[*s],
             Definition::Slot(s) => self.slots[*s],
             Definition::Gradient { parameter, of } => self.gradients[&(*parameter, *of)],
@@ -267,7 +267,7 @@ impl<'a> Build<'a> {
     ) {
         for (of, objective) in objectives {
             let parameters: Vec<usize> = asked.iter().filter(|(_, o)| o == of).map(|(p, _)| *p).collect();
-            let point = |p: &usize| shifted.get(*p).copied().flatten().unwrap_or(self.leaves.parameters[*p]);
+            let point = |p: &usize| shifted.get(*p).and_then(|s| *s).unwrap_or(self.leaves.parameters[*p]);
             let wrt: Vec<TensorId> = parameters.iter().map(point).collect();
             let gradients = reverse(&mut self.module, *objective, &wrt);
             self.leaves.gradients.extend(parameters.iter().map(|p| (*p, *of)).zip(gradients));

@@ -2,7 +2,7 @@
 
 use super::coefficients;
 use super::double;
-use super::exponential::exp_of_double;
+use super::exponentials::exp_of_double;
 use super::ops::{Ops, Precision, at_most, polynomial, with_sign};
 
 /// 2/√π times the integral of e^-t² from 0 to x.

@@ -25,7 +25,7 @@ pub mod coefficients;
 mod count;
 pub mod double;
 pub mod error_function;
-pub mod exponential;
+pub mod exponentials;
 pub mod logarithm;
 pub mod ops;
 pub mod plain;
@@ -46,13 +46,13 @@ pub fn unary<O: Ops>(o: &mut O, op: Unary, x: O::V) -> O::V {
         Unary::Neg => o.neg(x),
         Unary::Abs => o.abs(x),
         Unary::Sqrt => o.sqrt(x),
-        Unary::Exp => exponential::exp(o, x),
+        Unary::Exp => exponentials::exp(o, x),
         Unary::Log => logarithm::log(o, x),
-        Unary::Expm1 => exponential::expm1(o, x),
+        Unary::Expm1 => exponentials::expm1(o, x),
         Unary::Log1p => logarithm::log1p(o, x),
         Unary::Sin => trigonometric::sin(o, x),
         Unary::Cos => trigonometric::cos(o, x),
-        Unary::Tanh => exponential::tanh(o, x),
+        Unary::Tanh => exponentials::tanh(o, x),
         Unary::Erf => error_function::erf(o, x),
         Unary::Floor => o.floor(x),
         Unary::Ceil => o.ceil(x),

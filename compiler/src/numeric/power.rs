@@ -2,7 +2,7 @@
 //! those of IEEE 754 `pow`.
 
 use super::double::{self, Double};
-use super::exponential::exp_of_double;
+use super::exponentials::exp_of_double;
 use super::logarithm::log_double;
 use super::ops::{Ops, Precision, clamp, with_sign};
 

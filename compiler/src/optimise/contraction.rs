@@ -3,7 +3,8 @@
 //! A contraction is a projection `T[..] = sum[..] A[..] * B[..]` whose two operands are reads at
 //! index positions (which read nothing themselves), plain or with a constant outside. Its domain
 //! variables fall into four groups: *batch* (in the target and both operands), *M* (in the target
-//! and A only), *N* (in the target and B only) and *K* (reduced, in both). M, N and K are not
+//! and A only), *N* (in the target and B only) and *K* (reduced, in both); one of a single value may be
+//! in neither (a convolution of one channel). M, N and K are not
 //! empty: a sum without one of them has no reuse that tiles could exploit.
 //!
 //! A dense layer, a convolution (whose K runs over channel and window, and whose second operand is
@@ -38,7 +39,7 @@ pub struct Contraction {
     pub a: Operand,
     /// The operand with N.
     pub b: Operand,
-    /// Target variables in both operands.
+    /// Target variables in both operands, and those of one value that are in neither.
     pub batch: Vec<u32>,
     /// Target variables in `a` only.
     pub m: Vec<u32>,
@@ -62,7 +63,7 @@ pub fn contraction(module: &Module, def: &Def) -> Option<Contraction> {
         std::mem::swap(&mut a, &mut b);
         std::mem::swap(&mut in_a, &mut in_b);
     }
-    let (batch, m, n, k) = classify(&in_a, &in_b, rank, def.domain.len() as u32)?;
+    let (batch, m, n, k) = classify(&in_a, &in_b, rank, &def.domain)?;
     Some(Contraction { a, b, batch, m, n, k })
 }
 
@@ -80,17 +81,18 @@ fn operand(module: &Module, expr: ExprId) -> Option<Operand> {
 
 /// The groups batch, M, N and K, if every variable belongs to one and M, N and K have some.
 #[expect(clippy::type_complexity, reason = "the four groups, taken apart at once")]
-fn classify(a: &Vars, b: &Vars, rank: u32, domain: u32) -> Option<(Vec<u32>, Vec<u32>, Vec<u32>, Vec<u32>)> {
+fn classify(a: &Vars, b: &Vars, rank: u32, domain: &[usize]) -> Option<(Vec<u32>, Vec<u32>, Vec<u32>, Vec<u32>)> {
     let (mut batch, mut m, mut n) = (vec![], vec![], vec![]);
     for v in 0..rank {
         match (a.contains(&v), b.contains(&v)) {
             (true, true) => batch.push(v),
             (true, false) => m.push(v),
             (false, true) => n.push(v),
+            (false, false) if domain[v as usize] == 1 => batch.push(v),
             (false, false) => return None,
         }
     }
-    let k: Vec<u32> = (rank..domain).collect();
-    let shared = k.iter().all(|v| a.contains(v) && b.contains(v));
+    let k: Vec<u32> = (rank..domain.len() as u32).collect();
+    let shared = k.iter().all(|v| a.contains(v) && b.contains(v) || domain[*v as usize] == 1);
     (shared && !m.is_empty() && !n.is_empty() && !k.is_empty()).then_some((batch, m, n, k))
 }

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 /// What is known about a tensor's contents.
 #[derive(Clone, Copy, Debug)]
 enum Known {
-    /// Every element is this constant.
-    Constant(ExprId),
+    /// Every element is this number or truth value.
+    Literal(ExprId),
     /// The contents of another tensor of the same shape.
     Copy(TensorId),
 }
@@ -90,12 +90,12 @@ fn pointwise_if_unreduced(m: &mut Module, def: Def) -> Def {
 /// A read of a tensor about which something is known.
 fn propagate(m: &mut Module, domain: &[usize], access: Access, known: &BTreeMap<TensorId, Known>) -> ExprId {
     match known.get(&access.tensor) {
-        Some(Known::Constant(c)) if access.otherwise.is_none_or(|o| o == *c) => *c,
+        Some(Known::Literal(c)) if access.otherwise.is_none_or(|o| o == *c) => *c,
         Some(Known::Copy(source)) => read(m, domain, Access { tensor: *source, ..access }),
         _ => {
             let (tensor, plain) = (access.tensor, read(m, domain, access));
             match (known.get(&tensor), m.node(plain)) {
-                (Some(Known::Constant(c)), Node::Read { otherwise: None, .. }) => *c,
+                (Some(Known::Literal(c)), Node::Read { otherwise: None, .. }) => *c,
                 _ => plain,
             }
         }
@@ -108,7 +108,7 @@ fn knowledge(m: &mut Module, def: &Def) -> Option<Known> {
         return None;
     }
     match m.node(def.value).clone() {
-        Node::Float(_) | Node::Int(_) | Node::Bool(_) => Some(Known::Constant(def.value)),
+        Node::Float(_) | Node::Int(_) | Node::Bool(_) => Some(Known::Literal(def.value)),
         Node::Read { tensor, at, otherwise: None } if m.t(tensor).shape == m.t(def.target).shape => {
             let zero = m.int(0);
             let here = |(k, p): (usize, &ExprId)| {

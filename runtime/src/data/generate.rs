@@ -30,8 +30,8 @@ fn plane(count: usize, noise: f64, seed: u64, place: impl Fn(usize, &mut Generat
 
 /// The point at `turns` (from 0 to below 1) on the unit circle.
 fn on_circle(turns: f64) -> (f64, f64) {
-    let (sine, cosine) = sin_cos_turn((turns.rem_euclid(1.0) * 4_294_967_296.0) as u32);
-    (cosine, sine)
+    let (sin, cos) = sin_cos_turn((turns.rem_euclid(1.0) * 4_294_967_296.0) as u32);
+    (cos, sin)
 }
 
 /// Two half circles of radius 1: the upper around the origin, the lower around (1, 0.5).

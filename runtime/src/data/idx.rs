@@ -53,7 +53,7 @@ fn read(files: &Files, path: &Path, name: &str) -> Result<(usize, Column)> {
 fn header(source: &mut Source) -> Result<(u8, Vec<u64>)> {
     let magic = source.take_bytes(4, "the magic number")?;
     if magic[0] != 0 || magic[1] != 0 || magic[3] == 0 {
-        return Err(bad_magic(format!("the file begins {magic:02x?}, not with two zeros, a type and a rank")));
+        return Err(bad_magic(format!("the file begins {magic:02x?}, not with two zero bytes, a type and a rank")));
     }
     let sizes = source.take_bytes(4 * u64::from(magic[3]), "the dimensions")?;
     let dims: Vec<u64> =

@@ -42,7 +42,10 @@ fn read(files: &Files, path: &Path, name: &str) -> Result<(usize, Column)> {
     }
     let header = source.take_bytes(length, "the header")?;
     let header = Header::parse(&String::from_utf8_lossy(&header)).map_err(|e| e.at(Position::Byte(body)))?;
-    let (count, shape) = header.shape.split_first().ok_or_else(|| malformed("a single number has no samples", body))?;
+    let (count, shape) = match header.shape.as_slice() {
+        [count, shape @ ..] => (count, shape),
+        [] => return Err(malformed("a single number has no samples", body)),
+    };
     let bytes = header.shape.iter().try_fold(header.element.width as u64, |a, d| a.checked_mul(*d as u64));
     let data = source.take_bytes(bytes.unwrap_or(u64::MAX), "the elements")?;
     source.finish()?;

@@ -155,7 +155,7 @@ impl<'a> Panel<'a> {
         for (curve, colour) in self.chart.curves.iter().zip(COLOURS.iter().cycle()) {
             // Where a value is no number the line is interrupted.
             let places: Vec<_> = curve.points.iter().map(|p| self.point(*p)).collect();
-            for run in places.split(Option::is_none).map(|r| r.iter().flatten().copied().collect::<Vec<_>>()) {
+            for run in places.split(Option::is_none).map(|r| r.iter().filter_map(|p| *p).collect::<Vec<_>>()) {
                 canvas.line(&run, 1.8, colour)?;
                 if places.len() <= 24 {
                     run.iter().try_for_each(|p| canvas.dot(*p, 2.8, colour))?;

@@ -60,7 +60,7 @@ impl Picture {
         for line in lines.iter().filter(|l| l.get("event").and_then(Value::as_str) == Some("epoch")) {
             let epoch = line.get("epoch").and_then(Value::as_f64).unwrap_or(f64::NAN);
             for split in ["train", "valid", "test"] {
-                for (metric, value) in line.get(split).and_then(Value::as_object).into_iter().flatten() {
+                for (metric, value) in line.get(split).and_then(Value::as_object).into_iter().flat_map(|m| m.iter()) {
                     let chart = entry(
                         &mut charts,
                         |c| c.title == *metric,

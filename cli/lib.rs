@@ -1,0 +1,72 @@
+//! The command `nnc`: reads the arguments, calls a command, turns trouble into an exit status.
+//! A library, so that tests can use its parts; the binary only calls [`main`].
+
+pub mod args;
+pub mod bench;
+pub mod bind;
+pub mod check;
+pub mod diff;
+pub mod diverged;
+pub mod doctor;
+pub mod emit;
+pub mod eval;
+pub mod explain;
+pub mod fault;
+pub mod folder;
+pub mod front;
+pub mod grad;
+pub mod output;
+pub mod progress;
+pub mod render;
+pub mod reproduction;
+pub mod run;
+
+use args::{Cli, Command};
+use clap::Parser;
+use fault::{Fault, FaultKind};
+use std::process::ExitCode;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    reproduction::listen();
+    match std::panic::catch_unwind(|| dispatch(&cli.command)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(fault)) => report(&cli.command, &fault),
+        Err(_) => report(&cli.command, &reproduction::write()),
+    }
+}
+
+fn dispatch(command: &Command) -> Result<(), Fault> {
+    match command {
+        Command::Run(options) => run::run(options),
+        Command::Check(options) => check::check(options),
+        Command::Emit(options) => emit::emit(options),
+        Command::Grad(options) => grad::grad(options),
+        Command::Eval(options) => eval::eval(options),
+        Command::Explain { code } => explain::explain(code.as_deref()),
+        Command::Bench(options) => bench::bench(options),
+        Command::Doctor { json } => doctor::doctor(*json),
+        Command::Diff(options) => diff::diff(options),
+    }
+}
+
+/// Whether the command promised nothing but JSON on standard output.
+fn wants_json(command: &Command) -> bool {
+    match command {
+        Command::Run(o) => o.json,
+        Command::Eval(o) => o.json,
+        Command::Bench(o) => o.json,
+        _ => false,
+    }
+}
+
+fn report(command: &Command, fault: &Fault) -> ExitCode {
+    if wants_json(command) && fault.kind != FaultKind::Program {
+        say!("{}", fault.json());
+    }
+    let word = if fault.kind == FaultKind::Interrupted { "interrupted" } else { "error" };
+    eprintln!("{word}: {fault}");
+    ExitCode::from(fault.kind.status())
+}

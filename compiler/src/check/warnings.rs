@@ -1,0 +1,175 @@
+//! What a train block that has no errors may still not mean: parameters that nothing trains, units that stay alike,
+//! probabilities given to a loss of logits. Judged from the typed tree by structure; no definition is known by name.
+
+use super::expr::operands;
+use crate::scalar::{Binary, Unary};
+use crate::typed::{Definition, Expr, Outcome, Parameter, Pass, ReduceOp, Train, ValueId};
+use grammar::diagnostic::Diagnostic;
+use grammar::span::Span;
+use std::collections::BTreeSet;
+
+/// All warnings about the block.
+pub(super) fn warnings(train: &Train, objective: Span) -> Vec<Diagnostic> {
+    let mut list = untrained(train);
+    list.extend(identical_units(train));
+    list.extend(normalised_twice(&train.training, objective));
+    list
+}
+
+fn objectives(pass: &Pass) -> impl Iterator<Item = ValueId> {
+    pass.outcomes.iter().filter(|o| matches!(o.0, Outcome::Objective(_))).map(|o| o.1)
+}
+
+/// Parameters that no objective depends on, or none in a way that has a derivative.
+fn untrained(train: &Train) -> Vec<Diagnostic> {
+    let pass = &train.training;
+    let (seen, moved) = (reached(pass, objectives(pass), operands), reached(pass, objectives(pass), differentiable));
+    let parameters = |values: &BTreeSet<ValueId>| -> BTreeSet<usize> {
+        let number = |v: &ValueId| match pass.v(*v).definition {
+            Definition::Parameter(p) => Some(p),
+            _ => None,
+        };
+        values.iter().filter_map(number).collect()
+    };
+    let (seen, moved) = (parameters(&seen), parameters(&moved));
+    let trained = train.parameters.iter().enumerate().filter(|(n, p)| !p.frozen && !moved.contains(n));
+    trained.map(|(n, p)| if seen.contains(&n) { no_gradient(p) } else { unused(p) }).collect()
+}
+
+fn no_gradient(p: &Parameter) -> Diagnostic {
+    let message = format!("no gradient reaches the parameter `{}`, so it is never trained", p.path);
+    at(p, Diagnostic::warning("no-gradient", p.instance, message))
+        .note("a comparison, rounding, `argmax` and `stop_gradient` let no gradient through")
+        .help(format!("if it is meant to stay as it is, say so in the train block: `freeze = {}`", p.path))
+}
+
+fn unused(p: &Parameter) -> Diagnostic {
+    let message = format!("the objective does not depend on the parameter `{}`, so it is never trained", p.path);
+    at(p, Diagnostic::warning("unused-parameter", p.instance, message)).help("use its value, or remove it")
+}
+
+/// Shows where it is declared.
+fn at(p: &Parameter, d: Diagnostic) -> Diagnostic {
+    if p.span == p.instance { d } else { d.here("made here").label(p.span, "declared here") }
+}
+
+/// The values reached from `starts` through the operands that `next` visits.
+fn reached(pass: &Pass, starts: impl Iterator<Item = ValueId>, next: Visit) -> BTreeSet<ValueId> {
+    let mut found = BTreeSet::new();
+    let mut left: Vec<ValueId> = starts.collect();
+    while let Some(id) = left.pop() {
+        if found.insert(id) {
+            match &pass.v(id).definition {
+                Definition::Indexed { value, .. } | Definition::Accumulate { value, .. } => {
+                    reads(value, next, &mut |v| left.push(v));
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+/// Calls a function on some operands of an expression.
+type Visit = for<'e> fn(&'e Expr, &mut dyn FnMut(&'e Expr));
+
+fn reads(expr: &Expr, next: Visit, f: &mut dyn FnMut(ValueId)) {
+    if let Expr::Read { value, .. } = expr {
+        f(*value);
+    }
+    next(expr, &mut |e| reads(e, next, f));
+}
+
+/// The operands through which a derivative passes.
+fn differentiable<'e>(expr: &'e Expr, f: &mut dyn FnMut(&'e Expr)) {
+    match expr {
+        Expr::Unary(Unary::Detach | Unary::Floor | Unary::Ceil | Unary::Round | Unary::ToFloat | Unary::Not, _)
+        | Expr::Reduce { op: ReduceOp::Argmax | ReduceOp::Any | ReduceOp::All, .. } => {}
+        Expr::Binary(op, ..)
+            if !matches!(op, Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Pow)
+                && !matches!(op, Binary::Max | Binary::Min) => {}
+        Expr::Read { otherwise, .. } => otherwise.iter().for_each(|e| f(e)),
+        Expr::Select(_, a, b) => {
+            f(a);
+            f(b);
+        }
+        _ => operands(expr, f),
+    }
+}
+
+/// If all matrices begin with equal elements, the units of a layer get equal gradients for ever.
+fn identical_units(train: &Train) -> Option<Diagnostic> {
+    let equal = |n: usize| {
+        let outcome = train.init.outcomes.iter().find(|o| o.0 == Outcome::Parameter(n))?;
+        match &train.init.v(outcome.1).definition {
+            Definition::Indexed { value, .. } => Some(all_equal(value)),
+            _ => None,
+        }
+    };
+    let matrices: Vec<usize> = (0..train.parameters.len()).filter(|n| train.parameters[*n].dims.len() >= 2).collect();
+    if matrices.len() < 2 || !matrices.iter().all(|n| equal(*n) == Some(true)) {
+        return None;
+    }
+    let p = &train.parameters[matrices[0]];
+    let message = format!("the units that `{}` feeds stay identical: all weights begin with equal elements", p.path);
+    let d = at(p, Diagnostic::warning("identical-units", p.instance, message));
+    Some(d.note("units with equal weights get equal gradients, so a layer of them can do no more than a single one"))
+        .map(|d| d.help("draw the initial weights at random; leave out the initialiser to get the layer's own"))
+}
+
+fn all_equal(expr: &Expr) -> bool {
+    let mut same = !matches!(expr, Expr::Index(_) | Expr::Read { .. });
+    operands(expr, &mut |e| same &= all_equal(e));
+    same
+}
+
+/// A `logsumexp` of what is already normalised: exponentials divided by their sum.
+fn normalised_twice(pass: &Pass, objective: Span) -> Option<Diagnostic> {
+    let mut found = vec![];
+    for id in reached(pass, objectives(pass), operands) {
+        if let Definition::Indexed { value, .. } = &pass.v(id).definition {
+            normalised_in(pass, value, &mut found);
+        }
+    }
+    let message = "a loss of logits is given probabilities: what it takes is normalised twice";
+    let d = Diagnostic::warning("normalised-twice", objective, message)
+        .here("makes probabilities of what it is given")
+        .label(pass.v(*found.iter().min()?).span, "these are probabilities already, exponentials divided by their sum")
+        .note("of probabilities it makes nearly equal numbers, so the loss cannot come near zero, and learning is slow")
+        .help("give the loss what stands before that, the logits");
+    Some(d)
+}
+
+fn normalised_in(pass: &Pass, expr: &Expr, found: &mut Vec<ValueId>) {
+    if let Expr::Reduce { op: ReduceOp::Logsumexp, body, .. } = expr
+        && let Expr::Read { value, .. } = &**body
+    {
+        found.extend(source(pass, *value).filter(|id| is_normalised(pass, *id)));
+    }
+    operands(expr, &mut |e| normalised_in(pass, e, found));
+}
+
+/// The value behind copies of it.
+fn source(pass: &Pass, mut id: ValueId) -> Option<ValueId> {
+    while let Definition::Indexed { value: Expr::Read { value, .. }, .. } = &pass.v(id).definition {
+        id = *value;
+    }
+    Some(id)
+}
+
+fn is_normalised(pass: &Pass, id: ValueId) -> bool {
+    let is_exp = |e: &Expr| matches!(e, Expr::Unary(Unary::Exp, _));
+    let sum = |e: &Expr| matches!(e, Expr::Reduce { op: ReduceOp::Sum, body, .. } if is_exp(body));
+    let shared = |e: &Expr, is: &dyn Fn(&Expr) -> bool| match e {
+        Expr::Read { value, .. } => {
+            matches!(&pass.v(*value).definition, Definition::Indexed { value, .. } if is(value))
+        }
+        other => is(other),
+    };
+    match &pass.v(id).definition {
+        Definition::Indexed { value: Expr::Binary(Binary::Div, top, bottom), .. } => {
+            shared(top, &is_exp) && shared(bottom, &sum)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,49 @@
+//! Diagnostics as a person reads them: with the lines of the source they are about, or a line each.
+//! Pure: text comes out, and the command line decides where it goes.
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::span::{Sources, Span};
+use codespan_reporting::diagnostic::{Diagnostic as Shown, Label, LabelStyle, Severity as Level};
+use codespan_reporting::files::SimpleFiles;
+use codespan_reporting::term::termcolor::Buffer;
+use codespan_reporting::term::{self, Config, Styles, StylesWriter};
+
+/// The message with the source around every place that matters.
+#[must_use]
+pub fn human(sources: &Sources, d: &Diagnostic, colour: bool) -> String {
+    let mut files = SimpleFiles::new();
+    for source in &sources.list {
+        files.add(&source.name, &source.text);
+    }
+    let label = |style, span: Span, text: &str| {
+        let range = span.start as usize..span.end as usize;
+        Label::new(style, span.source.0 as usize, range).with_message(text)
+    };
+    let mut labels = vec![label(LabelStyle::Primary, d.primary.span, &d.primary.text)];
+    labels.extend(d.secondary.iter().map(|l| label(LabelStyle::Secondary, l.span, &l.text)));
+    let notes = d.notes.iter().map(|n| format!("note: {n}")).chain(d.help.iter().map(|h| format!("help: {}", h.text)));
+    let shown = Shown::new(level(d.severity)).with_code(d.code).with_message(&d.message);
+    let shown = shown.with_labels(labels).with_notes(notes.collect());
+    let mut buffer = if colour { Buffer::ansi() } else { Buffer::no_color() };
+    let styles = Styles::default();
+    let mut writer = StylesWriter::new(&mut buffer, &styles);
+    match term::emit_to_write_style(&mut writer, &Config::default(), &files, &shown) {
+        Ok(()) => String::from_utf8_lossy(buffer.as_slice()).into_owned(),
+        Err(_) => format!("{}\n", short(sources, d)),
+    }
+}
+
+/// `file:line:column: error[code]: message`.
+#[must_use]
+pub fn short(sources: &Sources, d: &Diagnostic) -> String {
+    let (line, column) = sources.line_column(d.primary.span);
+    let file = sources.name(d.primary.span);
+    format!("{file}:{line}:{column}: {}[{}]: {}", d.severity.word(), d.code, d.message)
+}
+
+fn level(severity: Severity) -> Level {
+    match severity {
+        Severity::Error => Level::Error,
+        Severity::Warning => Level::Warning,
+    }
+}
