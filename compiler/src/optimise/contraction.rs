@@ -3,9 +3,9 @@
 //! A contraction is a projection `T[..] = sum[..] A[..] * B[..]` whose two operands are reads at
 //! index positions (which read nothing themselves), plain or with a constant outside. Its domain
 //! variables fall into four groups: *batch* (in the target and both operands), *M* (in the target
-//! and A only), *N* (in the target and B only) and *K* (reduced, in both); one of a single value may be
-//! in neither (a convolution of one channel). M, N and K are not
-//! empty: a sum without one of them has no reuse that tiles could exploit.
+//! and A only), *N* (in the target and B only) and *K* (reduced, in both); one of a single value may
+//! be in neither (a convolution of one channel). M, N and K are not empty: a sum without one of
+//! them has no reuse that tiles could exploit.
 //!
 //! A dense layer, a convolution (whose K runs over channel and window, and whose second operand is
 //! read at `stride*i + u - pad`), their derivatives and attention all have this form after the
