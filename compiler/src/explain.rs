@@ -15,6 +15,7 @@ pages![
     "cyclic-definition",
     "dimension-not-whole",
     "dimension-too-small",
+    "diverged",
     "duplicate-definition",
     "duplicate-setting",
     "endless-call",
