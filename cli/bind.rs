@@ -3,7 +3,6 @@
 
 use crate::args::{Machine, Precision};
 use crate::fault::{Fault, FaultKind};
-use crate::parallel::side_by_side;
 use crate::say;
 use compiler::emit::{self, Options};
 use compiler::ir::Module;
@@ -17,7 +16,6 @@ use runtime::plan::{Bundle, Slot};
 use runtime::session::{Binding, Forms, Session};
 use runtime::trainer::batch_sizes;
 use std::path::Path;
-use std::sync::OnceLock;
 use std::time::Instant;
 
 /// A train block compiled for its data.
@@ -98,23 +96,11 @@ pub fn options(precision: Precision) -> Options {
     Options { precision }
 }
 
-/// A program to be compiled: its name and how it is lowered.
-pub type Job<'a> = (String, Box<dyn Fn() -> Program + Sync + 'a>);
-
-/// Lowers, optimises and compiles programs into one bundle, on all cores.
-pub fn compile(jobs: &[Job], precision: Precision) -> Result<(Vec<Program>, Bundle), Fault> {
-    let lowered: Vec<OnceLock<Program>> = jobs.iter().map(|_| OnceLock::new()).collect();
-    side_by_side(jobs.len(), &|k| {
-        lowered[k].get_or_init(|| {
-            let mut program = jobs[k].1();
-            optimise(&mut program.module);
-            program
-        });
-    });
-    let programs: Vec<Program> = lowered.into_iter().filter_map(OnceLock::into_inner).collect();
-    let modules: Vec<(&str, &Module)> = jobs.iter().zip(&programs).map(|((n, _), p)| (n.as_str(), &p.module)).collect();
-    let bundle = emit::compile_with(&modules, &options(precision), &side_by_side).map_err(Fault::internal)?;
-    Ok((programs, bundle))
+/// Optimises and compiles named programs into one bundle.
+pub fn compile(programs: &mut [(String, Program)], precision: Precision) -> Result<Bundle, Fault> {
+    programs.iter_mut().for_each(|(_, program)| optimise(&mut program.module));
+    let modules: Vec<(&str, &Module)> = programs.iter().map(|(name, p)| (name.as_str(), &p.module)).collect();
+    emit::compile(&modules, &options(precision)).map_err(Fault::internal)
 }
 
 /// Opens the data and compiles everything a run of the train block needs.
@@ -137,14 +123,10 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
     if data.is_none() {
         evaluation_sizes.push(1);
     }
-    let mut jobs: Vec<Job> = vec![("init".to_string(), Box::new(|| init(train)))];
-    for n in training_sizes.iter().copied() {
-        jobs.push((format!("training[{n}]"), Box::new(move || training(train, n))));
-    }
-    for n in evaluation_sizes.iter().copied() {
-        jobs.push((format!("evaluation[{n}]"), Box::new(move || evaluation(train, n))));
-    }
-    let (programs, bundle) = compile(&jobs, precision)?;
+    let mut programs = vec![("init".to_string(), init(train))];
+    programs.extend(training_sizes.iter().map(|n| (format!("training[{n}]"), training(train, *n))));
+    programs.extend(evaluation_sizes.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n))));
+    let bundle = compile(&mut programs, precision)?;
     let compile_s = started.elapsed().as_secs_f64();
     let threads = threads(machine.threads);
     let planned_bytes = bundle.planned_bytes(threads) + data.as_ref().map_or(0, DataSet::bytes);
@@ -153,7 +135,7 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
         .iter()
         .zip(sizes)
         .enumerate()
-        .map(|(k, (program, batch))| binding(&bundle, k, program, batch))
+        .map(|(k, ((_, program), batch))| binding(&bundle, k, program, batch))
         .collect::<Result<_, _>>()?;
     let steps_per_epoch = samples.map_or(train.settings.steps.unwrap_or(1), |n| n.div_ceil(batch)) as u64;
     let epochs = match (&data, train.settings.epochs, train.settings.steps) {
@@ -179,9 +161,9 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
 
 /// A hash (FNV-1a) of what the bits of a run depend on beside its data; the programs are those that
 /// change what lives from step to step.
-fn fingerprint(programs: &[Program], precision: Precision) -> String {
+fn fingerprint(programs: &[(String, Program)], precision: Precision) -> String {
     let mut text = format!("{} {precision:?} {} ", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
-    programs.iter().for_each(|program| text.push_str(&print(&program.module)));
+    programs.iter().for_each(|(_, program)| text.push_str(&print(&program.module)));
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     format!("{hash:016x}")
 }
@@ -220,11 +202,8 @@ pub fn binding(bundle: &Bundle, number: usize, program: &Program, batch: usize) 
 pub fn print_memory(trains: &[Train]) -> Result<(), Fault> {
     for train in trains {
         let batch = train.settings.batch.unwrap_or(1);
-        let jobs: [Job; 2] = [
-            ("init".to_string(), Box::new(|| init(train))),
-            ("training".to_string(), Box::new(|| training(train, batch))),
-        ];
-        let (_, bundle) = compile(&jobs, Precision::F32)?;
+        let mut programs = vec![("init".to_string(), init(train)), ("training".to_string(), training(train, batch))];
+        let bundle = compile(&mut programs, Precision::F32)?;
         say!("{}: {} for a step of {batch} samples on one thread", train.name, size(bundle.planned_bytes(1)));
     }
     Ok(())

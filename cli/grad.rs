@@ -18,13 +18,10 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
     let train = front::choose(&front, &options.program)?;
     let inputs = arrays::read(&options.inputs).map_err(Fault::data)?;
     let batch = batch_of(train, &inputs)?;
-    let jobs: [bind::Job; 2] = [
-        ("init".to_string(), Box::new(|| init(train))),
-        ("gradients".to_string(), Box::new(move || gradients(train, batch))),
-    ];
-    let (programs, bundle) = bind::compile(&jobs, options.program.precision)?;
-    let start = binding(&bundle, 0, &programs[0], 1)?;
-    let pass = binding(&bundle, 1, &programs[1], batch)?;
+    let mut programs = vec![("init".to_string(), init(train)), ("gradients".to_string(), gradients(train, batch))];
+    let bundle = bind::compile(&mut programs, options.program.precision)?;
+    let start = binding(&bundle, 0, &programs[0].1, 1)?;
+    let pass = binding(&bundle, 1, &programs[1].1, batch)?;
     let mut executor = Executor::new(bundle, bind::threads(options.threads)).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(start.program, clock).map_err(Fault::internal)?;
@@ -39,7 +36,7 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
     executor.run(pass.program, Clock { step: 1, ..clock }).map_err(Fault::internal)?;
     let mut out: BTreeMap<String, Array> = BTreeMap::new();
     let compiled = executor.program(pass.program);
-    for (result, name) in &programs[1].results {
+    for (result, name) in &programs[1].1.results {
         let key = match result {
             Produced::Objective(0) => "loss".to_string(),
             Produced::Objective(k) => format!("loss{}", k + 1),

@@ -16,7 +16,6 @@ pub mod folder;
 pub mod front;
 pub mod grad;
 pub mod output;
-pub mod parallel;
 pub mod progress;
 pub mod render;
 pub mod reproduction;

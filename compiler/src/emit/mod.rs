@@ -22,8 +22,8 @@ use crate::scalar::Kind;
 use crate::schedule::nest::{Form, Nest};
 use crate::schedule::{Schedule, Step, Task, Vectors, schedule};
 use access::Place;
-use jit::Jit;
-pub use jit::{Each, in_turn};
+use cranelift_module::FuncId;
+use jit::{Jit, Listing};
 use lanes::Types;
 use layout::Layout;
 use runtime::contract::Contraction;
@@ -31,7 +31,6 @@ use runtime::execute::FILL_GRAIN;
 pub use runtime::plan::{Bundle, Fault};
 use runtime::plan::{Element, Fill, Launch, Program, Work};
 use runtime::random;
-use std::sync::OnceLock;
 
 /// Work, in operations, below which a task is not worth handing to another thread.
 const WORTH_A_TASK: usize = 1 << 15;
@@ -69,15 +68,7 @@ pub struct Dump {
 /// # Errors
 /// When persistent tensors of one name differ in shape, or code cannot be made: faults of ours.
 pub fn compile(modules: &[(&str, &Module)], options: &Options) -> Result<Bundle, Fault> {
-    compile_with(modules, options, &in_turn)
-}
-
-/// As [`compile`], on as many threads as `each` has; the code is the same.
-///
-/// # Errors
-/// As [`compile`].
-pub fn compile_with(modules: &[(&str, &Module)], options: &Options, each: Each) -> Result<Bundle, Fault> {
-    Compiler::new(options, false)?.run(modules, each).map(|(bundle, _)| bundle)
+    Compiler::new(options, false)?.run(modules).map(|(bundle, _)| bundle)
 }
 
 /// The text forms of every stage of one module.
@@ -85,14 +76,16 @@ pub fn compile_with(modules: &[(&str, &Module)], options: &Options, each: Each) 
 /// # Errors
 /// As [`compile`].
 pub fn dump(name: &str, module: &Module, options: &Options) -> Result<Dump, Fault> {
-    Compiler::new(options, true)?.run(&[(name, module)], &in_turn).map(|(_, dump)| dump)
+    Compiler::new(options, true)?.run(&[(name, module)]).map(|(_, dump)| dump)
 }
 
 struct Compiler {
     types: Types,
     jit: Jit,
-    /// What each kernel computes; kept where texts are asked for.
-    titles: Option<Vec<String>>,
+    ids: Vec<FuncId>,
+    /// Whether texts are asked for.
+    listing: bool,
+    dump: Dump,
 }
 
 /// A launch whose kernel, if it has one, is known by number.
@@ -104,22 +97,21 @@ enum Planned {
 impl Compiler {
     fn new(options: &Options, listing: bool) -> Result<Self, Fault> {
         let types = Types { precision: options.precision };
-        Ok(Self { types, jit: Jit::new(listing)?, titles: listing.then(Vec::new) })
+        Ok(Self { types, jit: Jit::new(listing)?, ids: vec![], listing, dump: Dump::default() })
     }
 
-    fn run(mut self, modules: &[(&str, &Module)], each: Each) -> Result<(Bundle, Dump), Fault> {
+    fn run(mut self, modules: &[(&str, &Module)]) -> Result<(Bundle, Dump), Fault> {
         let vectors = Vectors { width: self.types.width(), double: self.types.precision == Precision::F64 };
-        let cells: Vec<OnceLock<Schedule>> = modules.iter().map(|_| OnceLock::new()).collect();
-        each(modules.len(), &|k| {
-            cells[k].get_or_init(|| schedule(modules[k].1, vectors));
-        });
-        let schedules: Vec<Schedule> = cells.into_iter().filter_map(OnceLock::into_inner).collect();
+        let schedules: Vec<Schedule> = modules.iter().map(|(_, m)| schedule(m, vectors)).collect();
         let layout = Layout::new(modules, &schedules, self.types)?;
         let mut planned = vec![];
         for (number, schedule) in schedules.iter().enumerate() {
+            if self.listing {
+                self.dump.loops.push_str(&schedule.text());
+            }
             planned.push(self.launches(schedule, &layout, number)?);
         }
-        let (code, entries, listings) = self.jit.finish(each)?;
+        let (code, entries) = self.jit.finish(&self.ids)?;
         let mut programs = vec![];
         for (number, launches) in planned.into_iter().enumerate() {
             let launches = launches.into_iter().map(|(label, tasks, work)| {
@@ -142,15 +134,7 @@ impl Compiler {
         let Layout { persistent, holdings, arena_bytes, .. } = layout;
         let code = Box::new(code);
         let bundle = Bundle { programs, persistent, arena_bytes, scratch_bytes, holdings, table_bytes, code };
-        let mut dump = Dump::default();
-        for (title, listing) in self.titles.iter().flat_map(|t| t.iter()).zip(listings) {
-            dump.clif.push_str(&format!("; {title}\n{}\n", listing.clif));
-            dump.assembly.push_str(&format!("; {title}\n{}\n", listing.assembly));
-        }
-        if self.titles.is_some() {
-            schedules.iter().for_each(|s| dump.loops.push_str(&s.text()));
-        }
-        Ok((bundle, dump))
+        Ok((bundle, self.dump))
     }
 
     fn launches(
@@ -199,12 +183,15 @@ impl Compiler {
             let (tensor, offset) = (schedule.module.t(t), layout.offset(number, t));
             Place { offset, kind: tensor.kind, len: tensor.len(), written: written.contains(&offset) }
         };
-        let kernel = self.jit.add(nest, &places, self.types)?;
-        if let Some(titles) = &mut self.titles {
-            titles.push(schedule.label(step));
+        let (id, listing) = self.jit.add(nest, &places, self.types)?;
+        if let Some(Listing { clif, assembly }) = listing {
+            let title = format!("; {}\n", schedule.label(step));
+            self.dump.clif.push_str(&format!("{title}{clif}\n"));
+            self.dump.assembly.push_str(&format!("{title}{assembly}\n"));
         }
+        self.ids.push(id);
         let (extent, grain) = split(nest);
-        Ok((extent.div_ceil(grain), Planned::Kernel { number: kernel, extent, grain }))
+        Ok((extent.div_ceil(grain), Planned::Kernel { number: self.ids.len() - 1, extent, grain }))
     }
 }
 
