@@ -5,12 +5,14 @@ use crate::args::{Machine, Precision};
 use crate::fault::{Fault, FaultKind};
 use crate::say;
 use compiler::emit::{self, Options};
-use compiler::ir::Module;
+use compiler::ir::interpret::{Values, interpret};
 use compiler::ir::text::print;
+use compiler::ir::{Module, TensorId};
+use compiler::lower;
 use compiler::lower::programs::{Produced, Program, evaluation, init, training};
 use compiler::optimise::optimise;
 use compiler::typed::{self, DataValue, Supplied, Train};
-use runtime::data::{Call, DataSet, Element, Field, Files, Origin, Spec, Value};
+use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Spec, Table, Value};
 use runtime::execute::Executor;
 use runtime::plan::{Bundle, Slot};
 use runtime::session::{Binding, Forms, Session};
@@ -45,7 +47,7 @@ pub fn open_data(train: &Train, program: &Path, machine: &Machine) -> Result<Opt
     let Some(data) = &train.data else { return Ok(None) };
     let spec = Spec {
         name: data.name.clone(),
-        splits: data.splits.iter().map(|(name, c)| (name.clone(), Origin::Call(call(c)))).collect(),
+        splits: origins(data, &train.fields)?,
         fields: train.fields.iter().map(field).collect(),
         settings: data.settings.iter().map(|(k, v, _)| (k.clone(), value(v))).collect(),
         valid_share: train.settings.valid_share,
@@ -53,6 +55,27 @@ pub fn open_data(train: &Train, program: &Path, machine: &Machine) -> Result<Opt
         files: Files::usual(machine.data_dir.as_deref(), Some(program)),
     };
     runtime::data::load(&spec).map(Some).map_err(Fault::data)
+}
+
+/// Where the samples of each split come from.
+fn origins(data: &typed::DataSet, fields: &[typed::Field]) -> Result<Vec<(String, Origin)>, Fault> {
+    let Some(rule) = &data.rule else {
+        return Ok(data.splits.iter().map(|(name, c)| (name.clone(), Origin::Call(call(c)))).collect());
+    };
+    let module = lower::rule(rule);
+    let computed =
+        interpret(&module, &Values::new(), &mut |_, _| vec![]).map_err(|e| Fault::internal(e.to_string()))?;
+    let column = |(name, tensor): &(String, TensorId)| {
+        let field = fields.iter().find(|f| f.name == *name)?;
+        let numbers = &computed[tensor];
+        let values = match field.ty.element {
+            typed::Element::Class(_) => data::Values::Integers(numbers.iter().map(|x| *x as i32).collect()),
+            _ => data::Values::Numbers(numbers.iter().map(|x| *x as f32).collect()),
+        };
+        Some(Column::new(name, field.ty.dims.clone(), values))
+    };
+    let table = Table::new(rule.count, module.outputs.iter().filter_map(column).collect());
+    Ok(vec![("train".to_string(), Origin::Table(table))])
 }
 
 fn field(field: &typed::Field) -> Field {

@@ -121,6 +121,8 @@ pub(super) struct TrainScope<'a> {
     pub used: BTreeSet<usize>,
     /// The data set, by its fields.
     pub fields: Vec<Field>,
+    /// What the pass at hand sees instead of a field, by the field's place.
+    pub seen: BTreeMap<usize, Term>,
     /// Whether a field may be missing because its declaration, already reported, is wrong.
     pub fields_lost: bool,
     /// Whether several models share the block, so that each needs its name in paths.
@@ -219,6 +221,7 @@ impl<'a> Elaborator<'a> {
         self.activations = vec![Activation::outermost(made)];
         if let Some(train) = &mut self.train {
             train.progress.fill(Progress::Waiting);
+            train.seen.clear();
         }
     }
 

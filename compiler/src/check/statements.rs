@@ -103,7 +103,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Binds a name; `=` defines once.
-    fn bind_once(&mut self, name: &'a ast::Ident, entity: Entity<'a>, scope: &Env<'a>) {
+    pub fn bind_once(&mut self, name: &'a ast::Ident, entity: Entity<'a>, scope: &Env<'a>) {
         if let Some(earlier) = scope.bound_here(&name.name) {
             let d = Diagnostic::error(
                 "duplicate-definition",

@@ -9,6 +9,8 @@ mod bounds;
 mod function;
 mod pass;
 pub mod programs;
+mod rule;
 
 pub use function::function;
+pub use rule::rule;
 pub use programs::{Program, evaluation, gradients, init, training};
