@@ -79,6 +79,10 @@ fn value_text(pass: &Pass, value: &Value) -> String {
         Definition::Gradient { parameter, of } => {
             format!("{head} = gradient of objective {of} by parameter {parameter}")
         }
+        Definition::Delayed { of, initial, turn } => {
+            let (of, initial) = (&pass.v(*of).name, &pass.v(*initial).name);
+            format!("{head} = {of} one turn earlier along axis {turn}, at first {initial}")
+        }
         Definition::Supplied(s) => format!("{head} = {}", format!("{s:?}").to_lowercase()),
         Definition::Draw { distribution, site } => {
             format!("{head} ~ {} site {site:08x}", format!("{distribution:?}").to_lowercase())

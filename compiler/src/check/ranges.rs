@@ -252,9 +252,11 @@ impl<'a> Elaborator<'a> {
         if let ExprKind::Index { base, .. } = &expr.kind
             && let ExprKind::Name(name) = &base.kind
         {
-            let unknown = env.find(name).is_none() && self.item(name, base.span).is_none();
-            let wrong = matches!(env.find(name), Some((Entity::Poison, _)));
-            if wrong || (unknown && matches!(self.eval(base, env), Entity::Poison)) {
+            let wrong = match env.find(name) {
+                Some((local, _)) => matches!(self.settle(local, base.span), Entity::Poison),
+                None => self.item(name, base.span).is_none() && matches!(self.eval(base, env), Entity::Poison),
+            };
+            if wrong {
                 return true;
             }
         }
