@@ -49,6 +49,8 @@ pub enum Element {
     Number,
     /// A whole number from 0 to below the number of classes.
     Class(usize),
+    /// The number of a sample of the minibatch.
+    Sample,
     /// A truth value.
     Bool,
 }
@@ -59,7 +61,7 @@ impl Element {
     pub fn kind(self) -> Kind {
         match self {
             Self::Number => Kind::Float,
-            Self::Class(_) => Kind::Int,
+            Self::Class(_) | Self::Sample => Kind::Int,
             Self::Bool => Kind::Bool,
         }
     }

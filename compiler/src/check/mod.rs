@@ -29,6 +29,7 @@ pub mod print;
 mod ranges;
 mod reads;
 mod report;
+mod scan;
 mod sets;
 mod settings;
 mod statements;

@@ -1,7 +1,7 @@
 //! A data set in memory, as the network sees it, and its batches.
 
 use super::spec::Field;
-use crate::random::permutation;
+use crate::random::random_order;
 
 /// Fields and splits; every value has gone through its transforms and been checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,5 +125,5 @@ fn gather<T: Copy, O>(values: &[T], stride: usize, samples: &[u32], out: &mut [O
 /// the last may be short. A function of seed and epoch, so a resumed run sees the same batches.
 #[must_use]
 pub fn epoch_order(seed: u64, epoch: u64, count: usize, shuffle: bool) -> Vec<u32> {
-    if shuffle { permutation(seed, epoch, count) } else { (0..count as u32).collect() }
+    if shuffle { random_order(seed, epoch, count) } else { (0..count as u32).collect() }
 }
