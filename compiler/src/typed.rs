@@ -49,6 +49,8 @@ pub enum Element {
     Number,
     /// A whole number from 0 to below the number of classes.
     Class(usize),
+    /// The number of a sample of the minibatch.
+    Sample,
     /// A truth value.
     Bool,
 }
@@ -59,7 +61,7 @@ impl Element {
     pub fn kind(self) -> Kind {
         match self {
             Self::Number => Kind::Float,
-            Self::Class(_) => Kind::Int,
+            Self::Class(_) | Self::Sample => Kind::Int,
             Self::Bool => Kind::Bool,
         }
     }
@@ -229,8 +231,8 @@ pub struct Field {
     pub name: String,
     /// Per sample always.
     pub ty: Type,
-    /// The column of the source it reads.
-    pub column: String,
+    /// The columns of the source that it reads, put one behind the other; none if it has a source of its own.
+    pub columns: Vec<String>,
     /// Applied in order to the column, such as `standardize`.
     pub transforms: Vec<DataCall>,
     /// Its line.

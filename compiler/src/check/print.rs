@@ -63,6 +63,7 @@ fn type_text(ty: &Type) -> String {
     let element = match ty.element {
         Element::Number => String::new(),
         Element::Class(n) => format!(" of class({n})"),
+        Element::Sample => " of samples".into(),
         Element::Bool => " of bool".into(),
     };
     let sample = if ty.per_sample { " per sample" } else { "" };
