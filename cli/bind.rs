@@ -87,7 +87,7 @@ fn field(field: &typed::Field) -> Field {
         name: field.name.clone(),
         dims: field.ty.dims.clone(),
         element,
-        column: field.column.clone(),
+        columns: field.columns.clone(),
         transforms: field.transforms.iter().map(call).collect(),
     }
 }

@@ -231,8 +231,8 @@ pub struct Field {
     pub name: String,
     /// Per sample always.
     pub ty: Type,
-    /// The column of the source it reads.
-    pub column: String,
+    /// The columns of the source that it reads, put one behind the other; none if it has a source of its own.
+    pub columns: Vec<String>,
     /// Applied in order to the column, such as `standardize`.
     pub transforms: Vec<DataCall>,
     /// Its line.

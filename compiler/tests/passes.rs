@@ -62,7 +62,7 @@ fn checked(text: &str) -> Module {
     let mut m = trained(text);
     let before = outputs(&m);
     for pass in PASSES {
-        (pass.run)(&mut m);
+        pass.apply(&mut m);
         assert_eq!(verify(&m), Ok(()), "after {}:\n{}", pass.name, print(&m));
         assert_close(&before, &outputs(&m), &m, pass.name);
     }
@@ -149,7 +149,7 @@ fn random_programs_keep_their_values() {
         };
         let before = run(&m, "before");
         for pass in PASSES {
-            (pass.run)(&mut m);
+            pass.apply(&mut m);
             assert_eq!(verify(&m), Ok(()), "seed {seed}, {}:\n{}", pass.name, print(&m));
             let after = run(&m, pass.name);
             assert_close(&before, &after, &m, &format!("seed {seed}, {}", pass.name));
@@ -174,7 +174,7 @@ fn files_say_what_a_pass_does() {
         let pass = PASSES.iter().find(|p| p.name == head.trim()).unwrap_or_else(|| panic!("no pass `{head}`"));
         let mut m = parse(before).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         let values = outputs(&m);
-        (pass.run)(&mut m);
+        pass.apply(&mut m);
         assert_eq!(verify(&m), Ok(()), "{}:\n{}", file.display(), print(&m));
         assert_close(&values, &outputs(&m), &m, &file.display().to_string());
         let printed = print(&m);
