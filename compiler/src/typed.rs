@@ -164,7 +164,7 @@ pub struct Value {
 }
 
 /// What a pass is for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// The parameter's initial value (init pass) or next value (update pass).
     Parameter(usize),

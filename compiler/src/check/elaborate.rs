@@ -86,8 +86,12 @@ pub(super) struct ParameterInfo {
 pub(super) struct Tables {
     /// Parameters in order of first use.
     pub parameters: Vec<ParameterInfo>,
+    /// Their numbers by path.
+    pub parameter_numbers: BTreeMap<String, usize>,
     /// States in order of first use.
     pub states: Vec<State>,
+    /// Their numbers by path.
+    pub state_numbers: BTreeMap<String, usize>,
     /// States of the update rules.
     pub slots: Vec<State>,
     /// Fields of the data set that are used.

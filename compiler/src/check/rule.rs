@@ -81,10 +81,10 @@ impl<'a> Elaborator<'a> {
                     _ => self.term(entity, value.span)?,
                 };
                 self.bind_once(name, Entity::Term(term.clone()), scope);
-                self.column(name, &term, over);
+                self.rule_column(name, &term, over);
                 let ty = Type { per_sample: true, dims, element };
-                let column = name.name.clone();
-                Some(Field { name: name.name.clone(), ty, column, transforms: vec![], span: name.span })
+                let columns = vec![name.name.clone()];
+                Some(Field { name: name.name.clone(), ty, columns, transforms: vec![], span: name.span })
             }
             DataEntry::Rule { span, .. } => {
                 let d = Diagnostic::error("not-supported", *span, "a rule cannot stand inside a rule");
@@ -98,7 +98,8 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn column(&mut self, name: &ast::Ident, term: &Term, over: &[IndexId]) {
+    /// A field of all samples as an outcome of the pass.
+    fn rule_column(&mut self, name: &ast::Ident, term: &Term, over: &[IndexId]) {
         let builder = self.builder();
         let id = builder.define_over(over, term, false, &name.name, name.span);
         builder.outcome(Outcome::Output(name.name.clone()), id);
