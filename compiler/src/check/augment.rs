@@ -54,7 +54,8 @@ impl<'a> Elaborator<'a> {
             _ => match first_of(value) {
                 Some((name, span)) => vec![(name, span, value)],
                 None => {
-                    let d = Diagnostic::error("wrong-kind", value.span, "`augment` begins with the field that it changes");
+                    let d =
+                        Diagnostic::error("wrong-kind", value.span, "`augment` begins with the field that it changes");
                     self.fail(d.help("such as `augment = x |> f`, or for several fields `{ x = .., y = .. }`"));
                     return vec![];
                 }
@@ -104,7 +105,8 @@ impl<'a> Elaborator<'a> {
             Entity::Template(t) => t,
             Entity::Poison => return vec![],
             other => {
-                let message = format!("`mix` is a layer whose inputs are fields of the data, but this is {}", other.words());
+                let message =
+                    format!("`mix` is a layer whose inputs are fields of the data, but this is {}", other.words());
                 let d = Diagnostic::error("wrong-kind", value.span, message);
                 self.fail(d.help("write it without its inputs: `mix = f(alpha = 0.2)`"));
                 return vec![];

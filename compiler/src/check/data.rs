@@ -51,8 +51,14 @@ impl<'a> Elaborator<'a> {
                 DataEntry::Field { name, ty, value } => fields.extend(self.data_column(name, ty, value, columns, &env)),
                 DataEntry::Rule { indices, entries, span } => {
                     if set.rule.is_some() || !set.splits.is_empty() {
-                        let d = Diagnostic::error("duplicate-definition", *span, "the samples come from here and from elsewhere");
-                        self.fail(d.help("a data block has one rule, or `train = ..`; set samples aside with `valid = split(0.1)`"));
+                        let d = Diagnostic::error(
+                            "duplicate-definition",
+                            *span,
+                            "the samples come from here and from elsewhere",
+                        );
+                        self.fail(d.help(
+                            "a data block has one rule, or `train = ..`; set samples aside with `valid = split(0.1)`",
+                        ));
                     } else if let Some((rule, made)) = self.data_rule(indices, entries, *span) {
                         set.rule = Some(rule);
                         fields.extend(made);

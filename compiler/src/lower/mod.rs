@@ -12,5 +12,5 @@ pub mod programs;
 mod rule;
 
 pub use function::function;
-pub use rule::rule;
 pub use programs::{Program, evaluation, gradients, init, training};
+pub use rule::rule;
