@@ -106,6 +106,12 @@ pub struct Machine {
     /// Threads; results do not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Threads that put batches together ahead of time; results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// At most so many samples of each split, to try a program quickly
+    #[arg(long, value_name = "N")]
+    pub samples: Option<usize>,
 }
 
 /// `nnc run`.
