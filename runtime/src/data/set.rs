@@ -1,7 +1,7 @@
 //! A data set in memory, as the network sees it, and its batches.
 
 use super::spec::Field;
-use crate::random::permute;
+use crate::random::reorder;
 
 /// Fields and splits; every value has gone through its transforms and been checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -162,16 +162,5 @@ fn gather<T: Copy, O>(values: &[T], stride: usize, samples: &[u32], out: &mut [O
 /// the last may be short. A function of seed and epoch, so a resumed run sees the same batches.
 #[must_use]
 pub fn epoch_order(seed: u64, epoch: u64, count: usize, shuffle: bool) -> Vec<u32> {
-    let mut order = vec![0; count];
-    order_epoch(&mut order, seed, epoch, shuffle);
-    order
-}
-
-/// As [`epoch_order`], of as many samples as there is room for.
-pub fn order_epoch(order: &mut [u32], seed: u64, epoch: u64, shuffle: bool) {
-    if shuffle {
-        permute(order, seed, epoch);
-    } else {
-        order.iter_mut().zip(0..).for_each(|(place, number)| *place = number);
-    }
+    use crate::random::reorder;
 }
