@@ -9,6 +9,7 @@ mod bounds;
 mod function;
 mod pass;
 pub mod programs;
+pub mod scheduled;
 
 pub use function::function;
 pub use programs::{Program, evaluation, gradients, init, training};

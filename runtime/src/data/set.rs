@@ -162,5 +162,16 @@ fn gather<T: Copy, O>(values: &[T], stride: usize, samples: &[u32], out: &mut [O
 /// the last may be short. A function of seed and epoch, so a resumed run sees the same batches.
 #[must_use]
 pub fn epoch_order(seed: u64, epoch: u64, count: usize, shuffle: bool) -> Vec<u32> {
-    use crate::random::reorder;
+    let mut order = vec![0; count];
+    order_epoch(&mut order, seed, epoch, shuffle);
+    order
+}
+
+/// As [`epoch_order`], of as many samples as there is room for.
+pub fn order_epoch(order: &mut [u32], seed: u64, epoch: u64, shuffle: bool) {
+    if shuffle {
+        reorder(order, seed, epoch);
+    } else {
+        order.iter_mut().zip(0..).for_each(|(place, number)| *place = number);
+    }
 }
