@@ -20,6 +20,7 @@ pub const TEXTS: &[(&str, &str)] = &[
     ("std/schedules.nn", include_str!("../std/schedules.nn")),
     ("std/sets.nn", include_str!("../std/sets.nn")),
     ("std/shape.nn", include_str!("../std/shape.nn")),
+    ("std/trigonometry.nn", include_str!("../std/trigonometry.nn")),
 ];
 
 /// The embedded library as pairs of name and text.

@@ -348,8 +348,11 @@ fn positive(part: &Operand) -> bool {
     matches!(part, Operand::Number(n) if n.whole().is_some_and(|w| w > 0))
 }
 
-/// `floor(a / n)` of a whole `a` and a positive whole `n`, as an integer.
+/// `floor(a / n)` of a whole `a` and a positive whole `n`, as an integer; divided by one it is `a` already.
 fn whole_quotient(op: Unary, expr: &Expr) -> Option<Expr> {
+    if let Expr::Unary(Unary::ToFloat, a) = expr {
+        return Some((**a).clone());
+    }
     let Expr::Binary(Binary::Div, a, b) = expr else { return None };
     let (Expr::Unary(Unary::ToFloat, a), Expr::Number(n)) = (&**a, &**b) else { return None };
     if n.fract() != 0.0 || *n < 1.0 || *n > 1e9 {
