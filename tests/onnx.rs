@@ -120,6 +120,16 @@ fn judged(operator: &str, arrays: &Arrays) -> (BTreeSet<String>, Vec<String>) {
     (cases.iter().map(test).collect(), wrong)
 }
 
+/// What goes in and should come out, by function and parameter.
+fn arrays() -> Arrays {
+    let mut arrays = read_arrays(&repository("tests/onnx/data.npz"));
+    for line in text(&repository("tests/onnx/same.txt")).lines() {
+        let (name, other) = line.split_once(' ').unwrap_or_else(|| panic!("no two names: {line}"));
+        arrays.insert(name.to_string(), arrays[other].clone());
+    }
+    arrays
+}
+
 fn operators() -> Vec<String> {
     let folder = std::fs::read_dir(repository("tests/onnx/cases")).expect("the cases");
     let name = |entry: std::fs::DirEntry| entry.file_name().to_str()?.strip_suffix(".nn").map(str::to_string);
@@ -173,7 +183,7 @@ fn account(passed: &BTreeMap<String, usize>) -> String {
 /// `NNC_ONLY` in the environment names the operators to look at.
 #[test]
 fn node_tests() {
-    let arrays = read_arrays(&repository("tests/onnx/data.npz"));
+    let arrays = arrays();
     let only = std::env::var("NNC_ONLY").ok();
     let chosen = |name: &String| only.as_ref().is_none_or(|list| list.split(',').any(|n| n == name));
     let (mut passed, mut wrong) = (BTreeMap::new(), vec![]);

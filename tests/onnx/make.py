@@ -1,6 +1,6 @@
 """Writes the node tests of ONNX as programs of the language: `cases/OPERATOR.nn`, a function for every result of
-every test that is one operator; `data.npz`, what goes in and should come out; `unsaid.txt`, the tests that the
-language does not say, each with the reason.
+every test that is one operator; `data.npz`, what goes in and should come out; `same.txt`, the large arrays that are
+equal to others and stored once; `unsaid.txt`, the tests that the language does not say, each with the reason.
 
     python tests/onnx/make.py
 
@@ -22,7 +22,7 @@ import case as says
 
 HERE = pathlib.Path(__file__).parent
 PARTS = ["elementwise", "reductions", "shapes", "places", "windows", "layers", "attention", "recurrent", "losses", "resize", "signals"]
-LIMIT = 1 << 20
+LIMIT = 1 << 19
 HALF = ("float16", "bfloat16")
 # Rounded to bfloat16, or to half precision between two steps, which is more than the tolerance.
 ROUNDED = {
@@ -143,6 +143,20 @@ UNSAID = {
 }
 
 
+def shared(arrays):
+    """The arrays without large ones that are there already, and which are equal to which."""
+    kept, same, known = {}, {}, {}
+    for name in sorted(arrays):
+        array = arrays[name]
+        content = (array.dtype.str, array.shape, array.tobytes())
+        if array.nbytes > 4096 and content in known:
+            same[name] = known[content]
+        else:
+            known[content] = name
+            kept[name] = array
+    return kept, same
+
+
 def write_arrays(arrays):
     """An npz that is the same for the same numbers."""
     with zipfile.ZipFile(HERE / "data.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -175,7 +189,9 @@ def main():
     for operator, texts in programs.items():
         head = f"// The tests of ONNX's {operator} that the language says; written by `tests/onnx/make.py`.\n\n"
         (folder / f"{operator}.nn").write_text(head + "\n".join(texts))
+    arrays, same = shared(arrays)
     write_arrays(arrays)
+    (HERE / "same.txt").write_text("".join(f"{name} {other}\n" for name, other in same.items()))
     (HERE / "unsaid.txt").write_text("\n".join(sorted(unsaid)) + "\n")
     print(sum(map(len, programs.values())), "functions,", len(unsaid), "tests unsaid")
 
