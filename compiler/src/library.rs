@@ -26,6 +26,7 @@ pub const TEXTS: &[(&str, &str)] = &[
     ("std/tokens.nn", include_str!("../std/tokens.nn")),
     ("std/transformer.nn", include_str!("../std/transformer.nn")),
     ("std/transposed.nn", include_str!("../std/transposed.nn")),
+    ("std/trigonometry.nn", include_str!("../std/trigonometry.nn")),
 ];
 
 /// The embedded library as pairs of name and text.
