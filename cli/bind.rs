@@ -42,8 +42,14 @@ pub struct Bound {
 
 /// Opens the data a train block names; `None` if it has none.
 pub fn open_data(train: &Train, program: &Path, machine: &Machine) -> Result<Option<DataSet>, Fault> {
-    let Some(data) = &train.data else { return Ok(None) };
-    let spec = Spec {
+    data_spec(train, program, machine).map(|spec| runtime::data::load(&spec).map_err(Fault::data)).transpose()
+}
+
+/// What the runtime has to know to open the data a train block names.
+#[must_use]
+pub fn data_spec(train: &Train, program: &Path, machine: &Machine) -> Option<Spec> {
+    let data = train.data.as_ref()?;
+    Some(Spec {
         name: data.name.clone(),
         splits: data.splits.iter().map(|(name, c)| (name.clone(), Origin::Call(call(c)))).collect(),
         fields: train.fields.iter().map(field).collect(),
@@ -51,8 +57,7 @@ pub fn open_data(train: &Train, program: &Path, machine: &Machine) -> Result<Opt
         valid_share: train.settings.valid_share,
         seed: train.settings.seed,
         files: Files::usual(machine.data_dir.as_deref(), Some(program)),
-    };
-    runtime::data::load(&spec).map(Some).map_err(Fault::data)
+    })
 }
 
 fn field(field: &typed::Field) -> Field {
