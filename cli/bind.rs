@@ -47,8 +47,17 @@ pub struct Bound {
 
 /// Opens the data a train block names; `None` if it has none.
 pub fn open_data(train: &Train, program: &Path, machine: &Machine) -> Result<Option<DataSet>, Fault> {
-    let Some(data) = &train.data else { return Ok(None) };
-    let spec = Spec {
+    let spec = data_spec(train, program, machine)?;
+    spec.map(|spec| runtime::data::load(&spec).map_err(Fault::data)).transpose()
+}
+
+/// What the runtime has to know to open the data a train block names.
+///
+/// # Errors
+/// When samples made by a rule cannot be computed: a fault of ours.
+pub fn data_spec(train: &Train, program: &Path, machine: &Machine) -> Result<Option<Spec>, Fault> {
+    let Some(data) = train.data.as_ref() else { return Ok(None) };
+    Ok(Some(Spec {
         name: data.name.clone(),
         splits: origins(data, &train.fields)?,
         fields: train.fields.iter().map(field).collect(),
@@ -57,8 +66,7 @@ pub fn open_data(train: &Train, program: &Path, machine: &Machine) -> Result<Opt
         at_most: machine.samples,
         seed: train.settings.seed,
         files: Files::usual(machine.data_dir.as_deref(), Some(program)),
-    };
-    runtime::data::load(&spec).map(Some).map_err(Fault::data)
+    }))
 }
 
 /// Where the samples of each split come from.
