@@ -63,7 +63,7 @@ impl<'a, 'b> Scene<'a, 'b> {
     }
 
     /// `while i + step <= to { body; i += step }` from `from`; yields the final `i` and carried values.
-    pub fn repeat(
+    pub fn count_up(
         &mut self,
         from: Value,
         to: Value,
@@ -101,7 +101,7 @@ impl<'a, 'b> Scene<'a, 'b> {
         if self.nest.lanes == Lanes::Outer && level + 1 == self.nest.outer {
             return self.strips(vars, from, to);
         }
-        self.repeat(from, to, 1, &[], &mut |scene, i, _| {
+        self.count_up(from, to, 1, &[], &mut |scene, i, _| {
             vars.push(i);
             scene.walk(vars, task);
             vars.pop();
@@ -115,12 +115,12 @@ impl<'a, 'b> Scene<'a, 'b> {
         let mut from = from;
         let counts: &[usize] = if self.together { &[PARALLEL, 1] } else { &[1] };
         for count in counts {
-            (from, _) = self.repeat(from, to, count * width, &[], &mut |scene, i, _| {
+            (from, _) = self.count_up(from, to, count * width, &[], &mut |scene, i, _| {
                 scene.leaf(&Point { vars: [vars, &[i]].concat(), wide: true }, *count);
                 vec![]
             });
         }
-        self.repeat(from, to, 1, &[], &mut |scene, i, _| {
+        self.count_up(from, to, 1, &[], &mut |scene, i, _| {
             scene.leaf(&Point { vars: [vars, &[i]].concat(), wide: false }, 1);
             vec![]
         });
@@ -168,11 +168,11 @@ impl<'a, 'b> Scene<'a, 'b> {
     fn clear(&mut self, start: Value, to: Value) {
         let place = self.place(self.nest.stores[0].tensor);
         let zero = self.zero(place.kind);
-        let (done, _) = self.repeat(start, to, self.types.width(), &[], &mut |scene, i, _| {
+        let (done, _) = self.count_up(start, to, self.types.width(), &[], &mut |scene, i, _| {
             scene.fill_run(i, place, zero);
             vec![]
         });
-        self.repeat(done, to, 1, &[], &mut |scene, i, _| {
+        self.count_up(done, to, 1, &[], &mut |scene, i, _| {
             scene.fill_one(i, place, zero);
             vec![]
         });

@@ -193,7 +193,7 @@ impl Nest {
 }
 
 fn line(out: &mut String, depth: usize, text: &str) {
-    let _ = writeln!(out, "{}{text}", "  ".repeat(depth));
+    let _ = writeln!(out, "{:1$}{text}", "", 2 * depth);
 }
 
 fn address_text(address: &Address, guards: &[Guard]) -> String {
