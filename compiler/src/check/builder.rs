@@ -75,8 +75,8 @@ impl Builder {
 
     /// The value of something outside the pass; made at the first call.
     pub fn outside(&mut self, definition: Definition, name: &str, ty: Type, span: Span) -> ValueId {
-        let known = self.outside.get(name).into_iter().flatten();
-        if let Some(id) = known.copied().find(|id| self.pass.v(*id).definition == definition) {
+        let known = self.outside.get(name).map_or(&[][..], Vec::as_slice);
+        if let Some(id) = known.iter().copied().find(|id| self.pass.v(*id).definition == definition) {
             return id;
         }
         let id = self.push(name, ty, definition, span);
