@@ -16,13 +16,15 @@ pub(super) struct Builder {
     pub pass: Pass,
     /// Values that read something outside the pass, so that each is made once.
     outside: Vec<(Definition, ValueId)>,
+    /// Whether the statement at hand ends with `per microbatch`.
+    pub per_microbatch: bool,
 }
 
 impl Builder {
     /// An empty pass.
     pub fn new(kind: PassKind) -> Self {
         let sample = Index { name: "batch".into(), extent: Extent::Batch };
-        Self { kind, pass: Pass { indices: vec![sample], ..Pass::default() }, outside: vec![] }
+        Self { kind, pass: Pass { indices: vec![sample], ..Pass::default() }, outside: vec![], per_microbatch: false }
     }
 
     /// A new index.
@@ -86,7 +88,8 @@ impl Builder {
 
     /// Adds a value.
     pub fn push(&mut self, name: &str, ty: Type, definition: Definition, span: Span) -> ValueId {
-        self.pass.values.push(Value { name: name.into(), ty, definition, span });
+        let per_microbatch = self.per_microbatch;
+        self.pass.values.push(Value { name: name.into(), ty, definition, span, per_microbatch });
         ValueId((self.pass.values.len() - 1) as u32)
     }
 

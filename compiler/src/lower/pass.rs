@@ -52,6 +52,21 @@ impl<'a> Lowering<'a> {
         wanted.iter().map(|id| self.tensor(*id)).collect()
     }
 
+    /// This lowering where some leaves have other values: what does not depend on them stays as it is.
+    pub fn again(&self, changed: impl Fn(&Definition) -> bool) -> Self {
+        let mut stale = vec![false; self.pass.values.len()];
+        let mut tensors = self.tensors.clone();
+        for (n, value) in self.pass.values.iter().enumerate() {
+            let mut read = vec![];
+            definition_reads(&value.definition, &mut read);
+            stale[n] = changed(&value.definition) || read.iter().any(|id| stale[id.0 as usize]);
+            if stale[n] {
+                tensors[n] = None;
+            }
+        }
+        Self { tensors, ..*self }
+    }
+
     /// The wanted values and all they read that is not lowered yet, in order.
     fn needed(&self, wanted: &[ValueId]) -> BTreeSet<ValueId> {
         let mut needed = BTreeSet::new();
@@ -60,14 +75,7 @@ impl<'a> Lowering<'a> {
             if self.tensors[id.0 as usize].is_some() || !needed.insert(id) {
                 continue;
             }
-            match &self.pass.v(id).definition {
-                Definition::Indexed { value, .. } => values_read(value, &mut open),
-                Definition::Accumulate { at, value, .. } => {
-                    at.iter().for_each(|p| values_read(p, &mut open));
-                    values_read(value, &mut open);
-                }
-                _ => {}
-            }
+            definition_reads(&self.pass.v(id).definition, &mut open);
         }
         needed
     }
@@ -348,6 +356,18 @@ fn neutral(module: &mut Module, combine: Combine, kind: Kind) -> ExprId {
         (Combine::Min, Kind::Float) => module.float(f64::INFINITY),
         (Combine::Prod, Kind::Float) => module.float(1.0),
         (Combine::Set | Combine::Sum, Kind::Float) => module.float(0.0),
+    }
+}
+
+/// Adds the values a definition reads.
+pub fn definition_reads(definition: &Definition, found: &mut Vec<ValueId>) {
+    match definition {
+        Definition::Indexed { value, .. } => values_read(value, found),
+        Definition::Accumulate { at, value, .. } => {
+            at.iter().for_each(|p| values_read(p, found));
+            values_read(value, found);
+        }
+        _ => {}
     }
 }
 
