@@ -186,9 +186,9 @@ pub struct Emit {
     /// Which of its programs, from stage `ir` on
     #[arg(long, value_enum, default_value_t = Which::Training)]
     pub which: Which,
-    /// Print stage `ir` or `grad` in the language itself
-    #[arg(long)]
-    pub as_source: bool,
+    /// How stages `ir` and `grad` are written [default: `ir` in index notation, `grad` as source]
+    #[arg(long, value_enum)]
+    pub form: Option<Form>,
     /// Write here instead of to standard output
     #[arg(short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -306,6 +306,15 @@ pub enum Stage {
     Clif,
     /// Machine code
     Asm,
+}
+
+/// How a program in index notation is written.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Index notation, as the compiler keeps it
+    Index,
+    /// A program in the language itself
+    Source,
 }
 
 /// The programs a train block is compiled to.

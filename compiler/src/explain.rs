@@ -50,6 +50,7 @@ pages![
     "unknown-setting",
     "unknown-type",
     "unmatched-bracket",
+    "unreadable-file",
     "unterminated-text",
     "unused-local",
     "unused-parameter",

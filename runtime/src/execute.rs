@@ -230,11 +230,11 @@ fn run_launch(launch: &Launch, pool: &Pool, memory: Memory, clock: Clock) -> Res
 
 fn run_task(work: &Work, memory: Memory, clock: Clock, task: usize, worker: usize) {
     match work {
-        Work::Kernel { entry, extent, grain } => {
+        Work::Kernel { entry, words, extent, grain } => {
             let range = chunk(task, *grain, *extent);
             leave_wide_vectors();
             // SAFETY: generated for this arena; the plan gives every task iterations of its own.
-            unsafe { entry(memory.arena, range.start as u64, range.end as u64, memory.scratch_of(worker)) };
+            unsafe { entry(memory.arena, range.start as u64, range.end as u64, words.as_ptr()) };
         }
         Work::Contraction(contraction) => {
             // SAFETY: operands and tile lie in this arena by the plan; the scratch is the worker's own.

@@ -79,8 +79,9 @@ impl Slot {
     }
 }
 
-/// A generated kernel: arena, first and past-last iteration of its outermost loop, scratch.
-pub type Entry = unsafe extern "C" fn(*mut u8, u64, u64, *mut u8);
+/// A generated kernel: arena, first and past-last iteration of its outermost loop, and the words that
+/// say where its tensors lie and how far its loops go.
+pub type Entry = unsafe extern "C" fn(*mut u8, u64, u64, *const u64);
 
 /// A tensor to be filled with random numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +99,7 @@ pub struct Fill {
 /// What a launch does.
 pub enum Work {
     /// Iterations `task * grain ..` up to `extent` of a generated kernel.
-    Kernel { entry: Entry, extent: usize, grain: usize },
+    Kernel { entry: Entry, words: Box<[u64]>, extent: usize, grain: usize },
     /// A sum of products, a tile a task.
     Contraction(Box<Contraction>),
     /// Random numbers.

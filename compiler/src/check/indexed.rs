@@ -330,6 +330,7 @@ impl<'a> Elaborator<'a> {
                     at.iter().for_each(|e| reads(e, &mut open));
                     reads(value, &mut open);
                 }
+                Definition::Delayed { of, initial, .. } => open.extend([*of, *initial]),
                 leaf => leaves.push(leaf.clone()),
             }
         }
@@ -340,7 +341,7 @@ impl<'a> Elaborator<'a> {
         let truth = matches!(op, ReduceOp::Any | ReduceOp::All);
         if truth && term.kind != Kind::Bool {
             let d = Diagnostic::error("wrong-kind", span, "`any` and `all` take a condition, but this is a number");
-            return self.fail(d.help("compare it, such as `any[i] x[i] > 0`"));
+            return self.fail(d.help("compare it, such as `any[i] (x[i] > 0)`"));
         }
         let keeps = truth || (matches!(op, ReduceOp::Max | ReduceOp::Min) && term.kind != Kind::Bool);
         if !keeps && term.kind != Kind::Float {

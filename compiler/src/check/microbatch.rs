@@ -85,22 +85,31 @@ fn mixes(pass: &Pass, known: &[Known], mut id: ValueId, setting: Span) -> Diagno
         .help("if it may be computed of each microbatch alone, say so at the end of its line: `.. per microbatch`")
 }
 
-/// What is known of every value, in order.
+/// What is known of every value.
 fn known(pass: &Pass) -> Vec<Known> {
-    let mut known: Vec<Known> = vec![];
-    for value in &pass.values {
-        let found = match &value.definition {
-            _ if value.per_microbatch => FIXED,
-            Definition::Indexed { value, .. } => of(pass, &known, value),
-            Definition::Accumulate { at, value, .. } => {
-                let at = at.iter().map(|e| of(pass, &known, e)).fold(FIXED, both);
-                both(whole(at), of(pass, &known, value))
-            }
-            _ => FIXED,
-        };
-        known.push(Known { cut: found.cut, per_sample: value.ty.per_sample });
+    let per_sample = |v: &crate::typed::Value| Known { per_sample: v.ty.per_sample, ..FIXED };
+    let mut known: Vec<Known> = pass.values.iter().map(per_sample).collect();
+    // What a scan carries is read before it is defined, hence more than one round.
+    loop {
+        let before: Vec<Cut> = known.iter().map(|k| k.cut).collect();
+        for (n, value) in pass.values.iter().enumerate() {
+            known[n].cut = match &value.definition {
+                _ if value.per_microbatch => Cut::No,
+                Definition::Indexed { value, .. } => of(pass, &known, value).cut,
+                Definition::Accumulate { at, value, .. } => {
+                    let at = at.iter().map(|e| of(pass, &known, e)).fold(FIXED, both);
+                    both(whole(at), of(pass, &known, value)).cut
+                }
+                Definition::Delayed { of, initial, .. } => {
+                    known[of.0 as usize].cut.max(known[initial.0 as usize].cut)
+                }
+                _ => Cut::No,
+            };
+        }
+        if known.iter().map(|k| k.cut).eq(before) {
+            return known;
+        }
     }
-    known
 }
 
 fn of(pass: &Pass, known: &[Known], expr: &Expr) -> Known {
@@ -167,6 +176,7 @@ fn reads(definition: &Definition) -> Vec<ValueId> {
             at.iter().for_each(|e| look(e, &mut found));
             look(value, &mut found);
         }
+        Definition::Delayed { of, initial, .. } => found.extend([*of, *initial]),
         _ => {}
     }
     found

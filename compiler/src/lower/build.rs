@@ -68,7 +68,10 @@ impl LeafTensors<'_> {
                 let shape = self.train.total_dims(*n);
                 module.tensor(&format!("total.{n}"), shape, Kind::Float, Role::Input, None)
             }
-            Definition::Draw { .. } | Definition::Indexed { .. } | Definition::Accumulate { .. } => {
+            Definition::Draw { .. }
+            | Definition::Indexed { .. }
+            | Definition::Accumulate { .. }
+            | Definition::Delayed { .. } => {
                 unreachable!("not a leaf: Lowering::value handles it")
             }
         }

@@ -45,25 +45,33 @@ impl<'a> Lowering<'a> {
 
     /// Lowers the wanted values and all they need, in the order of the pass.
     pub fn demand(&mut self, module: &mut Module, wanted: &[ValueId], leaves: &mut Leaves) -> Vec<TensorId> {
-        for id in self.needed(wanted) {
-            let tensor = self.value(module, id, leaves);
+        let needed = self.needed(wanted);
+        for id in &needed {
+            let tensor = self.value(module, *id, leaves);
             self.tensors[id.0 as usize] = Some(tensor);
+        }
+        for id in &needed {
+            if let Definition::Delayed { of, initial, turn } = self.pass.v(*id).definition {
+                self.delayed(module, *id, (of, initial), turn);
+            }
         }
         wanted.iter().map(|id| self.tensor(*id)).collect()
     }
 
     /// This lowering where some leaves have other values: what does not depend on them stays as it is.
     pub fn again(&self, changed: impl Fn(&Definition) -> bool) -> Self {
-        let mut stale = vec![false; self.pass.values.len()];
-        let mut tensors = self.tensors.clone();
-        for (n, value) in self.pass.values.iter().enumerate() {
-            let mut read = vec![];
-            definition_reads(&value.definition, &mut read);
-            stale[n] = changed(&value.definition) || read.iter().any(|id| stale[id.0 as usize]);
-            if stale[n] {
-                tensors[n] = None;
+        let mut stale: Vec<bool> = self.pass.values.iter().map(|v| changed(&v.definition)).collect();
+        let mut count = 0;
+        // What a scan carries is read before it is defined, hence more than one round.
+        while count < stale.iter().filter(|s| **s).count() {
+            count = stale.iter().filter(|s| **s).count();
+            for (n, value) in self.pass.values.iter().enumerate() {
+                let mut read = vec![];
+                definition_reads(&value.definition, &mut read);
+                stale[n] |= read.iter().any(|id| stale[id.0 as usize]);
             }
         }
+        let tensors = self.tensors.iter().zip(stale).map(|(t, stale)| t.filter(|_| !stale)).collect();
         Self { tensors, ..*self }
     }
 
@@ -114,8 +122,27 @@ impl<'a> Lowering<'a> {
                 module.items.push(Item::Draw(Draw { target, site: *site, distribution: *distribution, per_sample }));
                 target
             }
+            Definition::Delayed { .. } => {
+                module.tensor(&value.name, shape, value.ty.element.kind(), Role::Temporary, Some(value.span))
+            }
             leaf => leaves(module, leaf),
         }
+    }
+
+    /// `T[t, ..] = of[t - 1, ..] or initial[..]`, once `of` is known.
+    fn delayed(&self, module: &mut Module, id: ValueId, (of, initial): (ValueId, ValueId), turn: usize) {
+        let (target, of) = (self.tensor(id), self.tensor(of));
+        let axis = turn + usize::from(self.pass.v(id).ty.per_sample);
+        let unbatched = self.pass.v(id).ty.per_sample && !self.pass.v(initial).ty.per_sample;
+        let domain = module.t(target).shape.clone();
+        let here: Vec<ExprId> = (0..domain.len() as u32).map(|v| module.var(v)).collect();
+        let first = here.iter().enumerate().filter(|(k, _)| *k != axis && !(unbatched && *k == 0)).map(|(_, v)| *v);
+        let otherwise = Some(module.read(self.tensor(initial), first.collect()));
+        let one = module.int(1);
+        let mut at = here.clone();
+        at[axis] = module.sub(here[axis], one);
+        let value = module.intern(Node::Read { tensor: of, at: at.into(), otherwise });
+        module.items.push(Item::Def(Def { target, domain, combine: Combine::Set, value, scatter: None }));
     }
 
     fn batched(&self, per_sample: bool, dims: &[usize]) -> Vec<usize> {
@@ -367,6 +394,7 @@ pub fn definition_reads(definition: &Definition, found: &mut Vec<ValueId>) {
             at.iter().for_each(|p| values_read(p, found));
             values_read(value, found);
         }
+        Definition::Delayed { of, initial, .. } => found.extend([*of, *initial]),
         _ => {}
     }
 }

@@ -51,7 +51,7 @@ pub enum Op {
 }
 
 /// An element to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Store {
     /// Into what.
     pub tensor: TensorId,
@@ -64,7 +64,7 @@ pub struct Store {
 }
 
 /// Which loop runs in vector lanes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lanes {
     /// None.
     Scalar,
@@ -75,7 +75,7 @@ pub enum Lanes {
 }
 
 /// How stored values come about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// Every point of the loops stores its values.
     Point,
@@ -87,7 +87,7 @@ pub enum Form {
 }
 
 /// A loop nest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Nest {
     /// Extents of the loops, outermost first.
     pub extents: Vec<usize>,
