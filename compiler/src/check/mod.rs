@@ -23,6 +23,7 @@ mod finish;
 pub mod function;
 mod indexed;
 mod items;
+mod microbatch;
 mod names;
 mod number;
 mod operators;
