@@ -63,13 +63,13 @@ pub fn data_spec(train: &Train, program: &Path, machine: &Machine) -> Option<Spe
 fn field(field: &typed::Field) -> Field {
     let element = match field.ty.element {
         typed::Element::Class(n) => Element::Class(n),
-        typed::Element::Number | typed::Element::Bool => Element::Number,
+        _ => Element::Number,
     };
     Field {
         name: field.name.clone(),
         dims: field.ty.dims.clone(),
         element,
-        column: field.column.clone(),
+        columns: field.columns.clone(),
         transforms: field.transforms.iter().map(call).collect(),
     }
 }

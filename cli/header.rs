@@ -19,6 +19,7 @@ impl Field {
             Holds::Class(n) => format!("classes, each from 0 to {} (others are not noticed and read outside)", n - 1),
             Holds::Number => "numbers, after the transforms of the data block".to_string(),
             Holds::Bool => "0 or 1".to_string(),
+            Holds::Sample => "numbers of samples".to_string(),
         };
         Self { name: identifier(&field.name), what }
     }

@@ -326,7 +326,7 @@ pub mod sites {
 /// The numbers 0 to below `n` in an order that is a function of the seed, the epoch and `n`
 /// (Fisher and Yates).
 #[must_use]
-pub fn permutation(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
+pub fn random_order(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
     let mut generator = Generator::new(Place { seed, site: sites::ORDER, step: epoch }, 0);
     let mut order: Vec<u32> = (0..n as u32).collect();
     for i in (1..n).rev() {
@@ -419,13 +419,13 @@ mod tests {
     #[test]
     fn permutations_are_permutations() {
         for n in [0, 1, 2, 10, 1000] {
-            let mut order = permutation(1, 2, n);
-            assert_eq!(order, permutation(1, 2, n));
+            let mut order = random_order(1, 2, n);
+            assert_eq!(order, random_order(1, 2, n));
             order.sort_unstable();
             assert_eq!(order, (0..n as u32).collect::<Vec<_>>());
         }
-        assert_ne!(permutation(1, 2, 100), permutation(1, 3, 100));
-        assert_ne!(permutation(1, 2, 100), permutation(2, 2, 100));
+        assert_ne!(random_order(1, 2, 100), random_order(1, 3, 100));
+        assert_ne!(random_order(1, 2, 100), random_order(2, 2, 100));
     }
 
     #[test]

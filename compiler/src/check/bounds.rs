@@ -115,7 +115,7 @@ fn atom_range(builder: &Builder, atom: &Expr) -> (i64, i64) {
             let high = match builder.pass.v(*value).ty.element {
                 Element::Class(n) => n as i64 - 1,
                 Element::Bool => 1,
-                Element::Number => FAR,
+                Element::Number | Element::Sample => FAR,
             };
             let other = otherwise.as_ref().map_or((0, high), |e| interval(builder, e));
             (other.0.min(0), other.1.max(high))

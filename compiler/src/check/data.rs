@@ -117,27 +117,36 @@ impl<'a> Elaborator<'a> {
             first = input;
         }
         let mut transforms = vec![];
-        let column = match &first.kind {
-            ExprKind::Name(column) | ExprKind::Text(column) => {
-                self.known_column(column, first.span, columns);
-                column.clone()
-            }
+        let columns = match &first.kind {
             ExprKind::Call { .. } => {
                 transforms.extend(self.data_call(first, catalogue::SOURCES, "source", env).map(|c| c.0));
-                String::new()
+                vec![]
             }
-            ExprKind::Error => String::new(),
-            _ => {
-                let d = Diagnostic::error("wrong-kind", first.span, "a field begins with the column it reads");
-                self.fail(d.help("such as `x: [784] = image |> standardize`"));
-                String::new()
-            }
+            ExprKind::List(parts) => parts.iter().filter_map(|part| self.column(part, columns)).collect(),
+            ExprKind::Error => vec![],
+            _ => self.column(first, columns).into_iter().collect(),
         };
         for step in steps.into_iter().rev() {
             transforms.extend(self.data_call(step, catalogue::TRANSFORMS, "transform", env).map(|c| c.0));
         }
         let whole = !matches!(ty.element, Element::Number) && ty.dims.iter().product::<usize>() == 0;
-        (!whole).then(|| Field { name: name.name.clone(), ty, column, transforms, span: name.span })
+        (!whole).then(|| Field { name: name.name.clone(), ty, columns, transforms, span: name.span })
+    }
+
+    /// The name of a column, written as a name or, where it is none, as a text.
+    fn column(&mut self, expr: &'a ast::Expr, columns: &[&str]) -> Option<String> {
+        match &expr.kind {
+            ExprKind::Name(column) | ExprKind::Text(column) => {
+                self.known_column(column, expr.span, columns);
+                Some(column.clone())
+            }
+            ExprKind::Error => None,
+            _ => {
+                let d = Diagnostic::error("wrong-kind", expr.span, "a field begins with the column it reads");
+                self.fail(d.help("such as `x: [784] = image |> standardize`, or `x: [2] = [height, weight]`"));
+                None
+            }
+        }
     }
 
     fn known_column(&mut self, column: &str, span: Span, columns: &[&str]) {

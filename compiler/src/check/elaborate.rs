@@ -7,6 +7,7 @@ use super::builder::Builder;
 use super::entity::{Entity, Env, PassKind, Term, shape_text};
 use super::items::Items;
 use super::report::Sink;
+use super::scan::Scan;
 use crate::typed::{Field, IndexId, Parameter, State};
 use grammar::ast;
 use grammar::diagnostic::{Diagnostic, Label};
@@ -33,6 +34,7 @@ pub(super) enum Role {
 }
 
 /// One elaboration of an instance's body.
+#[derive(Clone)]
 pub(super) struct Activation {
     /// Its path; empty for the train block and its model.
     pub path: String,
@@ -147,6 +149,8 @@ pub(super) struct Elaborator<'a> {
     pub active: Vec<IndexId>,
     /// Distributions being elaborated.
     pub targets: Vec<Target>,
+    /// The scans we are inside of, outermost first.
+    pub scans: Vec<Scan>,
     /// The next value of states in the pass.
     pub next: BTreeMap<usize, Term>,
     /// How often a draw of a path was made in the pass.
@@ -187,6 +191,7 @@ impl<'a> Elaborator<'a> {
             facts: vec![],
             active: vec![],
             targets: vec![],
+            scans: vec![],
             next: BTreeMap::new(),
             draws: BTreeMap::new(),
             train: None,

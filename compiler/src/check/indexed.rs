@@ -267,7 +267,7 @@ impl<'a> Elaborator<'a> {
         let truth = matches!(op, ReduceOp::Any | ReduceOp::All);
         if truth && term.kind != Kind::Bool {
             let d = Diagnostic::error("wrong-kind", span, "`any` and `all` take a condition, but this is a number");
-            return self.fail(d.help("compare it, such as `any[i] x[i] > 0`"));
+            return self.fail(d.help("compare it, such as `any[i] (x[i] > 0)`"));
         }
         let keeps = truth || (matches!(op, ReduceOp::Max | ReduceOp::Min) && term.kind != Kind::Bool);
         if !keeps && term.kind != Kind::Float {

@@ -29,6 +29,7 @@ pub mod print;
 mod ranges;
 mod reads;
 mod report;
+mod scan;
 mod sets;
 mod settings;
 mod statements;
@@ -77,15 +78,17 @@ pub fn check(_sources: &Sources, program: &ast::File, library: &[ast::File]) -> 
     (Checked { trains }, list)
 }
 
-/// What the checker found that has nothing to do with what the parser reported: an item that could not be read as
-/// written means something else than its author thinks, and one that was lost defines nothing.
+/// What the checker found that has nothing to do with what was reported while reading the text: an item that could not
+/// be read as written means something else than its author thinks, and one that was lost, perhaps with its file, defines
+/// nothing.
 #[must_use]
 pub fn independent(syntax: &[Diagnostic], found: Vec<Diagnostic>, program: &ast::File) -> Vec<Diagnostic> {
     let broken = |item: &Span| syntax.iter().any(|d| item.contains(d.primary.span));
     let items: Vec<Span> = program.items.iter().map(item_span).filter(broken).collect();
     let touches = |span: Span| items.iter().any(|item| item.contains(span));
     let places = |d: &Diagnostic| touches(d.primary.span) || d.secondary.iter().any(|l| touches(l.span));
-    let lost = program.items.iter().any(|item| matches!(item, ast::Item::Error(_)));
+    let lost = program.items.iter().any(|item| matches!(item, ast::Item::Error(_)))
+        || syntax.iter().any(|d| d.code == "unreadable-file");
     found.into_iter().filter(|d| !(places(d) || lost && d.code == "unknown-name")).collect()
 }
 

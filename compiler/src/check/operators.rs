@@ -345,7 +345,10 @@ impl<'a> Elaborator<'a> {
 }
 
 fn positive(part: &Operand) -> bool {
-    matches!(part, Operand::Number(n) if n.whole().is_some_and(|w| w > 0))
+    match part {
+        Operand::Number(n) => n.whole().is_some_and(|w| w > 0),
+        Operand::Term(t) => t.expr == Expr::BatchSize,
+    }
 }
 
 /// `floor(a / n)` of a whole `a` and a positive whole `n`, as an integer.

@@ -159,6 +159,7 @@ impl<'a> Elaborator<'a> {
 
     fn settle_definition(&mut self, entity: Entity<'a>, lhs: &'a Lhs, declared: Option<&Declared>) -> Entity<'a> {
         match entity {
+            Entity::Template(t) if self.applies_by_itself(&t) => self.apply_settings_only(&t, lhs.name.span),
             Entity::Template(t) => self.bind_instance(&t, &lhs.name.name),
             Entity::List(_) | Entity::Number(_) if declared.and_then(Declared::dims).is_some() => {
                 self.term(entity, lhs.name.span).map_or(Entity::Poison, Entity::Term)
@@ -419,6 +420,7 @@ impl<'a> Elaborator<'a> {
                 per_sample: false,
             };
             if let Some(term) = s.distribution(target, init, scope)
+                && let Some(term) = s.float_term(Entity::Term(term), init.span)
                 && let Some((id, _)) = s.builder().define(&term, path, init.span)
             {
                 s.builder().outcome(outcome, id);
@@ -477,12 +479,11 @@ impl<'a> Elaborator<'a> {
             }
         };
         self.activation().states.insert(name.name.clone(), number);
-        if let Some(term) = self.next.get(&number) {
-            return Entity::Term(term.clone());
-        }
         let ty = Type { per_sample: false, dims, element: Element::Number };
         let id = self.builder().outside(Definition::State(number), &path, ty, span);
-        Entity::Term(self.builder().read(id, span))
+        let before = self.builder().read(id, span);
+        let now = self.next.get(&number).cloned().unwrap_or(before);
+        Entity::Term(self.carry_state(number, now, span))
     }
 
     fn slot(
@@ -560,7 +561,7 @@ impl<'a> Elaborator<'a> {
         if let (Outcome::State(n), PassKind::Training) = (&outcome, self.now) {
             self.next.insert(*n, read.clone());
         }
-        if matches!(self.now, PassKind::Training | PassKind::Update) {
+        if matches!(self.now, PassKind::Training | PassKind::Update) && self.scans.is_empty() {
             self.builder().outcome(outcome, id);
         }
         Entity::Term(read)

@@ -184,7 +184,10 @@ impl LeafTensors<'_> {
                 };
                 module.tensor(name, vec![], Kind::Float, Role::Input, None)
             }),
-            Definition::Draw { .. } | Definition::Indexed { .. } | Definition::Accumulate { .. } => {
+            Definition::Draw { .. }
+            | Definition::Indexed { .. }
+            | Definition::Accumulate { .. }
+            | Definition::Delayed { .. } => {
                 unreachable!("not a leaf: Lowering::value handles it")
             }
         }

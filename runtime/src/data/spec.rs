@@ -41,9 +41,9 @@ pub struct Field {
     pub dims: Vec<usize>,
     /// Of its elements.
     pub element: Element,
-    /// The column it reads; empty if the first of `transforms` is a source of its own
-    /// (`random_normal(..)`).
-    pub column: String,
+    /// The columns it reads, put one behind the other; none if the first of `transforms` is a source
+    /// of its own (`random_normal(..)`).
+    pub columns: Vec<String>,
     /// Applied in order.
     pub transforms: Vec<Call>,
 }
