@@ -180,6 +180,29 @@ fn the_header_is_plain_c_and_plain_cpp() {
     }
 }
 
+/// The first block of a page that begins with a word.
+fn block(page: &str, word: &str) -> String {
+    let start = format!("```{word}\n");
+    let at = page.find(&start).unwrap_or_else(|| panic!("no block of {word}")) + start.len();
+    let length = page[at..].find("```").expect("an end");
+    page[at..at + length].to_string()
+}
+
+#[test]
+fn the_program_of_the_manual_says_what_the_manual_says() {
+    let place = Folder::new("manual");
+    let page = common::text(&repository("docs/deploy.md"));
+    let object = place.path("digits_mlp.o");
+    succeed(&format!("emit examples/digits_mlp.nn --stage obj -o {}", object.display()));
+    let source = place.write("net.c", block(&page, "c"));
+    let made = place.path("net");
+    let mut command = Command::new("cc");
+    command.args(["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-o"]).args([&made, &source, &object]);
+    let output = command.output().expect("a C compiler");
+    assert!(output.status.success(), "{}", common::errors(&output));
+    assert_eq!(call(&made, &HERE, &[], &place), block(&page, "output"));
+}
+
 #[test]
 fn weights_of_another_network_are_refused() {
     let place = Folder::new("refused");
