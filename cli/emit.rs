@@ -1,15 +1,21 @@
 //! `nnc emit`: what the compiler made of a program, stage by stage.
 
-use crate::args::{self, Stage, Which};
+use crate::args::{self, Form, Stage, Which};
 use crate::bind;
 use crate::fault::Fault;
 use crate::front;
+use crate::network::Graph;
+use crate::picture;
 use compiler::emit::{self, Dump};
-use compiler::lower::programs::{evaluation, forward, init, training};
+use compiler::lower::programs::{Program, evaluation, forward, init, training};
+use compiler::typed::Train;
 use compiler::{check, ir, lower, optimise, source, symbolic};
 
 /// Prints one stage, to standard output or a file.
 pub fn emit(options: &args::Emit) -> Result<(), Fault> {
+    if options.stage == Stage::Obj {
+        return crate::object::emit(options);
+    }
     let text = render(options)?;
     match &options.output {
         None => crate::output::write(format_args!("{text}")),
@@ -24,6 +30,9 @@ fn render(options: &args::Emit) -> Result<String, Fault> {
     let front = front::load(&options.program, false)?;
     if options.stage == Stage::Ast {
         return Ok(grammar::print::dump(&front.file));
+    }
+    if options.form.is_some() && !matches!(options.stage, Stage::Ir | Stage::Grad) {
+        return Err(Fault::usage("--form goes with --stage ir or --stage grad"));
     }
     let train = front::choose(&front, &options.program)?;
     let batch = train.settings.batch.unwrap_or(1);
@@ -43,19 +52,25 @@ fn render(options: &args::Emit) -> Result<String, Fault> {
         let dump = emit::dump(&train.name, &optimised(), &bind::options(options.program.precision));
         dump.map(part).map_err(Fault::internal)
     };
+    let form = options.form.unwrap_or(if options.stage == Stage::Grad { Form::Source } else { Form::Index });
     match options.stage {
-        Stage::Ast => Ok(String::new()),
+        Stage::Ast | Stage::Obj => Ok(String::new()),
+        Stage::Dot => Ok(picture::dot(&train.name, &Graph::of(train))),
+        Stage::Svg => Ok(picture::svg(&train.name, &Graph::of(train))),
         Stage::Typed => Ok(check::print::print(train)),
-        Stage::Ir | Stage::Grad if options.as_source => {
-            let program = program();
-            let classes = lower::programs::classes(train, &program);
-            Ok(source::print(&symbolic::whole(program.module), &train.name, &classes))
-        }
-        _ if options.as_source => Err(Fault::usage("--as-source goes with --stage ir or --stage grad")),
-        Stage::Ir | Stage::Grad => Ok(ir::text::print(&whole())),
+        Stage::Ir | Stage::Grad => Ok(match form {
+            Form::Index => ir::text::print(&whole()),
+            Form::Source => as_source(train, program()),
+        }),
         Stage::Opt => Ok(ir::text::print(&optimised())),
         Stage::Loops => back_end(|d| d.loops),
         Stage::Clif => back_end(|d| d.clif),
         Stage::Asm => back_end(|d| d.assembly),
     }
+}
+
+/// A program in the language itself.
+fn as_source(train: &Train, program: Program) -> String {
+    let classes = lower::programs::classes(train, &program);
+    source::print(&symbolic::whole(program.module), &train.name, &classes)
 }

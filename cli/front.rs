@@ -7,6 +7,7 @@ use crate::render;
 use crate::say;
 use compiler::check::{Checked, check, independent};
 use compiler::library;
+use compiler::modules;
 use compiler::typed::Train;
 use grammar::ast::{File, Item, TrainEntry};
 use grammar::diagnostic::{Diagnostic, Severity};
@@ -39,8 +40,8 @@ impl Front {
 pub fn examine(options: &args::Program) -> Result<Front, Fault> {
     let text = read(&options.file)?;
     let mut sources = Sources::default();
-    let id = sources.add(options.file.display().to_string(), text.clone());
-    let (mut file, mut diagnostics) = parse(id, &text);
+    let name = options.file.display().to_string();
+    let (mut file, mut diagnostics) = modules::gather(&mut sources, &name, &text, &mut |path| text_of(Path::new(path)));
     for (key, value) in settings(options)? {
         diagnostics.extend(override_setting(&mut sources, &mut file, options, &key, &value)?);
     }
@@ -86,10 +87,15 @@ pub fn choose<'a>(front: &'a Front, options: &args::Program) -> Result<&'a Train
 }
 
 fn read(path: &Path) -> Result<String, Fault> {
-    let bytes = std::fs::read(path).map_err(|e| Fault::data(format!("cannot read {}: {e}", path.display())))?;
+    text_of(path).map_err(|why| Fault::data(format!("cannot read {}: {why}", path.display())))
+}
+
+/// A file's text, or why it has none.
+fn text_of(path: &Path) -> Result<String, String> {
+    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
-        Fault::data(format!("{} is not UTF-8 text: byte {at} does not belong to any character", path.display()))
+        format!("it is not UTF-8 text: byte {at} does not belong to any character")
     })
 }
 

@@ -14,12 +14,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{fs, io};
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/command-line.md",
     "docs/deviations.md",
+    "docs/grammar.md",
     "docs/language.md",
     "docs/library.md",
     "docs/tutorial.md",

@@ -47,6 +47,7 @@ pages![
     "unknown-setting",
     "unknown-type",
     "unmatched-bracket",
+    "unreadable-file",
     "unterminated-text",
     "unused-local",
     "unused-parameter",

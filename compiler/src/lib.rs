@@ -8,6 +8,7 @@ pub mod explain;
 pub mod ir;
 pub mod library;
 pub mod lower;
+pub mod modules;
 pub mod numeric;
 pub mod optimise;
 pub mod scalar;

@@ -49,6 +49,8 @@ pub enum Element {
     Number,
     /// A whole number from 0 to below the number of classes.
     Class(usize),
+    /// The number of a sample of the minibatch.
+    Sample,
     /// A truth value.
     Bool,
 }
@@ -59,7 +61,7 @@ impl Element {
     pub fn kind(self) -> Kind {
         match self {
             Self::Number => Kind::Float,
-            Self::Class(_) => Kind::Int,
+            Self::Class(_) | Self::Sample => Kind::Int,
             Self::Bool => Kind::Bool,
         }
     }
@@ -136,6 +138,16 @@ pub enum Definition {
     Indexed { indices: Vec<IndexId>, value: Expr },
     /// `value[at] += expr` over the indices, from zero; [`SAMPLE`] is implied where per sample.
     Accumulate { indices: Vec<IndexId>, at: Vec<Expr>, dropping: bool, value: Expr },
+    /// A value as it was one turn earlier: what a `scan` carries. Along axis `turn` of the dims
+    /// its element at turn t is that of `of` at turn t - 1, and at turn 0 that of `initial`.
+    ///
+    /// `of` has the very type of this value: both are per sample or neither is. `initial` has the
+    /// same without the axis `turn`; it may be unbatched where this is per sample, and then all
+    /// samples begin alike. `of` may be, and usually is, defined later in [`Pass::values`] from
+    /// this value: everything that a scan's body computes has the turn as an index like any other,
+    /// so that its values hold all turns at once, and a value that needs no earlier turn is
+    /// no part of the recurrence. Within one turn no value may depend on itself.
+    Delayed { of: ValueId, initial: ValueId, turn: usize },
 }
 
 /// A value of a pass.
@@ -152,7 +164,7 @@ pub struct Value {
 }
 
 /// What a pass is for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// The parameter's initial value (init pass) or next value (update pass).
     Parameter(usize),
@@ -171,7 +183,7 @@ pub enum Outcome {
     Output(String),
 }
 
-/// A list of values, each before its uses, and which of them matter.
+/// A list of values, each before its uses but for [`Definition::Delayed`], and which of them matter.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pass {
     /// Index 0 is [`SAMPLE`].
@@ -219,8 +231,8 @@ pub struct Field {
     pub name: String,
     /// Per sample always.
     pub ty: Type,
-    /// The column of the source it reads.
-    pub column: String,
+    /// The columns of the source that it reads, put one behind the other; none if it has a source of its own.
+    pub columns: Vec<String>,
     /// Applied in order to the column, such as `standardize`.
     pub transforms: Vec<DataCall>,
     /// Its line.
@@ -251,6 +263,16 @@ pub enum DataValue {
     List(Vec<DataValue>),
 }
 
+/// Samples made by a rule: `for a: 97, b: 97 { .. }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// How many.
+    pub count: usize,
+    /// For each field an [`Outcome::Output`] of its name: a value whose first dimensions are the
+    /// rule's indices, which together, row-major, are the number of the sample.
+    pub pass: Pass,
+}
+
 /// The data a train block uses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataSet {
@@ -258,6 +280,8 @@ pub struct DataSet {
     pub name: String,
     /// `train`, `valid`, `test` and where each comes from.
     pub splits: Vec<(String, DataCall)>,
+    /// Where the samples come from instead, if a rule makes them.
+    pub rule: Option<Rule>,
     /// Other settings of the block (`samples = 1201`, `noise`, `subset`).
     pub settings: Vec<(String, DataValue, Span)>,
     /// Its name in the source.

@@ -195,7 +195,11 @@ fn both_modes_agree() {
 /// The whole backward program of a train block, as source.
 #[test]
 fn backward_programs_are_source() {
-    let examples = [("xor", include_str!("../../examples/xor.nn")), ("beale", include_str!("../../examples/beale.nn"))];
+    let examples = [
+        ("xor", include_str!("../../examples/xor.nn")),
+        ("beale", include_str!("../../examples/beale.nn")),
+        ("digits", include_str!("../../examples/digits.nn")),
+    ];
     for (label, text) in examples {
         let mut sources = Sources::default();
         let (library, _) = library::parse(&mut sources, &library::texts());

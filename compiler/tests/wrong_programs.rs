@@ -5,15 +5,15 @@
 use grammar::diagnostic::{Diagnostic, Severity};
 use grammar::render;
 use grammar::span::{SourceId, Sources};
-use nnc_compiler::{check, library};
+use nnc_compiler::{check, library, modules};
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// What is said about a program, and the texts it is about; the program is the first of them.
 fn diagnostics(name: &str, text: &str) -> (Sources, Vec<Diagnostic>) {
     let mut sources = Sources::default();
-    let program = sources.add(name, text);
-    let (file, mut list) = grammar::parse(program, text);
+    let mut read = |path: &str| fs::read_to_string(folder().join(path)).map_err(|e| e.kind().to_string());
+    let (file, mut list) = modules::gather(&mut sources, name, text, &mut read);
     let (library, trouble) = library::parse(&mut sources, &library::texts());
     list.extend(trouble);
     let (_, found) = check::check(&sources, &file, &library);
@@ -22,10 +22,14 @@ fn diagnostics(name: &str, text: &str) -> (Sources, Vec<Diagnostic>) {
     (sources, list)
 }
 
+/// Where the programs stand; the files that they use are in a folder inside.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/ui")
+}
+
 /// The programs in `tests/ui`, in the order of their names.
 fn programs() -> io::Result<Vec<(PathBuf, String, String)>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/ui");
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder())?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     paths.retain(|path| path.extension().is_some_and(|end| end == "nn"));
     paths.sort();
     let read = |path: PathBuf| {

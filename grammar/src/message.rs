@@ -221,6 +221,7 @@ impl Place<'_> {
             .or_else(|| self.chained_comparison())
             .or_else(|| self.reserved_name())
             .or_else(|| self.guard_alternative())
+            .or_else(|| self.without_start())
             .or_else(|| self.loose_part())
             .or_else(|| self.neighbours())
     }
@@ -307,6 +308,22 @@ impl Place<'_> {
         }
         let message = "after `or` stands a number, a name or something in parentheses".to_string();
         Some(self.error(message).help("put the alternative in parentheses, as in `x[k + 1] or (-1)`"))
+    }
+
+    /// `param W: [3, 2]` and `state m`, and nothing on what they are at first.
+    fn without_start(&self) -> Option<Diagnostic> {
+        let ends = matches!(self.token(self.at), None | Some(Token::Sep | Token::RBrace));
+        let begun = (0..self.at).rev().find(|k| matches!(self.tokens[*k].1, Token::Sep | Token::LBrace))? + 1;
+        let (what, sign, how) = match self.token(begun)? {
+            Token::Param => ("parameter", "~", "~ normal(0, 0.1)` or `~ zeros"),
+            Token::State => ("state", "=", "= 0"),
+            _ => return None,
+        };
+        if !ends || !self.expects(sign) {
+            return None;
+        }
+        let message = format!("nothing says what this {what} is at first");
+        Some(self.error(message).help(format!("write `{how}` behind it")))
     }
 
     /// `2 ^ sum[..]`, `1 + if ..`: forms that reach as far to the right as they can.

@@ -188,6 +188,12 @@ fn messages() {
             "`=` defines a name and cannot stand inside an expression",
             "to compare, write `==`",
         ),
+        (
+            "layer l(x) { param W: [3, 2]; W }",
+            "nothing says what this parameter is at first",
+            "write `~ normal(0, 0.1)` or `~ zeros` behind it",
+        ),
+        ("layer l(x) { state m\n x + m }", "nothing says what this state is at first", "write `= 0` behind it"),
         ("fn f(x) = 1 < x < 2", "comparisons cannot be chained", "compare twice and join with `&&`: `a < b && b < c`"),
         (
             "layer state(x) { x }",

@@ -4,9 +4,10 @@
 use super::bounds;
 use super::entity::{PassKind, Term};
 use super::expr::{free, is_small, substitute};
-use crate::scalar::Kind;
+use crate::scalar::{Binary, Kind};
 use crate::typed::{Definition, Element, Expr, Extent, Index, IndexId, Outcome, Pass, SAMPLE, Type, Value, ValueId};
 use grammar::span::Span;
+use std::collections::BTreeMap;
 
 /// A pass under construction.
 pub(super) struct Builder {
@@ -14,15 +15,18 @@ pub(super) struct Builder {
     pub kind: PassKind,
     /// What stands so far.
     pub pass: Pass,
-    /// Values that read something outside the pass, so that each is made once.
-    outside: Vec<(Definition, ValueId)>,
+    /// Values that read something outside the pass by name, so that each is made once.
+    outside: BTreeMap<String, Vec<ValueId>>,
+    /// Where each outcome stands.
+    outcomes: BTreeMap<Outcome, usize>,
 }
 
 impl Builder {
     /// An empty pass.
     pub fn new(kind: PassKind) -> Self {
         let sample = Index { name: "batch".into(), extent: Extent::Batch };
-        Self { kind, pass: Pass { indices: vec![sample], ..Pass::default() }, outside: vec![] }
+        let pass = Pass { indices: vec![sample], ..Pass::default() };
+        Self { kind, pass, outside: BTreeMap::new(), outcomes: BTreeMap::new() }
     }
 
     /// A new index.
@@ -66,21 +70,17 @@ impl Builder {
 
     /// A whole value as a term with fresh axes.
     pub fn read(&mut self, value: ValueId, origin: Span) -> Term {
-        let ty = self.pass.v(value).ty.clone();
-        let axes = self.axes(&ty.dims);
-        let sample = ty.per_sample.then_some(SAMPLE);
-        let at = sample.iter().chain(&axes).map(|i| Expr::Index(*i)).collect();
-        let expr = Expr::Read { value, at, otherwise: None };
-        Term { axes, dims: ty.dims, expr, kind: ty.element.kind(), origin, pass: self.kind }
+        self.read_over(value, &[], origin)
     }
 
     /// The value of something outside the pass; made at the first call.
     pub fn outside(&mut self, definition: Definition, name: &str, ty: Type, span: Span) -> ValueId {
-        if let Some((_, id)) = self.outside.iter().find(|o| o.0 == definition) {
-            return *id;
+        let known = self.outside.get(name).map_or(&[][..], Vec::as_slice);
+        if let Some(id) = known.iter().copied().find(|id| self.pass.v(*id).definition == definition) {
+            return id;
         }
-        let id = self.push(name, ty, definition.clone(), span);
-        self.outside.push((definition, id));
+        let id = self.push(name, ty, definition, span);
+        self.outside.entry(name.to_string()).or_default().push(id);
         id
     }
 
@@ -92,8 +92,13 @@ impl Builder {
 
     /// Adds an outcome, in place of an earlier one of the same purpose.
     pub fn outcome(&mut self, outcome: Outcome, value: ValueId) {
-        self.pass.outcomes.retain(|o| o.0 != outcome);
-        self.pass.outcomes.push((outcome, value));
+        match self.outcomes.get(&outcome) {
+            Some(place) => self.pass.outcomes[*place].1 = value,
+            None => {
+                self.outcomes.insert(outcome.clone(), self.pass.outcomes.len());
+                self.pass.outcomes.push((outcome, value));
+            }
+        }
     }
 
     /// Whether the term is a read of consecutive trailing dimensions of a value, in order, so that
@@ -120,10 +125,26 @@ impl Builder {
         match kind {
             Kind::Float => Element::Number,
             Kind::Bool => Element::Bool,
+            Kind::Int if self.counts_samples(expr) => Element::Sample,
             Kind::Int => match bounds::interval(self, expr) {
                 (0.., high) if high < i64::from(i32::MAX) => Element::Class(high as usize + 1),
                 _ => Element::Number,
             },
+        }
+    }
+
+    /// Whether a whole number is that of a sample of the minibatch.
+    pub fn counts_samples(&self, expr: &Expr) -> bool {
+        let over_batch = |id: &IndexId| self.extent(*id) == Extent::Batch;
+        match expr {
+            Expr::Index(id) => over_batch(id),
+            Expr::Read { value, otherwise: None, .. } => self.pass.v(*value).ty.element == Element::Sample,
+            Expr::Reduce { op: crate::typed::ReduceOp::Argmax, over, .. } => {
+                matches!(&over[..], [id] if over_batch(id))
+            }
+            Expr::Binary(Binary::Mod, _, n) => **n == Expr::BatchSize,
+            Expr::Select(_, a, b) => self.counts_samples(a) && self.counts_samples(b),
+            _ => false,
         }
     }
 
@@ -138,26 +159,66 @@ impl Builder {
             [one] => Some(one),
             _ => return None,
         };
-        let mut expr = term.expr.clone();
-        if let Some(id) = sample.filter(|s| *s != SAMPLE) {
-            expr = substitute(&expr, &[(id, Expr::Index(SAMPLE))]);
+        let other = sample.filter(|s| *s != SAMPLE);
+        let mut alone = term.clone();
+        if let Some(id) = other {
+            alone.expr = substitute(&alone.expr, &[(id, Expr::Index(SAMPLE))]);
         }
-        let indices: Vec<IndexId> = lifted.iter().chain(&term.axes).copied().collect();
+        let id = self.define_over(&lifted, &alone, sample.is_some(), name, span);
+        let mut read = self.read_over(id, &lifted, span);
+        if let Some(id) = other {
+            read.expr = substitute(&read.expr, &[(SAMPLE, Expr::Index(id))]);
+        }
+        Some((id, read))
+    }
+
+    /// Makes a term a value over the indices `outer`, mentioned or not, and its own axes.
+    pub fn define_over(&mut self, outer: &[IndexId], term: &Term, per_sample: bool, name: &str, span: Span) -> ValueId {
+        let indices: Vec<IndexId> = outer.iter().chain(&term.axes).copied().collect();
         let dims = indices.iter().filter_map(|i| match self.extent(*i) {
             Extent::Fixed(n) => Some(n),
             Extent::Batch => None,
         });
+        let dims = dims.collect();
         let element = self.element(&term.expr, term.kind);
-        if element.kind() != term.kind {
-            expr = super::expr::unary(crate::scalar::Unary::ToFloat, expr);
+        let value = match element.kind() == term.kind {
+            true => term.expr.clone(),
+            false => super::expr::unary(crate::scalar::Unary::ToFloat, term.expr.clone()),
+        };
+        self.push(name, Type { per_sample, dims, element }, Definition::Indexed { indices, value }, span)
+    }
+
+    /// A value at the indices `outer`, as a term over its other dimensions.
+    pub fn read_over(&mut self, value: ValueId, outer: &[IndexId], origin: Span) -> Term {
+        let ty = self.pass.v(value).ty.clone();
+        let dims = ty.dims[outer.len()..].to_vec();
+        let axes = self.axes(&dims);
+        let sample = ty.per_sample.then_some(SAMPLE);
+        let at = sample.iter().chain(outer).chain(&axes).map(|i| Expr::Index(*i)).collect();
+        let expr = Expr::Read { value, at, otherwise: None };
+        Term { axes, dims, expr, kind: ty.element.kind(), origin, pass: self.kind }
+    }
+
+    /// Says what a delayed value is one turn later.
+    pub fn tie(&mut self, delayed: ValueId, later: ValueId) {
+        if let Definition::Delayed { of, .. } = &mut self.pass.values[delayed.0 as usize].definition {
+            *of = later;
         }
-        let ty = Type { per_sample: sample.is_some(), dims: dims.collect(), element };
-        let id = self.push(name, ty, Definition::Indexed { indices, value: expr }, span);
-        let axes = self.axes(&term.dims);
-        let at = sample.iter().chain(&lifted).chain(&axes).map(|i| Expr::Index(*i)).collect();
-        let expr = Expr::Read { value: id, at, otherwise: None };
-        let read = Term { axes, expr, kind: element.kind(), origin: span, dims: term.dims.clone(), pass: self.kind };
-        Some((id, read))
+    }
+
+    /// What a delayed value is before the first turn.
+    pub fn first_of(&self, delayed: ValueId) -> ValueId {
+        match self.pass.v(delayed).definition {
+            Definition::Delayed { initial, .. } => initial,
+            _ => delayed,
+        }
+    }
+
+    /// Makes a delayed value that no turn changes what it is before the first.
+    pub fn untie(&mut self, delayed: ValueId, outer: &[IndexId], turn: IndexId) {
+        let read = self.read_over(self.first_of(delayed), outer, self.pass.v(delayed).span);
+        let indices = outer.iter().chain([&turn]).chain(&read.axes).copied().collect();
+        self.pass.values[delayed.0 as usize].definition = Definition::Indexed { indices, value: read.expr };
     }
 
     /// Makes a term a value unless it is a plain read, a constant or small and scalar.

@@ -1,10 +1,11 @@
 //! Calls: which argument goes to which parameter, and whether a call is an application or makes a
 //! template. A call without any input is a template; one with only some of them is an error.
 
-use super::elaborate::Elaborator;
+use super::elaborate::{Elaborator, Target};
 use super::entity::{Entity, Env, Lambda, Primitive, Scope, Template, kind_word};
 use super::report::nearest;
 use crate::scalar::Binary;
+use crate::typed::Definition;
 use grammar::ast::{self, Arg, CallableKind, ExprKind, TypeKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
@@ -167,7 +168,7 @@ impl<'a> Elaborator<'a> {
     fn call_template(
         &mut self,
         template: &Rc<Template<'a>>,
-        args: Arguments<'a>,
+        mut args: Arguments<'a>,
         name: Option<&'a ast::Ident>,
         span: Span,
     ) -> Entity<'a> {
@@ -177,7 +178,7 @@ impl<'a> Elaborator<'a> {
         }
         let mut bound = template.bound.clone();
         let mut input_named = false;
-        for (arg, value) in args.named {
+        for (arg, value) in std::mem::take(&mut args.named) {
             let Some(n) = callable.params.iter().position(|p| p.name.name == arg.name) else {
                 return self.unknown_argument(callable, arg);
             };
@@ -192,6 +193,7 @@ impl<'a> Elaborator<'a> {
             && !input_named
             && self.reads_as_template(callable, &bound, (&open, &settings), &args.positional);
         let order = if as_template { settings } else { open };
+        let shape = self.shape_argument(callable, &mut args.positional, order.len());
         if args.positional.len() > order.len() {
             let extra = args.positional[order.len()].1;
             return self.too_many(callable, extra, args.positional.len(), order.len());
@@ -209,12 +211,52 @@ impl<'a> Elaborator<'a> {
             matches!(callable.kind, CallableKind::Init | CallableKind::Schedule | CallableKind::Optimizer);
         if as_template || by_settings {
             let filled = Template { callable, bound, instance: template.instance.clone() };
+            if let Some(shape) = shape {
+                return self.filled_tensor(&Rc::new(filled), shape, span);
+            }
             return match name {
                 Some(name) => self.bind_instance(&Rc::new(filled), &name.name),
                 None => Entity::Template(Rc::new(filled)),
             };
         }
         self.apply(callable, bound, template.instance.clone(), name, span)
+    }
+
+    /// The shape of a tensor that an initialiser is to fill: a list after all of its parameters, `zeros([n, m])`.
+    fn shape_argument(
+        &self,
+        callable: &ast::Callable,
+        positional: &mut Vec<Given<'a>>,
+        taken: usize,
+    ) -> Option<Given<'a>> {
+        let one_more = callable.kind == CallableKind::Init && positional.len() == taken + 1;
+        let shape = matches!(positional.last(), Some((Entity::List(_) | Entity::Dims(_), _)));
+        if one_more && shape { positional.pop() } else { None }
+    }
+
+    /// A tensor of the given shape that an initialiser without draws fills.
+    fn filled_tensor(&mut self, template: &Rc<Template<'a>>, (shape, at): Given<'a>, span: Span) -> Entity<'a> {
+        let dims = match shape {
+            Entity::Dims(dims) => Some(dims),
+            Entity::List(list) => list.iter().map(|e| self.extent(e, at)).collect(),
+            _ => None,
+        };
+        let Some(dims) = dims else { return Entity::Poison };
+        let axes = self.builder().axes(&dims);
+        let path = self.value_name(&template.callable.name.name);
+        let known = self.builder().pass.values.len();
+        self.targets.push(Target { path, axes, dims: dims.clone(), lifted: 0, per_sample: false });
+        let value = self.apply_settings_only(template, span);
+        let term = self.float_term(value, span);
+        self.targets.pop();
+        let Some(term) = term else { return Entity::Poison };
+        if self.builder().pass.values[known..].iter().any(|v| matches!(v.definition, Definition::Draw { .. })) {
+            let message = format!("`{}` is random, and randomness is written with `~`", template.callable.name.name);
+            let d = Diagnostic::error("wrong-kind", span, message);
+            return self.fail(d.help("write it as a statement: `z: [n] ~ ..`"));
+        }
+        let term = self.fill(term, &dims);
+        Entity::Term(super::entity::Term { origin: span, ..term })
     }
 
     /// Whether a call gives settings only: nothing positional could be the first input, or the

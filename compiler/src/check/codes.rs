@@ -27,6 +27,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("unknown-argument", "a call gives an argument that there is no parameter for"),
     ("unknown-name", "a name that nothing defines"),
     ("unknown-setting", "a line of a train or data block that is no setting and that nothing uses"),
+    ("unreadable-file", "a file that `use` names cannot be read"),
     ("unused-local", "a local definition that nothing uses"),
     ("unused-parameter", "the objective does not depend on a parameter (a warning)"),
     ("unused-value", "an expression whose value is forgotten"),

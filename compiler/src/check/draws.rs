@@ -63,7 +63,8 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// A distribution's value for its target, with exactly the target's own axes.
+    /// A distribution's value for its target, with exactly the target's own axes: numbers, or for a discrete one
+    /// classes.
     pub fn distribution(&mut self, target: Target, dist: &'a ast::Expr, scope: &Env<'a>) -> Option<Term> {
         let dims = target.dims[target.lifted..].to_vec();
         let axes = target.axes[target.lifted..].to_vec();
@@ -71,7 +72,7 @@ impl<'a> Elaborator<'a> {
         let entity = self.eval(dist, scope);
         let entity = self.settle(entity, dist.span);
         let entity = self.settle(entity, dist.span);
-        let term = self.float_term(entity, dist.span);
+        let term = self.term(entity, dist.span);
         self.targets.pop();
         let mut term = term?;
         if term.dims.is_empty() {

@@ -7,6 +7,7 @@ use super::builder::Builder;
 use super::entity::{Entity, Env, PassKind, Term, shape_text};
 use super::items::Items;
 use super::report::Sink;
+use super::scan::Scan;
 use crate::typed::{Field, IndexId, Parameter, State};
 use grammar::ast;
 use grammar::diagnostic::{Diagnostic, Label};
@@ -33,6 +34,7 @@ pub(super) enum Role {
 }
 
 /// One elaboration of an instance's body.
+#[derive(Clone)]
 pub(super) struct Activation {
     /// Its path; empty for the train block and its model.
     pub path: String,
@@ -84,8 +86,12 @@ pub(super) struct ParameterInfo {
 pub(super) struct Tables {
     /// Parameters in order of first use.
     pub parameters: Vec<ParameterInfo>,
+    /// Their numbers by path.
+    pub parameter_numbers: BTreeMap<String, usize>,
     /// States in order of first use.
     pub states: Vec<State>,
+    /// Their numbers by path.
+    pub state_numbers: BTreeMap<String, usize>,
     /// States of the update rules.
     pub slots: Vec<State>,
     /// Fields of the data set that are used.
@@ -119,6 +125,8 @@ pub(super) struct TrainScope<'a> {
     pub used: BTreeSet<usize>,
     /// The data set, by its fields.
     pub fields: Vec<Field>,
+    /// What the pass at hand sees instead of a field, by the field's place.
+    pub seen: BTreeMap<usize, Term>,
     /// Whether a field may be missing because its declaration, already reported, is wrong.
     pub fields_lost: bool,
     /// Whether several models share the block, so that each needs its name in paths.
@@ -147,6 +155,8 @@ pub(super) struct Elaborator<'a> {
     pub active: Vec<IndexId>,
     /// Distributions being elaborated.
     pub targets: Vec<Target>,
+    /// The scans we are inside of, outermost first.
+    pub scans: Vec<Scan>,
     /// The next value of states in the pass.
     pub next: BTreeMap<usize, Term>,
     /// How often a draw of a path was made in the pass.
@@ -187,6 +197,7 @@ impl<'a> Elaborator<'a> {
             facts: vec![],
             active: vec![],
             targets: vec![],
+            scans: vec![],
             next: BTreeMap::new(),
             draws: BTreeMap::new(),
             train: None,
@@ -214,6 +225,7 @@ impl<'a> Elaborator<'a> {
         self.activations = vec![Activation::outermost(made)];
         if let Some(train) = &mut self.train {
             train.progress.fill(Progress::Waiting);
+            train.seen.clear();
         }
     }
 

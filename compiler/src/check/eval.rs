@@ -5,8 +5,9 @@ use super::elaborate::{Elaborator, Progress};
 use super::entity::{Entity, Env, Lambda, PassKind, Primitive, Scope, Template, Thunk};
 use super::number::Num;
 use super::report::nearest;
+use super::scan::ScanForm;
 use crate::scalar::{Binary, Unary};
-use crate::typed::{Definition, Element, Expr, Supplied, Type};
+use crate::typed::{Definition, Element, Expr, SAMPLE, Supplied, Type};
 use grammar::ast::{self, ExprKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
@@ -37,8 +38,13 @@ impl<'a> Elaborator<'a> {
                 self.prefix(*op, v, value.span)
             }
             ExprKind::Binary { op, left, right } => {
-                let a = self.eval(left, env);
-                let b = self.eval(right, env);
+                let mut a = self.eval(left, env);
+                let mut b = self.eval(right, env);
+                if let Some(sample) = self.sample_at_hand(*op, left, &b, env) {
+                    a = sample;
+                } else if let Some(sample) = self.sample_at_hand(*op, right, &a, env) {
+                    b = sample;
+                }
                 self.binary(*op, (a, left.span), (b, right.span))
             }
             ExprKind::Select { condition, then, otherwise } => self.select(condition, then, otherwise, env),
@@ -55,7 +61,9 @@ impl<'a> Elaborator<'a> {
             ExprKind::For { index, from, to, carry, body } => {
                 self.unroll(index, (from, to), carry.as_ref(), body, defining, env)
             }
-            ExprKind::Scan { .. } => self.unsupported(span, "`scan`", "write the turns out with `for`"),
+            ExprKind::Scan { index, sequence, carry, body } => {
+                self.scan(ScanForm { element: index, sequence, carry: carry.as_ref(), body, span }, env)
+            }
             ExprKind::Lambda { params, body } => {
                 Entity::Lambda(Rc::new(Lambda { params, body, env: env.clone(), span }))
             }
@@ -77,15 +85,25 @@ impl<'a> Elaborator<'a> {
         }
     }
 
+    /// Compared with the number of a sample, `batch` is the sample at hand and not how many there are.
+    fn sample_at_hand(
+        &mut self,
+        op: ast::BinaryOp,
+        name: &ast::Expr,
+        other: &Entity<'a>,
+        env: &Env<'a>,
+    ) -> Option<Entity<'a>> {
+        use ast::BinaryOp as Op;
+        let compares = matches!(op, Op::Eq | Op::Ne | Op::Lt | Op::Le | Op::Gt | Op::Ge);
+        let Entity::Term(term) = other else { return None };
+        let found = compares && self.is_own_sample(name, env) && self.builder().counts_samples(&term.expr);
+        found.then(|| Entity::Term(self.builder().scalar(Expr::Index(SAMPLE), name.span)))
+    }
+
     /// What the parser could not read, and has reported.
     pub fn unreadable(&mut self) -> Entity<'a> {
         self.broken = true;
         Entity::Poison
-    }
-
-    fn unsupported(&mut self, span: Span, what: &str, help: &str) -> Entity<'a> {
-        let d = Diagnostic::error("not-supported", span, format!("{what} cannot be compiled by this version"));
-        self.fail(d.help(help))
     }
 
     /// Whether this calls a draw where no tensor to fill is known yet.
@@ -108,7 +126,8 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn applies_by_itself(&self, template: &Template<'a>) -> bool {
+    /// Whether a template that is named where we are means its value: a schedule in an update, an initialiser in a draw.
+    pub fn applies_by_itself(&self, template: &Template<'a>) -> bool {
         match template.callable.kind {
             ast::CallableKind::Schedule => self.now == PassKind::Update,
             ast::CallableKind::Init => !self.targets.is_empty(),
@@ -258,6 +277,9 @@ impl<'a> Elaborator<'a> {
         };
         if !matches!(self.now, PassKind::Training | PassKind::Evaluation) {
             return self.other_pass(&field.name, field.span);
+        }
+        if let Some(term) = self.train.as_ref().and_then(|t| t.seen.get(&number)) {
+            return Entity::Term(term.clone());
         }
         let known = self.tables.fields.iter().position(|f| f.name == field.name);
         let place = known.unwrap_or(self.tables.fields.len());

@@ -10,9 +10,10 @@ pub(super) fn finished(pass: Pass) -> Pass {
     let mut open: Vec<ValueId> = pass.outcomes.iter().map(|o| o.1).collect();
     while let Some(id) = open.pop() {
         if !std::mem::replace(&mut needed[id.0 as usize], true) {
-            visit(&pass.v(id).definition, &mut |e| reads(e, &mut open));
+            sources(&pass.v(id).definition, &mut open);
         }
     }
+    let kept: Vec<usize> = (0..pass.values.len()).filter(|n| needed[*n]).collect();
     let mut renumber = Renumber {
         old: &pass.indices,
         indices: vec![pass.indices[0].clone()],
@@ -20,22 +21,27 @@ pub(super) fn finished(pass: Pass) -> Pass {
         values: vec![ValueId(0); pass.values.len()],
     };
     renumber.map[0] = Some(SAMPLE);
-    let mut values: Vec<Value> = vec![];
-    for (n, value) in pass.values.iter().enumerate().filter(|v| needed[v.0]) {
-        renumber.values[n] = ValueId(values.len() as u32);
-        values.push(Value { definition: renumber.definition(&value.definition), ..value.clone() });
+    for (new, old) in kept.iter().enumerate() {
+        renumber.values[*old] = ValueId(new as u32);
     }
+    let mut value = |n: &usize| {
+        let value = &pass.values[*n];
+        Value { definition: renumber.definition(&value.definition), ..value.clone() }
+    };
+    let values: Vec<Value> = kept.iter().map(&mut value).collect();
     let outcomes = pass.outcomes.iter().map(|(o, v)| (o.clone(), renumber.values[v.0 as usize])).collect();
     Pass { indices: renumber.indices, values, outcomes }
 }
 
-fn visit<'e>(definition: &'e Definition, f: &mut dyn FnMut(&'e Expr)) {
+/// Adds the values that a definition is made from.
+fn sources(definition: &Definition, out: &mut Vec<ValueId>) {
     match definition {
-        Definition::Indexed { value, .. } => f(value),
+        Definition::Indexed { value, .. } => reads(value, out),
         Definition::Accumulate { at, value, .. } => {
-            at.iter().for_each(&mut *f);
-            f(value);
+            at.iter().for_each(|e| reads(e, out));
+            reads(value, out);
         }
+        Definition::Delayed { of, initial, .. } => out.extend([*of, *initial]),
         _ => {}
     }
 }
@@ -81,6 +87,10 @@ impl Renumber<'_> {
                 dropping: *dropping,
                 value: self.expr(value),
             },
+            Definition::Delayed { of, initial, turn } => {
+                let new = |id: &ValueId| self.values[id.0 as usize];
+                Definition::Delayed { of: new(of), initial: new(initial), turn: *turn }
+            }
             other => other.clone(),
         }
     }

@@ -7,6 +7,7 @@
 //! why, and an error never causes a second one.
 
 mod apply;
+mod augment;
 mod bounds;
 mod builder;
 mod calls;
@@ -29,6 +30,8 @@ pub mod print;
 mod ranges;
 mod reads;
 mod report;
+mod rule;
+mod scan;
 mod sets;
 mod settings;
 mod statements;
@@ -43,7 +46,7 @@ use grammar::diagnostic::Diagnostic;
 use grammar::span::{SourceId, Sources, Span};
 use items::Items;
 use report::Sink;
-pub(crate) use report::nearest;
+pub use report::nearest;
 use std::collections::BTreeSet;
 
 /// What could be checked.
@@ -77,15 +80,17 @@ pub fn check(_sources: &Sources, program: &ast::File, library: &[ast::File]) -> 
     (Checked { trains }, list)
 }
 
-/// What the checker found that has nothing to do with what the parser reported: an item that could not be read as
-/// written means something else than its author thinks, and one that was lost defines nothing.
+/// What the checker found that has nothing to do with what was reported while reading the text: an item that could not
+/// be read as written means something else than its author thinks, and one that was lost, perhaps with its file, defines
+/// nothing.
 #[must_use]
 pub fn independent(syntax: &[Diagnostic], found: Vec<Diagnostic>, program: &ast::File) -> Vec<Diagnostic> {
     let broken = |item: &Span| syntax.iter().any(|d| item.contains(d.primary.span));
     let items: Vec<Span> = program.items.iter().map(item_span).filter(broken).collect();
     let touches = |span: Span| items.iter().any(|item| item.contains(span));
     let places = |d: &Diagnostic| touches(d.primary.span) || d.secondary.iter().any(|l| touches(l.span));
-    let lost = program.items.iter().any(|item| matches!(item, ast::Item::Error(_)));
+    let lost = program.items.iter().any(|item| matches!(item, ast::Item::Error(_)))
+        || syntax.iter().any(|d| d.code == "unreadable-file");
     found.into_iter().filter(|d| !(places(d) || lost && d.code == "unknown-name")).collect()
 }
 

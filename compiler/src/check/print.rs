@@ -63,6 +63,7 @@ fn type_text(ty: &Type) -> String {
     let element = match ty.element {
         Element::Number => String::new(),
         Element::Class(n) => format!(" of class({n})"),
+        Element::Sample => " of samples".into(),
         Element::Bool => " of bool".into(),
     };
     let sample = if ty.per_sample { " per sample" } else { "" };
@@ -78,6 +79,10 @@ fn value_text(pass: &Pass, value: &Value) -> String {
         Definition::Slot(n) => format!("{head} = slot {n}"),
         Definition::Gradient { parameter, of } => {
             format!("{head} = gradient of objective {of} by parameter {parameter}")
+        }
+        Definition::Delayed { of, initial, turn } => {
+            let (of, initial) = (&pass.v(*of).name, &pass.v(*initial).name);
+            format!("{head} = {of} one turn earlier along axis {turn}, at first {initial}")
         }
         Definition::Supplied(s) => format!("{head} = {}", format!("{s:?}").to_lowercase()),
         Definition::Draw { distribution, site } => {

@@ -117,27 +117,30 @@ fn width_of(arg: &IndexArg, env: &Env<'_>) -> Option<usize> {
 /// The extents of what is read, where they are known without elaborating it.
 fn extents<'a>(s: &mut Elaborator<'a>, base: &'a Expr, env: &Env<'a>) -> Option<Vec<usize>> {
     match &base.kind {
-        ExprKind::Name(name) => match env.find(name)?.0 {
+        ExprKind::Name(_) | ExprKind::Field { .. } => match known(s, base, env)? {
             Entity::Term(t) => Some(t.dims),
-            local @ (Entity::Local(_) | Entity::Field(_)) => match s.settle(local, base.span) {
-                Entity::Term(t) => Some(t.dims),
-                _ => None,
-            },
             Entity::List(items) => Some(vec![items.len()]),
             _ => None,
         },
         ExprKind::Paren(e) | ExprKind::Sample { base: e, .. } => extents(s, e, env),
-        ExprKind::Field { base, field } => {
-            let ExprKind::Name(name) = &base.kind else { return None };
-            let Entity::Record(fields) = env.find(name)?.0 else { return None };
-            match &fields.iter().find(|f| f.0 == field.name)?.1 {
-                Entity::Term(t) => Some(t.dims.clone()),
-                _ => None,
-            }
-        }
         ExprKind::Index { base, at } if at.iter().all(|a| !matches!(a, IndexArg::Pack(_))) => {
             extents(s, base, env).and_then(|d| d.get(at.len()..).map(<[usize]>::to_vec))
         }
+        _ => None,
+    }
+}
+
+/// What a name or a field of a record stands for.
+fn known<'a>(s: &mut Elaborator<'a>, expr: &'a Expr, env: &Env<'a>) -> Option<Entity<'a>> {
+    match &expr.kind {
+        ExprKind::Name(name) => match env.find(name)?.0 {
+            local @ (Entity::Local(_) | Entity::Field(_)) => Some(s.settle(local, expr.span)),
+            other => Some(other),
+        },
+        ExprKind::Field { base, field } => match known(s, base, env)? {
+            Entity::Record(fields) => Some(fields.iter().find(|f| f.0 == field.name)?.1.clone()),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -252,9 +255,11 @@ impl<'a> Elaborator<'a> {
         if let ExprKind::Index { base, .. } = &expr.kind
             && let ExprKind::Name(name) = &base.kind
         {
-            let unknown = env.find(name).is_none() && self.item(name, base.span).is_none();
-            let wrong = matches!(env.find(name), Some((Entity::Poison, _)));
-            if wrong || (unknown && matches!(self.eval(base, env), Entity::Poison)) {
+            let wrong = match env.find(name) {
+                Some((local, _)) => matches!(self.settle(local, base.span), Entity::Poison),
+                None => self.item(name, base.span).is_none() && matches!(self.eval(base, env), Entity::Poison),
+            };
+            if wrong {
                 return true;
             }
         }

@@ -42,6 +42,14 @@ impl<'a> Elaborator<'a> {
             }
         }
         let Some(term) = self.term(entity, base.span) else { return Entity::Poison };
+        // `p[batch]` of a value that every sample has is the sample's own.
+        let at = match at {
+            [IndexArg::Expr(e), rest @ ..] if self.is_own_sample(e, env) && self.builder().per_sample(&term) => rest,
+            _ => at,
+        };
+        if at.is_empty() {
+            return Entity::Term(term);
+        }
         let origin = term.origin;
         let name = self.value_name("read");
         let term = self.builder().plain(term, &name, base.span);
@@ -283,24 +291,25 @@ impl<'a> Elaborator<'a> {
     }
 
     fn sample_number(&mut self, at: &'a ast::Expr, env: &Env<'a>) -> Option<Expr> {
-        let message = "after `@` stands an index over the batch, such as `b` in `sum[b: batch] ..`";
-        if let ExprKind::Name(name) = &at.kind
-            && name == "batch"
-            && env.find(name).is_none()
-        {
+        if self.is_own_sample(at, env) {
             return Some(Expr::Index(SAMPLE));
         }
         let entity = self.eval(at, env);
-        if matches!(entity, Entity::Poison) {
-            return None;
+        let term = self.term(entity, at.span)?;
+        if term.axes.is_empty() && self.builder().counts_samples(&term.expr) {
+            return Some(term.expr);
         }
-        if let Entity::Term(Term { expr: Expr::Index(id), .. }) = &entity
-            && self.builder().extent(*id) == Extent::Batch
-        {
-            return Some(Expr::Index(*id));
-        }
-        self.fail(Diagnostic::error("wrong-kind", at.span, message));
+        let message = "after `@` stands the number of a sample, such as `b` in `sum[b: batch] ..`";
+        let d = Diagnostic::error("wrong-kind", at.span, message);
+        self.fail(
+            d.help("a number of a sample is an index over the batch, an `argmax[b: batch] ..`, or drawn from such"),
+        );
         None
+    }
+
+    /// Whether this is the name `batch`, which in a position is the sample at hand.
+    pub fn is_own_sample(&self, at: &ast::Expr, env: &Env<'a>) -> bool {
+        matches!(&at.kind, ExprKind::Name(name) if name == "batch") && env.find("batch").is_none()
     }
 }
 

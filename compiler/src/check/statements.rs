@@ -103,7 +103,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Binds a name; `=` defines once.
-    fn bind_once(&mut self, name: &'a ast::Ident, entity: Entity<'a>, scope: &Env<'a>) {
+    pub fn bind_once(&mut self, name: &'a ast::Ident, entity: Entity<'a>, scope: &Env<'a>) {
         if let Some(earlier) = scope.bound_here(&name.name) {
             let d = Diagnostic::error(
                 "duplicate-definition",
@@ -159,6 +159,7 @@ impl<'a> Elaborator<'a> {
 
     fn settle_definition(&mut self, entity: Entity<'a>, lhs: &'a Lhs, declared: Option<&Declared>) -> Entity<'a> {
         match entity {
+            Entity::Template(t) if self.applies_by_itself(&t) => self.apply_settings_only(&t, lhs.name.span),
             Entity::Template(t) => self.bind_instance(&t, &lhs.name.name),
             Entity::List(_) | Entity::Number(_) if declared.and_then(Declared::dims).is_some() => {
                 self.term(entity, lhs.name.span).map_or(Entity::Poison, Entity::Term)
@@ -188,7 +189,7 @@ impl<'a> Elaborator<'a> {
                 format!("nothing says how large `{}` is", lhs.name.name),
             )
             .help(format!(
-                "declare it: `{}: [n, m][..] += ..`, or let it be the last line of a function with an output type",
+                "declare it: `{}[..]: [n, m] += ..`, or let it be the last line of a function with an output type",
                 lhs.name.name
             ));
             return self.fail(d);
@@ -352,7 +353,7 @@ impl<'a> Elaborator<'a> {
         scope: &Env<'a>,
     ) -> Entity<'a> {
         let (path, saved) = (self.path(&name.name), self.path(saved));
-        let number = match self.tables.parameters.iter().position(|p| p.parameter.path == path) {
+        let number = match self.tables.parameter_numbers.get(&path).copied() {
             Some(n) => {
                 if !self.same_parameter(n, &dims, name, span) {
                     return Entity::Poison;
@@ -396,6 +397,7 @@ impl<'a> Elaborator<'a> {
         let (instance, model) = (self.activation().made, self.activation().model.clone());
         let parameter = Parameter { path: path.clone(), saved, dims: dims.clone(), span, instance, frozen: false };
         self.tables.parameters.push(ParameterInfo { parameter, model });
+        self.tables.parameter_numbers.insert(path.clone(), number);
         self.initial(Outcome::Parameter(number), &path, &dims, init, scope);
         number
     }
@@ -419,6 +421,7 @@ impl<'a> Elaborator<'a> {
                 per_sample: false,
             };
             if let Some(term) = s.distribution(target, init, scope)
+                && let Some(term) = s.float_term(Entity::Term(term), init.span)
                 && let Some((id, _)) = s.builder().define(&term, path, init.span)
             {
                 s.builder().outcome(outcome, id);
@@ -466,23 +469,23 @@ impl<'a> Elaborator<'a> {
         scope: &Env<'a>,
     ) -> Entity<'a> {
         let path = self.path(&name.name);
-        let number = match self.tables.states.iter().position(|s| s.path == path) {
+        let number = match self.tables.state_numbers.get(&path).copied() {
             Some(n) => n,
             None => {
                 let saved = self.path(saved);
                 self.tables.states.push(State { path: path.clone(), saved, dims: dims.clone(), span });
                 let number = self.tables.states.len() - 1;
+                self.tables.state_numbers.insert(path.clone(), number);
                 self.initial(Outcome::State(number), &path, &dims, init, scope);
                 number
             }
         };
         self.activation().states.insert(name.name.clone(), number);
-        if let Some(term) = self.next.get(&number) {
-            return Entity::Term(term.clone());
-        }
         let ty = Type { per_sample: false, dims, element: Element::Number };
         let id = self.builder().outside(Definition::State(number), &path, ty, span);
-        Entity::Term(self.builder().read(id, span))
+        let before = self.builder().read(id, span);
+        let now = self.next.get(&number).cloned().unwrap_or(before);
+        Entity::Term(self.carry_state(number, now, span))
     }
 
     fn slot(
@@ -560,7 +563,7 @@ impl<'a> Elaborator<'a> {
         if let (Outcome::State(n), PassKind::Training) = (&outcome, self.now) {
             self.next.insert(*n, read.clone());
         }
-        if matches!(self.now, PassKind::Training | PassKind::Update) {
+        if matches!(self.now, PassKind::Training | PassKind::Update) && self.scans.is_empty() {
             self.builder().outcome(outcome, id);
         }
         Entity::Term(read)

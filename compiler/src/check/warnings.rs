@@ -63,6 +63,7 @@ fn reached(pass: &Pass, starts: impl Iterator<Item = ValueId>, next: Visit) -> B
                 Definition::Indexed { value, .. } | Definition::Accumulate { value, .. } => {
                     reads(value, next, &mut |v| left.push(v));
                 }
+                Definition::Delayed { of, initial, .. } => left.extend([*of, *initial]),
                 _ => {}
             }
         }

@@ -12,23 +12,22 @@ use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Value, types};
 /// A tensor's place, as code sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// First byte in the arena.
-    pub offset: usize,
+    /// Address of its first byte.
+    pub base: Value,
     /// Of its elements.
     pub kind: Kind,
-    /// Number of them.
-    pub len: usize,
     /// Whether this kernel writes it.
     pub written: bool,
 }
-
-/// Finds the place of a tensor.
-pub type Places<'a> = dyn Fn(TensorId) -> Place + 'a;
 
 /// Values of the operations emitted so far.
 pub type Values<'v> = &'v [Option<Lane>];
 
 impl Scene<'_, '_> {
+    pub(super) fn place(&self, tensor: TensorId) -> Place {
+        self.places[tensor.0 as usize]
+    }
+
     pub(super) fn bytes(&self, kind: Kind) -> i64 {
         if kind == Kind::Float { i64::from(self.types.float().bytes()) } else { 4 }
     }
@@ -48,7 +47,7 @@ impl Scene<'_, '_> {
         otherwise: Option<Lane>,
         values: Values,
     ) -> Lane {
-        let place = (self.places)(tensor);
+        let place = self.place(tensor);
         let step = self.lane_step(point, &address.affine);
         if matches!(step, 0 | 1) && self.is_even(point, address, guards, values) {
             let inside = self.inside(point, guards, values, 0);
@@ -172,8 +171,7 @@ impl Scene<'_, '_> {
             let zero = self.builder.ins().iconst(types::I64, 0);
             offset = self.builder.ins().select(*inside, offset, zero);
         }
-        let base = self.builder.ins().iadd_imm_s(self.arena, place.offset as i64);
-        self.builder.ins().iadd(base, offset)
+        self.builder.ins().iadd(place.base, offset)
     }
 
     fn load_lane(

@@ -1,30 +1,55 @@
 //! The loops of a nest around its operations.
 //!
-//! A kernel is `fn(arena, begin, end, scratch)`; `begin..end` cuts the outermost loop.
+//! A kernel is `fn(arena, begin, end, words)`; `begin..end` cuts the outermost loop, and the words
+//! say where its tensors lie and how far its loops go (see [`Template`]). In a recurrence the turn is
+//! not walked: `begin..end` cuts the loop after it, and counts on from turn to turn.
 
-use super::access::Places;
+use super::access::Place;
 use super::lanes::{Types, float};
+use super::loops::Loop;
 use super::point::{Point, Scene};
 use super::reduce::{PARALLEL, Reduction};
+use super::template::Template;
 use crate::scalar::Kind;
-use crate::schedule::nest::{Form, Lanes, Nest};
-use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types};
+use crate::schedule::nest::{Form, Lanes};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 use cranelift_frontend::FunctionBuilder;
 
 /// Fills the function that `builder` stands at the entry of.
-pub fn emit(builder: &mut FunctionBuilder, nest: &Nest, places: &Places, types: Types) {
+pub fn emit(builder: &mut FunctionBuilder, template: &Template, types: Types) {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
     builder.seal_block(entry);
-    let [arena, begin, end] = [0, 1, 2].map(|i| builder.block_params(entry)[i]);
-    let mut scene = Scene { builder, nest, places, types, arena };
-    if nest.form == Form::Accumulate {
-        scene.clear();
+    let [arena, begin, end, words] = [0, 1, 2, 3].map(|i| builder.block_params(entry)[i]);
+    let word = |builder: &mut FunctionBuilder, number: usize| {
+        let flags = MemFlagsData::trusted().with_readonly().with_can_move();
+        builder.ins().load(types::I64, flags, words, 8 * number as i32)
+    };
+    let mut places = vec![];
+    for (number, held) in template.places.iter().enumerate() {
+        let offset = word(builder, number);
+        places.push(Place { base: builder.ins().iadd(arena, offset), kind: held.kind, written: held.written });
     }
-    let mut vars = vec![];
-    scene.walk(&mut vars, (begin, end));
+    let nest = &template.nest;
+    let extents = (0..nest.extents.len()).map(|v| word(builder, places.len() + v)).collect();
+    let after_extents = places.len() + nest.extents.len();
+    let cleared = match (nest.form, nest.turn) {
+        (Form::Accumulate, None) => vec![word(builder, after_extents)],
+        (Form::Accumulate, Some(_)) => vec![word(builder, after_extents), word(builder, after_extents + 1)],
+        _ => vec![],
+    };
+    let mut scene = Scene { builder, nest, places, extents, types, together: template.together };
+    let (mut vars, task) = scene.turn((begin, end));
+    match cleared[..] {
+        [len] => {
+            let start = scene.known(0);
+            scene.clear(start, len);
+        }
+        [runs, length] => scene.clear_turn(vars[0], runs, length),
+        _ => {}
+    }
+    scene.walk(&mut vars, task);
     scene.builder.ins().return_(&[]);
 }
 
@@ -46,35 +71,23 @@ impl<'a, 'b> Scene<'a, 'b> {
         carried: &[Value],
         body: Body<'_, 'a, 'b>,
     ) -> (Value, Vec<Value>) {
-        let [header, inside, after] = [(); 3].map(|()| self.builder.create_block());
-        let i = self.builder.append_block_param(header, types::I64);
-        let values: Vec<Value> = carried
-            .iter()
-            .map(|c| {
-                let kind = self.builder.func.dfg.value_type(*c);
-                self.builder.append_block_param(header, kind)
-            })
-            .collect();
-        let last = self.builder.ins().iadd_imm_s(to, 1 - step as i64);
-        self.jump(header, from, carried);
-        self.builder.switch_to_block(header);
-        let more = self.builder.ins().icmp(IntCC::SignedLessThan, i, last);
-        self.builder.ins().brif(more, inside, &[], after, &[]);
-        self.builder.switch_to_block(inside);
-        self.builder.seal_block(inside);
-        let next_values = body(self, i, &values);
-        let next = self.builder.ins().iadd_imm_s(i, step as i64);
-        self.jump(header, next, &next_values);
-        self.builder.seal_block(header);
-        self.builder.switch_to_block(after);
-        self.builder.seal_block(after);
-        (i, values)
+        let looping = Loop::open(self.builder, from, to, step, carried);
+        let next = body(self, looping.i, &looping.values);
+        looping.close(self.builder, &next)
     }
 
-    fn jump(&mut self, to: cranelift_codegen::ir::Block, first: Value, rest: &[Value]) {
-        let arguments: Vec<BlockArg> =
-            std::iter::once(first).chain(rest.iter().copied()).map(BlockArg::Value).collect();
-        self.builder.ins().jump(to, &arguments);
+    /// Takes the turn of a recurrence out of a task: the loops entered so far, and what is left.
+    fn turn(&mut self, (begin, end): (Value, Value)) -> (Vec<Value>, (Value, Value)) {
+        if self.nest.turn.is_none() {
+            return (vec![], (begin, end));
+        }
+        if self.nest.outer == 1 || self.nest.form == Form::Accumulate {
+            return (vec![begin], (begin, end));
+        }
+        let turn = self.builder.ins().udiv(begin, self.extents[1]);
+        let before = self.builder.ins().imul(turn, self.extents[1]);
+        let [begin, end] = [begin, end].map(|at| self.builder.ins().isub(at, before));
+        (vec![turn], (begin, end))
     }
 
     /// The loops that walk stored elements, from the outermost not yet entered.
@@ -83,11 +96,8 @@ impl<'a, 'b> Scene<'a, 'b> {
         if level == self.nest.outer {
             return self.leaf(&Point { vars: vars.clone(), wide: false }, 1);
         }
-        let (from, to) = if level == 0 && self.nest.form != Form::Accumulate {
-            task
-        } else {
-            (self.known(0), self.known(self.nest.extents[level]))
-        };
+        let shared = level == self.nest.first() && self.nest.form != Form::Accumulate;
+        let (from, to) = if shared { task } else { (self.known(0), self.extents[level]) };
         if self.nest.lanes == Lanes::Outer && level + 1 == self.nest.outer {
             return self.strips(vars, from, to);
         }
@@ -102,10 +112,8 @@ impl<'a, 'b> Scene<'a, 'b> {
     /// The lane loop over stored elements: several vectors at once, then one, then single elements.
     fn strips(&mut self, vars: &[Value], from: Value, to: Value) {
         let width = self.types.width();
-        let extent = self.nest.extents[self.nest.outer - 1];
-        let together = matches!(self.nest.form, Form::Reduce(..)) && extent >= PARALLEL * width;
         let mut from = from;
-        let counts: &[usize] = if together { &[PARALLEL, 1] } else { &[1] };
+        let counts: &[usize] = if self.together { &[PARALLEL, 1] } else { &[1] };
         for count in counts {
             (from, _) = self.count_up(from, to, count * width, &[], &mut |scene, i, _| {
                 scene.leaf(&Point { vars: [vars, &[i]].concat(), wide: true }, *count);
@@ -143,11 +151,22 @@ impl<'a, 'b> Scene<'a, 'b> {
         }
     }
 
-    /// Sets the target of an accumulation to zero.
-    fn clear(&mut self) {
-        let target = self.nest.stores[0].tensor;
-        let place = (self.places)(target);
-        let (start, to) = (self.known(0), self.known(place.len));
+    /// Sets what an accumulation's target holds at a turn to zero: that many runs of that length.
+    fn clear_turn(&mut self, turn: Value, runs: Value, length: Value) {
+        let from = self.known(0);
+        self.repeat(from, runs, 1, &[], &mut |scene, run, _| {
+            let turns = scene.builder.ins().imul(run, scene.extents[0]);
+            let number = scene.builder.ins().iadd(turns, turn);
+            let start = scene.builder.ins().imul(number, length);
+            let end = scene.builder.ins().iadd(start, length);
+            scene.clear(start, end);
+            vec![]
+        });
+    }
+
+    /// Sets elements of an accumulation's target to zero.
+    fn clear(&mut self, start: Value, to: Value) {
+        let place = self.place(self.nest.stores[0].tensor);
         let zero = self.zero(place.kind);
         let (done, _) = self.count_up(start, to, self.types.width(), &[], &mut |scene, i, _| {
             scene.fill_run(i, place, zero);

@@ -5,12 +5,16 @@
 
 pub mod access;
 pub mod arithmetic;
+pub mod functions;
 pub mod jit;
 pub mod kernel;
 pub mod lanes;
+pub mod loops;
+pub mod object;
 pub mod point;
 pub mod reduce;
 pub mod store;
+pub mod template;
 
 #[cfg(test)]
 mod agreement;
@@ -20,17 +24,18 @@ use crate::ir::{Distribution, Draw, Module, Role, TensorId};
 pub use crate::numeric::ops::Precision;
 use crate::scalar::Kind;
 use crate::schedule::nest::{Form, Nest};
-use crate::schedule::{Schedule, Step, Task, Vectors, schedule};
-use access::Place;
-use cranelift_module::FuncId;
-use jit::{Jit, Listing};
+use crate::schedule::{Schedule, Step, Task, Turns, Vectors, schedule};
+use cranelift_jit::JITModule;
+use functions::{Functions, Listing};
 use lanes::Types;
 use layout::Layout;
 use runtime::contract::Contraction;
 use runtime::execute::FILL_GRAIN;
-pub use runtime::plan::{Bundle, Fault};
+pub use runtime::plan;
+use runtime::plan::{Bundle, Fault};
 use runtime::plan::{Element, Fill, Launch, Program, Work};
 use runtime::random;
+use template::{Memory, Template};
 
 /// Work, in operations, below which a task is not worth handing to another thread.
 const WORTH_A_TASK: usize = 1 << 15;
@@ -68,7 +73,9 @@ pub struct Dump {
 /// # Errors
 /// When persistent tensors of one name differ in shape, or code cannot be made: faults of ours.
 pub fn compile(modules: &[(&str, &Module)], options: &Options) -> Result<Bundle, Fault> {
-    Compiler::new(options, false)?.run(modules).map(|(bundle, _)| bundle)
+    let mut compiler = Compiler::new(jit::module()?, options, false);
+    let made = compiler.make(modules, 0)?;
+    bundle(modules, made, compiler.functions)
 }
 
 /// The text forms of every stage of one module.
@@ -76,34 +83,46 @@ pub fn compile(modules: &[(&str, &Module)], options: &Options) -> Result<Bundle,
 /// # Errors
 /// As [`compile`].
 pub fn dump(name: &str, module: &Module, options: &Options) -> Result<Dump, Fault> {
-    Compiler::new(options, true)?.run(&[(name, module)]).map(|(_, dump)| dump)
+    let mut compiler = Compiler::new(jit::module()?, options, true);
+    compiler.make(&[(name, module)], 0)?;
+    Ok(compiler.dump)
 }
 
-struct Compiler {
+/// A launch whose kernel, if it has one, is known by number.
+enum Planned {
+    Kernel { number: usize, words: Box<[u64]>, extent: usize, grain: usize },
+    Work(Work),
+}
+
+/// The launches of a program: what they define, how many tasks, what they do.
+type Launches = Vec<(String, usize, Planned)>;
+
+struct Compiler<M> {
     types: Types,
-    jit: Jit,
-    ids: Vec<FuncId>,
+    functions: Functions<M>,
     /// Whether texts are asked for.
     listing: bool,
     dump: Dump,
 }
 
-/// A launch whose kernel, if it has one, is known by number.
-enum Planned {
-    Kernel { number: usize, extent: usize, grain: usize },
-    Work(Work),
+/// Programs scheduled and laid out, their kernels made.
+struct Made {
+    schedules: Vec<Schedule>,
+    layout: Layout,
+    planned: Vec<Launches>,
 }
 
-impl Compiler {
-    fn new(options: &Options, listing: bool) -> Result<Self, Fault> {
+impl<M: cranelift_module::Module> Compiler<M> {
+    fn new(module: M, options: &Options, listing: bool) -> Self {
         let types = Types { precision: options.precision };
-        Ok(Self { types, jit: Jit::new(listing)?, ids: vec![], listing, dump: Dump::default() })
+        Self { types, functions: Functions::new(module), listing, dump: Dump::default() }
     }
 
-    fn run(mut self, modules: &[(&str, &Module)]) -> Result<(Bundle, Dump), Fault> {
+    /// Schedules, lays out from byte `head` of the arena on, and makes the kernels.
+    fn make(&mut self, modules: &[(&str, &Module)], head: usize) -> Result<Made, Fault> {
         let vectors = Vectors { width: self.types.width(), double: self.types.precision == Precision::F64 };
         let schedules: Vec<Schedule> = modules.iter().map(|(_, m)| schedule(m, vectors)).collect();
-        let layout = Layout::new(modules, &schedules, self.types)?;
+        let layout = Layout::new(modules, &schedules, self.types, head)?;
         let mut planned = vec![];
         for (number, schedule) in schedules.iter().enumerate() {
             if self.listing {
@@ -111,38 +130,10 @@ impl Compiler {
             }
             planned.push(self.launches(schedule, &layout, number)?);
         }
-        let (code, entries) = self.jit.finish(&self.ids)?;
-        let mut programs = vec![];
-        for (number, launches) in planned.into_iter().enumerate() {
-            let launches = launches.into_iter().map(|(label, tasks, work)| {
-                let work = match work {
-                    Planned::Work(work) => work,
-                    Planned::Kernel { number, extent, grain } => Work::Kernel { entry: entries[number], extent, grain },
-                };
-                Launch { label, tasks, work }
-            });
-            programs.push(program(modules[number].0, &schedules[number], &layout, number, launches.collect()));
-        }
-        let contractions = || {
-            programs.iter().flat_map(|p| &p.launches).filter_map(|l| match &l.work {
-                Work::Contraction(c) => Some(c),
-                _ => None,
-            })
-        };
-        let scratch_bytes = contractions().map(|c| c.scratch_bytes()).max().unwrap_or(0);
-        let table_bytes = contractions().map(|c| c.table_bytes()).sum();
-        let Layout { persistent, holdings, arena_bytes, .. } = layout;
-        let code = Box::new(code);
-        let bundle = Bundle { programs, persistent, arena_bytes, scratch_bytes, holdings, table_bytes, code };
-        Ok((bundle, self.dump))
+        Ok(Made { schedules, layout, planned })
     }
 
-    fn launches(
-        &mut self,
-        schedule: &Schedule,
-        layout: &Layout,
-        number: usize,
-    ) -> Result<Vec<(String, usize, Planned)>, Fault> {
+    fn launches(&mut self, schedule: &Schedule, layout: &Layout, number: usize) -> Result<Launches, Fault> {
         let mut launches = vec![];
         for step in &schedule.steps {
             let (tasks, work) = match &step.task {
@@ -178,32 +169,64 @@ impl Compiler {
         layout: &Layout,
         number: usize,
     ) -> Result<(usize, Planned), Fault> {
-        let written: Vec<usize> = step.defines.iter().map(|t| layout.offset(number, *t)).collect();
-        let places = |t: TensorId| {
-            let (tensor, offset) = (schedule.module.t(t), layout.offset(number, t));
-            Place { offset, kind: tensor.kind, len: tensor.len(), written: written.contains(&offset) }
+        let memory = |t: TensorId| {
+            let tensor = schedule.module.t(t);
+            Memory { offset: layout.offset(number, t), kind: tensor.kind, len: tensor.len() }
         };
-        let (id, listing) = self.jit.add(nest, &places, self.types)?;
-        if let Some(Listing { clif, assembly }) = listing {
-            let title = format!("; {}\n", schedule.label(step));
-            self.dump.clif.push_str(&format!("{title}{clif}\n"));
-            self.dump.assembly.push_str(&format!("{title}{assembly}\n"));
-        }
-        self.ids.push(id);
+        let (template, words) = Template::new(nest, &memory, self.types.width());
+        let Self { functions, dump, types, listing, .. } = self;
+        let mut keep = |text: Listing| {
+            let label = schedule.label(step);
+            dump.clif.push_str(&format!("; {label}\n{}\n", text.clif));
+            dump.assembly.push_str(&format!("; {label}\n{}\n", text.assembly));
+        };
+        let observe: Option<&mut dyn FnMut(Listing)> = if *listing { Some(&mut keep) } else { None };
+        let number = functions.kernel(template, *types, observe)?;
         let (extent, grain) = split(nest);
-        Ok((extent.div_ceil(grain), Planned::Kernel { number: self.ids.len() - 1, extent, grain }))
+        Ok((extent.div_ceil(grain), Planned::Kernel { number, words, extent, grain }))
     }
+}
+
+/// The bundle of programs whose kernels are in memory.
+fn bundle(modules: &[(&str, &Module)], made: Made, functions: Functions<JITModule>) -> Result<Bundle, Fault> {
+    let Made { schedules, layout, planned } = made;
+    let (code, entries) = jit::finish(functions)?;
+    let mut programs = vec![];
+    for (number, launches) in planned.into_iter().enumerate() {
+        let launches = launches.into_iter().map(|(label, tasks, work)| {
+            let work = match work {
+                Planned::Work(work) => work,
+                Planned::Kernel { number, words, extent, grain } => {
+                    Work::Kernel { entry: entries[number], words, extent, grain }
+                }
+            };
+            Launch { label, tasks, work }
+        });
+        programs.push(program(modules[number].0, &schedules[number], &layout, number, launches.collect()));
+    }
+    let contractions = || {
+        programs.iter().flat_map(|p| &p.launches).filter_map(|l| match &l.work {
+            Work::Contraction(c) => Some(c),
+            _ => None,
+        })
+    };
+    let scratch_bytes = contractions().map(|c| c.scratch_bytes()).max().unwrap_or(0);
+    let table_bytes = contractions().map(|c| c.table_bytes()).sum();
+    let Layout { persistent, holdings, arena_bytes, .. } = layout;
+    let code = Box::new(code);
+    Ok(Bundle { programs, persistent, arena_bytes, scratch_bytes, holdings, table_bytes, code })
 }
 
 /// Extent of the loop that tasks share, and how much of it a task takes: a function of the nest alone.
 fn split(nest: &Nest) -> (usize, usize) {
-    if nest.outer == 0 || nest.form == Form::Accumulate {
+    let first = nest.first();
+    if nest.outer == first || nest.form == Form::Accumulate {
         return (1, 1);
     }
-    let extent = nest.extents[0];
+    let extent = nest.extents[first];
     let tasks = (nest.cost() / WORTH_A_TASK).clamp(1, TASKS);
     let grain = extent.div_ceil(tasks);
-    let whole = if nest.outer == 1 && nest.lane_loop() == Some(0) { LINE } else { 1 };
+    let whole = if nest.outer == first + 1 && nest.lane_loop() == Some(first) { LINE } else { 1 };
     (extent, grain.next_multiple_of(whole))
 }
 
@@ -229,7 +252,9 @@ fn program(name: &str, schedule: &Schedule, layout: &Layout, number: usize, laun
         .collect();
     tensors.retain(|_, slot| slot.len > 0);
     let inputs = lasting(Role::Input).map(|t| module.t(t).name.clone()).collect();
-    Program { name: name.to_string(), launches, tensors, inputs, outputs }
+    let turns = |t: &Turns| plan::Recurrence { launches: t.steps.clone(), turns: t.count, descending: t.descending };
+    let recurrences = schedule.recurrences.iter().map(turns).collect();
+    Program { name: name.to_string(), launches, recurrences, tensors, inputs, outputs }
 }
 
 /// How elements of a kind are held.

@@ -1,6 +1,6 @@
 //! The operations of a nest at one point of its loops, or at a vector of neighbouring points.
 
-use super::access::Places;
+use super::access::Place;
 use super::arithmetic::Arithmetic;
 use super::lanes::{Lane, Types, blend, float, gather, lane, widen};
 use crate::numeric;
@@ -18,12 +18,14 @@ pub struct Scene<'a, 'b> {
     pub builder: &'a mut FunctionBuilder<'b>,
     /// What is emitted.
     pub nest: &'a Nest,
-    /// Where tensors are.
-    pub places: &'a Places<'a>,
+    /// Where its tensors are, by their numbers.
+    pub places: Vec<Place>,
+    /// How far its loops go, outermost first.
+    pub extents: Vec<Value>,
     /// Machine types.
     pub types: Types,
-    /// The arena's first byte.
-    pub arena: Value,
+    /// Whether several vectors of results are reduced at once.
+    pub together: bool,
 }
 
 /// Where the loops stand.

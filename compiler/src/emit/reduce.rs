@@ -60,7 +60,7 @@ impl Scene<'_, '_> {
         if level == self.nest.extents.len() {
             return self.combine_points(points, carried, reduction);
         }
-        let (from, to) = (self.known(0), self.known(self.nest.extents[level]));
+        let (from, to) = (self.known(0), self.extents[level]);
         if self.nest.lanes == Lanes::Reduced && level + 1 == self.nest.extents.len() {
             return self.reduced_strips(&points[0], (from, to), carried, reduction);
         }

@@ -11,7 +11,7 @@ use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 impl Scene<'_, '_> {
     /// Stores a value at its element, or a vector at a run of elements.
     pub fn store(&mut self, point: &Point, store: &Store, value: Lane, values: Values) {
-        let place = (self.places)(store.tensor);
+        let place = self.place(store.tensor);
         let step = self.lane_step(point, &store.address.affine);
         if step == 1 {
             let at = self.start(point, place, &store.address, &[], values, 0);
@@ -73,8 +73,7 @@ impl Scene<'_, '_> {
     fn element(&mut self, i: Value, place: Place) -> Value {
         let size = self.bytes(place.kind);
         let offset = self.builder.ins().imul_imm_s(i, size);
-        let base = self.builder.ins().iadd_imm_s(self.arena, place.offset as i64);
-        self.builder.ins().iadd(base, offset)
+        self.builder.ins().iadd(place.base, offset)
     }
 
     /// Adds a value to an element, or a vector to a run of elements; nothing where a guard fails.
@@ -93,7 +92,7 @@ impl Scene<'_, '_> {
     }
 
     fn accumulate_inside(&mut self, point: &Point, store: &Store, value: Lane, values: Values) {
-        let place = (self.places)(store.tensor);
+        let place = self.place(store.tensor);
         let at = self.start(point, place, &store.address, &[], values, 0);
         let wide = point.wide && self.lane_step(point, &store.address.affine) == 1;
         let old = if wide { self.load_run(place, at) } else { self.load_one(place, at) };

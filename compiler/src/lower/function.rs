@@ -30,7 +30,8 @@ pub fn function(f: &Function) -> Module {
         Definition::Gradient { .. }
         | Definition::Draw { .. }
         | Definition::Indexed { .. }
-        | Definition::Accumulate { .. } => unreachable!("not a leaf of a function"),
+        | Definition::Accumulate { .. }
+        | Definition::Delayed { .. } => unreachable!("not a leaf of a function"),
     };
     let wanted: Vec<ValueId> = f.pass.outcomes.iter().map(|(_, id)| *id).collect();
     let results = Lowering::new(&f.pass, 1).demand(&mut module, &wanted, &mut leaves);

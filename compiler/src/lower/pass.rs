@@ -4,6 +4,7 @@
 //! only at the top of a definition.
 
 use super::bounds::reads_are_inside;
+use crate::ir::recurrence::arrange;
 use crate::ir::{Combine, Def, Draw, ExprId, Item, Module, Node, Role, Scatter, TensorId};
 use crate::scalar::{Binary, Kind, Unary};
 use crate::typed::{Definition, Expr, Extent, IndexId, Pass, ReduceOp, SAMPLE, ValueId};
@@ -45,10 +46,17 @@ impl<'a> Lowering<'a> {
 
     /// Lowers the wanted values and all they need, in the order of the pass.
     pub fn demand(&mut self, module: &mut Module, wanted: &[ValueId], leaves: &mut Leaves) -> Vec<TensorId> {
-        for id in self.needed(wanted) {
-            let tensor = self.value(module, id, leaves);
+        let needed = self.needed(wanted);
+        for id in &needed {
+            let tensor = self.value(module, *id, leaves);
             self.tensors[id.0 as usize] = Some(tensor);
         }
+        for id in &needed {
+            if let Definition::Delayed { of, initial, turn } = self.pass.v(*id).definition {
+                self.delayed(module, *id, (of, initial), turn);
+            }
+        }
+        arrange(module);
         wanted.iter().map(|id| self.tensor(*id)).collect()
     }
 
@@ -66,6 +74,7 @@ impl<'a> Lowering<'a> {
                     at.iter().for_each(|p| values_read(p, &mut open));
                     values_read(value, &mut open);
                 }
+                Definition::Delayed { of, initial, .. } => open.extend([*of, *initial]),
                 _ => {}
             }
         }
@@ -106,8 +115,27 @@ impl<'a> Lowering<'a> {
                 module.items.push(Item::Draw(Draw { target, site: *site, distribution: *distribution, per_sample }));
                 target
             }
+            Definition::Delayed { .. } => {
+                module.tensor(&value.name, shape, value.ty.element.kind(), Role::Temporary, Some(value.span))
+            }
             leaf => leaves(module, leaf),
         }
+    }
+
+    /// `T[t, ..] = of[t - 1, ..] or initial[..]`, once `of` is known.
+    fn delayed(&self, module: &mut Module, id: ValueId, (of, initial): (ValueId, ValueId), turn: usize) {
+        let (target, of) = (self.tensor(id), self.tensor(of));
+        let axis = turn + usize::from(self.pass.v(id).ty.per_sample);
+        let unbatched = self.pass.v(id).ty.per_sample && !self.pass.v(initial).ty.per_sample;
+        let domain = module.t(target).shape.clone();
+        let here: Vec<ExprId> = (0..domain.len() as u32).map(|v| module.var(v)).collect();
+        let first = here.iter().enumerate().filter(|(k, _)| *k != axis && !(unbatched && *k == 0)).map(|(_, v)| *v);
+        let otherwise = Some(module.read(self.tensor(initial), first.collect()));
+        let one = module.int(1);
+        let mut at = here.clone();
+        at[axis] = module.sub(here[axis], one);
+        let value = module.intern(Node::Read { tensor: of, at: at.into(), otherwise });
+        module.items.push(Item::Def(Def { target, domain, combine: Combine::Set, value, scatter: None }));
     }
 
     fn batched(&self, per_sample: bool, dims: &[usize]) -> Vec<usize> {

@@ -78,6 +78,16 @@ pub fn evaluation(train: &Train, batch: usize) -> Program {
     build.finish()
 }
 
+/// What evaluation names, from the fields it needs for that; changes nothing.
+#[must_use]
+pub fn prediction(train: &Train, batch: usize) -> Program {
+    let mut build = Build::new(train);
+    let mut pass = train.evaluation.clone();
+    pass.outcomes.retain(|(outcome, _)| matches!(outcome, Outcome::Output(_)));
+    build.forward(&pass, batch, &[]);
+    build.finish()
+}
+
 /// The forward pass of training alone.
 #[must_use]
 pub fn forward(train: &Train, batch: usize) -> Program {
@@ -174,7 +184,10 @@ impl LeafTensors<'_> {
                 };
                 module.tensor(name, vec![], Kind::Float, Role::Input, None)
             }),
-            Definition::Draw { .. } | Definition::Indexed { .. } | Definition::Accumulate { .. } => {
+            Definition::Draw { .. }
+            | Definition::Indexed { .. }
+            | Definition::Accumulate { .. }
+            | Definition::Delayed { .. } => {
                 unreachable!("not a leaf: Lowering::value handles it")
             }
         }

@@ -4,6 +4,8 @@
 //! listed operands first and interned, so sharing is explicit. Positions are affine in the loop
 //! variables where possible; what is not goes through `gathers`. Guards hold exactly the positions
 //! that could lie outside.
+//!
+//! A nest of a recurrence has the turn as its first loop; every launch of it runs one turn.
 
 use super::affine::{Affine, Loop};
 use crate::ir::{Combine, Module, TensorId};
@@ -51,7 +53,7 @@ pub enum Op {
 }
 
 /// An element to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Store {
     /// Into what.
     pub tensor: TensorId,
@@ -64,7 +66,7 @@ pub struct Store {
 }
 
 /// Which loop runs in vector lanes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lanes {
     /// None.
     Scalar,
@@ -75,7 +77,7 @@ pub enum Lanes {
 }
 
 /// How stored values come about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// Every point of the loops stores its values.
     Point,
@@ -87,7 +89,7 @@ pub enum Form {
 }
 
 /// A loop nest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Nest {
     /// Extents of the loops, outermost first.
     pub extents: Vec<usize>,
@@ -103,20 +105,28 @@ pub struct Nest {
     pub stores: Vec<Store>,
     /// What runs in vectors.
     pub lanes: Lanes,
+    /// In a recurrence, where loop 0 is the turn: elements of the target from one turn to the next.
+    pub turn: Option<usize>,
 }
 
 impl Nest {
+    /// The first loop that a launch walks: the turn of a recurrence stands still.
+    #[must_use]
+    pub fn first(&self) -> Loop {
+        usize::from(self.turn.is_some())
+    }
+
     /// The loop that runs in lanes.
     #[must_use]
     pub fn lane_loop(&self) -> Option<Loop> {
         match self.lanes {
             Lanes::Scalar => None,
-            Lanes::Outer => self.outer.checked_sub(1),
+            Lanes::Outer => self.outer.checked_sub(1).filter(|v| *v >= self.first()),
             Lanes::Reduced => self.extents.len().checked_sub(1),
         }
     }
 
-    /// Points of the loops times operations at each: a measure of the work.
+    /// Points of the loops of a launch times operations at each: a measure of its work.
     #[must_use]
     pub fn cost(&self) -> usize {
         let weight = |op: &Op| match op {
@@ -125,7 +135,10 @@ impl Nest {
             Op::Float(_) | Op::Bool(_) | Op::Index(_) => 0,
             _ => 1,
         };
-        self.extents.iter().product::<usize>().saturating_mul(1 + self.ops.iter().map(weight).sum::<usize>())
+        self.extents[self.first()..]
+            .iter()
+            .product::<usize>()
+            .saturating_mul(1 + self.ops.iter().map(weight).sum::<usize>())
     }
 
     /// Every affine form in it.
@@ -154,7 +167,11 @@ impl Nest {
         let mut out = String::new();
         let mut depth = 1;
         for (v, extent) in self.extents.iter().enumerate() {
-            let reduced = if v >= self.outer { "reduce" } else { "for" };
+            let reduced = match v {
+                v if v < self.first() => "turn",
+                v if v < self.outer => "for",
+                _ => "reduce",
+            };
             let lanes = if self.lane_loop() == Some(v) { " in lanes" } else { "" };
             line(&mut out, depth, &format!("{reduced} i{v} in 0..{extent}{lanes}"));
             depth += 1;

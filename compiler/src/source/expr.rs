@@ -124,7 +124,11 @@ impl<'m> Indexed<'m> {
         let read = of(ExprKind::Index { base: Box::new(base), at });
         match otherwise {
             None => read,
-            Some(o) => of(ExprKind::Guarded { read: Box::new(read), otherwise: Box::new(self.expr(o)) }),
+            // A guard ends at its alternative; the brackets tell the reader so.
+            Some(o) => {
+                let guarded = ExprKind::Guarded { read: Box::new(read), otherwise: Box::new(self.expr(o)) };
+                of(ExprKind::Paren(Box::new(of(guarded))))
+            }
         }
     }
 

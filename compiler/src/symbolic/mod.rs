@@ -13,7 +13,7 @@ use crate::differentiate::{forward, reverse};
 use crate::ir::cost::{Cost, cost_of};
 use crate::ir::interpret::{Fault, Values, interpret};
 use crate::ir::{Combine, Item, Module, Role, TensorId};
-use crate::optimise::{dead, share, simplify};
+use crate::optimise::{dead, gather, share, simplify};
 use crate::scalar::Kind;
 use crate::source;
 use paths::Paths;
@@ -198,13 +198,16 @@ impl Derivative {
 }
 
 /// A whole program of a train block in its most readable form: what it gives out, and the next
-/// values of what it updates, are its outputs.
+/// values of what it updates, are its outputs. Accumulations are turned into the sums that readers
+/// know from papers: the gradient of a convolution is a convolution.
 #[must_use]
 pub fn whole(mut m: Module) -> Module {
     for (target, next) in std::mem::take(&mut m.updates) {
         m.outputs.push((format!("{}.next", m.t(target).name), next));
     }
     let first = m.tensors.len();
+    readable(&mut m, first);
+    gather::run(&mut m);
     readable(&mut m, first);
     m
 }

@@ -11,6 +11,8 @@ use expr::{Level, expr_at};
 
 /// Longest line that is not broken where it can be.
 const WIDTH: usize = 100;
+/// A parameter list longer than this stands on lines of its own.
+const LONG_LIST: usize = 150;
 /// Longest statement that may share a line with its braces.
 const SHORT: usize = 60;
 
@@ -101,7 +103,26 @@ fn params(params: &[Param], indent: usize) -> String {
         let default = param.default.as_ref().map_or(String::new(), |value| format!(" = {}", expr(value, indent)));
         format!("{}{ty}{default}", param.name.name)
     });
-    format!("({})", list.collect::<Vec<_>>().join(", "))
+    filled(&list.collect::<Vec<_>>(), indent)
+}
+
+/// A list in parentheses; one too long for a line is filled into several.
+fn filled(list: &[String], indent: usize) -> String {
+    let flat = format!("({})", list.join(", "));
+    if flat.chars().count() + 4 * indent <= LONG_LIST {
+        return flat;
+    }
+    let mut lines: Vec<String> = vec![];
+    for (k, item) in list.iter().enumerate() {
+        let comma = if k + 1 == list.len() { "" } else { "," };
+        match lines.last_mut().filter(|l| l.chars().count() + item.chars().count() < WIDTH) {
+            Some(line) => *line += &format!(" {item}{comma}"),
+            None => lines.push(format!("{item}{comma}")),
+        }
+    }
+    let inner = margin(indent + 1);
+    let lines: String = lines.iter().map(|line| format!("{inner}{line}\n")).collect();
+    format!("(\n{lines}{})", margin(indent))
 }
 
 fn body(body: &Body, indent: usize) -> String {

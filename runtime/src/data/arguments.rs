@@ -106,6 +106,20 @@ impl<'a> Arguments<'a> {
         as_whole(x, least).ok_or_else(|| self.wrong(name, &format!("a whole number from {least} to 4294967295")))
     }
 
+    /// Height and width, if given.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn size(&self, name: &str) -> Result<Option<[u32; 2]>> {
+        if self.get(name).is_none() {
+            return Ok(None);
+        }
+        match self.extents(name)?[..] {
+            [height, width] => Ok(Some([height as u32, width as u32])),
+            _ => Err(self.wrong(name, "[height, width]")),
+        }
+    }
+
     /// A list of extents.
     ///
     /// # Errors

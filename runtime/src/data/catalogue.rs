@@ -55,6 +55,42 @@ pub const LOADERS: &[Entry] = &[
         about: "arrays saved by NumPy, whose first dimension counts samples",
     },
     Entry {
+        name: "npz",
+        params: &[required("file"), optional("part")],
+        columns: &[],
+        about: "arrays saved by NumPy in one file, columns by their names; with part = \"train\", `x_train` is the column `x`",
+    },
+    Entry {
+        name: "images",
+        params: &[required("folder"), optional("size")],
+        columns: &["image", "label"],
+        about: "PNG and JPEG files in a folder for each class, also inside an archive: images(\"pets.tar.gz/train\")",
+    },
+    Entry {
+        name: "cifar10",
+        params: &[required("folder"), required("part")],
+        columns: &["image", "label"],
+        about: "CIFAR-10's binary version, a folder or archive; part \"train\" or \"test\"",
+    },
+    Entry {
+        name: "cifar100",
+        params: &[required("folder"), required("part")],
+        columns: &["image", "coarse", "label"],
+        about: "CIFAR-100's binary version, a folder or archive; part \"train\" or \"test\"",
+    },
+    Entry {
+        name: "text",
+        params: &[required("file"), required("context"), optional("stride"), optional("from"), optional("to")],
+        columns: &["text", "next"],
+        about: "windows of a text; its characters are the classes, `next` is the window one character further on",
+    },
+    Entry {
+        name: "parquet",
+        params: &[required("file"), optional("label")],
+        columns: &[],
+        about: "a table in Parquet's format; columns by their names, `features` for all but the label",
+    },
+    Entry {
         name: "digits",
         params: &[required("part")],
         columns: &["image", "label"],

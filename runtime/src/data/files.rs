@@ -5,7 +5,7 @@
 use super::error::{DataError, Kind, Position, Result};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 /// The largest amount of data that one file may hold once decompressed, unless told otherwise.
@@ -38,20 +38,48 @@ impl Files {
     /// # Errors
     /// If the name leaves the data folders, or there is no such file in them.
     pub fn find(&self, name: &str) -> Result<PathBuf> {
-        let path = Path::new(name);
-        if name.is_empty() || path.components().any(|c| !matches!(c, Component::Normal(_) | Component::CurDir)) {
-            return Err(DataError::new(Kind::Request, format!("`{name}` is no file name inside a data folder"))
-                .help("give a relative name without `..`, and the folder with --data-dir"));
-        }
+        self.inside(name)?;
         let twin = name.strip_suffix(".gz").map_or_else(|| format!("{name}.gz"), str::to_string);
         for candidate in [name, &twin] {
             if let Some(found) = self.folders.iter().map(|f| f.join(candidate)).find(|p| p.is_file()) {
                 return Ok(found);
             }
         }
+        Err(self.missing(&format!("there is no file `{name}`")))
+    }
+
+    /// The folder of that name; or the archive (`.tar`, `.tar.gz`, `.tgz`) that the name begins with, and the folder in it
+    /// that is the rest.
+    ///
+    /// # Errors
+    /// If the name leaves the data folders, or there is neither.
+    pub fn find_folder(&self, name: &str) -> Result<(PathBuf, Option<String>)> {
+        self.inside(name)?;
+        if let Some(found) = self.folders.iter().map(|f| f.join(name)).find(|p| p.is_dir()) {
+            return Ok((found, None));
+        }
+        let parts: Vec<&str> = name.split('/').filter(|p| !p.is_empty() && *p != ".").collect();
+        let packed = |part: &&str| [".tar", ".tar.gz", ".tgz"].iter().any(|end| part.ends_with(end));
+        if let Some(at) = parts.iter().position(|p| packed(p)) {
+            return Ok((self.find(&parts[..=at].join("/"))?, Some(parts[at + 1..].join("/"))));
+        }
+        Err(self.missing(&format!("there is no folder `{name}`")))
+    }
+
+    /// Refuses names that leave the data folders.
+    fn inside(&self, name: &str) -> Result<()> {
+        let leaves = |c| !matches!(c, Component::Normal(_) | Component::CurDir);
+        if name.is_empty() || Path::new(name).components().any(leaves) {
+            return Err(DataError::new(Kind::Request, format!("`{name}` is no file name inside a data folder"))
+                .help("give a relative name without `..`, and the folder with --data-dir"));
+        }
+        Ok(())
+    }
+
+    fn missing(&self, message: &str) -> DataError {
         let tried: Vec<_> = self.folders.iter().map(|f| shown(f)).collect();
-        Err(DataError::new(Kind::Missing, format!("there is no file `{name}`"))
-            .help(format!("looked in {}; give its folder with --data-dir or in NNC_DATA", tried.join(", "))))
+        DataError::new(Kind::Missing, message)
+            .help(format!("looked in {}; give its folder with --data-dir or in NNC_DATA", tried.join(", ")))
     }
 
     /// Opens a file for reading, decompressing it if it is gzip (which its first bytes tell).
@@ -118,6 +146,18 @@ impl Read for Source {
 }
 
 impl Source {
+    /// Bytes at hand, which may be at most `limit`.
+    #[must_use]
+    pub fn of_bytes(bytes: Vec<u8>, limit: u64) -> Self {
+        Self { reader: Box::new(Cursor::new(bytes)), offset: 0, limit }
+    }
+
+    /// Bytes read so far.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Exactly the next `count` bytes; `what` they are, for the message.
     ///
     /// # Errors
@@ -164,7 +204,8 @@ impl Source {
         }
     }
 
-    fn failed(&self, error: &std::io::Error) -> DataError {
+    /// What an error in reading means.
+    pub fn failed(&self, error: &std::io::Error) -> DataError {
         if error.kind() == std::io::ErrorKind::FileTooLarge {
             return too_large(self.limit);
         }

@@ -39,13 +39,9 @@ fn read(files: &Files, path: &Path, name: &str) -> Result<(usize, Column)> {
         let bytes = elements.and_then(|n| n.checked_mul(width)).unwrap_or(u64::MAX);
         let body = source.take_bytes(bytes, "the elements")?;
         source.finish()?;
-        let column = Column {
-            name: name.to_string(),
-            shape: dims[1..].iter().map(|d| *d as usize).collect(),
-            values: decode(kind, body, 4 + 4 * dims.len() as u64)?,
-            file: Some(path.to_path_buf()),
-        };
-        Ok((dims[0] as usize, column))
+        let shape = dims[1..].iter().map(|d| *d as usize).collect();
+        let values = decode(kind, body, 4 + 4 * dims.len() as u64)?;
+        Ok((dims[0] as usize, Column { file: Some(path.to_path_buf()), ..Column::new(name, shape, values) }))
     };
     inner().map_err(|e: DataError| e.in_file(path))
 }

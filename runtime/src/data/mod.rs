@@ -6,14 +6,20 @@
 
 mod arguments;
 pub mod catalogue;
+mod cifar;
 mod csv;
 mod digits;
 mod error;
 mod files;
+mod frame;
 mod generate;
 mod idx;
+mod images;
+mod members;
 mod mnist1d;
 mod npy;
+mod npz;
+mod parquet;
 mod partition;
 mod set;
 mod source;
@@ -21,11 +27,12 @@ mod spec;
 mod table;
 #[cfg(test)]
 mod tests;
+mod text;
 mod transform;
 
 pub use error::{DataError, Kind, Position, Result};
 pub use files::{Files, LIMIT};
-pub use set::{DataSet, Rows, Split, epoch_order};
+pub use set::{Bytes, DataSet, Rows, Split, epoch_order, order_epoch};
 pub use spec::{Call, Element, Field, Origin, Spec, Value};
 pub use table::{Column, Table, Values};
 
@@ -37,36 +44,43 @@ use transform::Pipeline;
 /// # Errors
 /// If a file is missing or broken, or its contents do not fit the declared fields.
 pub fn load(spec: &Spec) -> Result<DataSet> {
-    let (names, tables) = sources(spec)?;
+    let (names, mut tables) = sources(spec)?;
     let settings = Settings::read(&spec.settings)?;
-    if let Some(expected) = settings.samples.filter(|n| *n != tables[0].count) {
+    if let Some(expected) = settings.samples.filter(|n| spec.at_most.is_none() && *n != tables[0].count) {
         let message = format!("`samples` says {expected}, the training split has {}", tables[0].count);
         return Err(DataError::new(Kind::Mismatch, message).help("correct `samples`, or leave it out"));
     }
     let share = spec.valid_share.filter(|_| !names.iter().any(|n| n == "valid"));
+    if let Some(column) = tables[0].columns.iter().find(|c| share.is_some() && c.stride < c.width()) {
+        let message =
+            format!("the samples of column `{}` overlap: those set aside would be trained on, too", column.name);
+        return Err(DataError::new(Kind::Request, message)
+            .help("divide the text: `train = text(.., to = 0.9)` and `valid = text(.., from = 0.9)`"));
+    }
     let parts = partition(tables[0].count, share, settings.subset, spec.seed)?;
+    let widths: Vec<usize> = spec.fields.iter().map(Field::width).collect();
+    let empty = |name: &str, count| Split { name: name.to_string(), count, columns: vec![], widths: widths.clone() };
     let mut splits = vec![empty("train", parts.training.len())];
     if share.is_some() {
         splits.push(empty("valid", parts.validation.len()));
     }
     splits.extend(names.iter().zip(&tables).skip(1).map(|(name, table)| empty(name, table.count)));
-    for field in &spec.fields {
-        let mut columns = match field.element {
-            Element::Number => numbers(field, &tables, &parts)?,
-            Element::Class(n) => labels(field, n, &tables, &parts)?,
+    let mut classes = vec![];
+    for (i, field) in spec.fields.iter().enumerate() {
+        let columns = taken(spec, i, &mut tables)?;
+        classes.push(class_names(field, &names, &columns)?);
+        let mut rows = match field.element {
+            Element::Number => numbers(field, columns, &parts)?,
+            Element::Class(n) => labels(field, n, columns, &parts)?,
         };
-        if let (Rows::Classes(values), Element::Class(n), Some(noise)) =
-            (&mut columns[0], field.element, settings.noise)
+        if let (Rows::Classes { values, .. }, Element::Class(n), Some(noise)) =
+            (&mut rows[0], field.element, settings.noise)
         {
             disturb(values, &parts.training, n, noise, spec.seed);
         }
-        splits.iter_mut().zip(columns).for_each(|(split, rows)| split.columns.push(rows));
+        splits.iter_mut().zip(rows).for_each(|(split, rows)| split.columns.push(rows));
     }
-    Ok(DataSet { name: spec.name.clone(), fields: spec.fields.clone(), splits })
-}
-
-fn empty(name: &str, count: usize) -> Split {
-    Split { name: name.to_string(), count, columns: vec![] }
+    Ok(DataSet { name: spec.name.clone(), fields: spec.fields.clone(), names: classes, splits })
 }
 
 /// All splits' tables, `train` first; sources of single fields become columns of `train`.
@@ -75,17 +89,21 @@ fn sources(spec: &Spec) -> Result<(Vec<String>, Vec<Table>)> {
     let mut tables = Vec::new();
     for (name, origin) in &spec.splits {
         let table = match origin {
-            Origin::Call(call) => source::load(call, &spec.files)?,
+            Origin::Call(call) => source::load(call, &spec.files, &spec.fields)?,
             Origin::Table(table) => table.clone(),
         };
         if table.count == 0 {
             return Err(DataError::new(Kind::Mismatch, format!("the split `{name}` has no samples")));
         }
+        let table = match spec.at_most {
+            Some(most) if most.max(1) < table.count => table.thinned(most.max(1)),
+            _ => table,
+        };
         let place = if name == "train" { 0 } else { names.len() };
         names.insert(place, name.clone());
         tables.insert(place, table);
     }
-    for field in spec.fields.iter().filter(|f| f.column.is_empty()) {
+    for field in spec.fields.iter().filter(|f| f.columns.is_empty()) {
         let call = field.transforms.first().ok_or_else(|| {
             DataError::new(Kind::Request, format!("field `{}` has no source", field.name))
                 .help("name a column of the data")
@@ -115,51 +133,95 @@ fn own_column(field: &Field) -> String {
     format!("= {}", field.name)
 }
 
-/// The column a field reads, and the transforms that remain.
-fn origin(field: &Field) -> (String, &[Call]) {
-    if field.column.is_empty() {
-        (own_column(field), &field.transforms[1..])
+/// The columns a field reads, and the transforms that remain.
+fn origin(field: &Field) -> (Vec<String>, &[Call]) {
+    if field.columns.is_empty() {
+        (vec![own_column(field)], &field.transforms[1..])
     } else {
-        (field.column.clone(), &field.transforms)
+        (field.columns.clone(), &field.transforms)
     }
+}
+
+/// What field number `i` reads from each split, with the number of its samples; what no later field reads is taken away.
+fn taken(spec: &Spec, i: usize, tables: &mut [Table]) -> Result<Vec<(usize, Column)>> {
+    let (names, _) = origin(&spec.fields[i]);
+    let later = spec.fields[i + 1..].iter().flat_map(|f| &f.columns).any(|c| names.contains(c));
+    let mut columns = vec![];
+    for table in tables {
+        let column = match &names[..] {
+            [name] if later => table.column(name)?.clone(),
+            _ => table.take(&names)?,
+        };
+        columns.push((table.count, column));
+    }
+    Ok(columns)
+}
+
+/// What the classes are called, which all splits must agree in.
+fn class_names(field: &Field, splits: &[String], columns: &[(usize, Column)]) -> Result<Vec<String>> {
+    let first = &columns[0].1.names;
+    let Some(other) = columns.iter().position(|(_, c)| c.names != *first) else { return Ok(first.clone()) };
+    let only = |a: &[String], b: &[String]| a.iter().find(|n| !b.contains(n)).cloned();
+    let names = &columns[other].1.names;
+    let odd = only(first, names).or_else(|| only(names, first)).unwrap_or_default();
+    let message = format!(
+        "field `{}`: the splits `train` and `{}` do not have the same classes: only one of them has `{odd}`",
+        field.name, splits[other]
+    );
+    Err(DataError::new(Kind::Mismatch, message).help("classes are numbered by their names, so both must have them all"))
 }
 
 /// A field of numbers in each split.
-fn numbers(field: &Field, tables: &[Table], parts: &partition::Partition) -> Result<Vec<Rows>> {
-    let (name, transforms) = origin(field);
-    let mut shape: Option<Vec<usize>> = None;
+fn numbers(field: &Field, columns: Vec<(usize, Column)>, parts: &partition::Partition) -> Result<Vec<Rows>> {
+    let (_, transforms) = origin(field);
+    let shape = columns[0].1.shape.clone();
+    let kept = columns.iter().all(|(_, c)| matches!(c.values, Values::Bytes(_)) && c.stride == c.width());
     let mut splits = Vec::new();
-    for (i, table) in tables.iter().enumerate() {
-        let column = table.column(&name)?;
-        let first = shape.get_or_insert_with(|| column.shape.clone());
-        if *first != column.shape {
-            return Err(uneven(field, first, &column.shape));
+    for (i, (count, column)) in columns.into_iter().enumerate() {
+        if column.shape != shape {
+            return Err(uneven(field, &shape, &column.shape));
         }
-        let values = column.numbers()?;
-        if i == 0 { splits.extend(divided(values, table.count, parts)) } else { splits.push(values) }
+        let (width, parts) = (column.width(), (i == 0 && parts.training.len() < count).then_some(parts));
+        match column.values {
+            Values::Bytes(codes) if kept => {
+                splits.extend(divided(codes, width, width, parts).into_iter().map(|c| as_bytes(c, width)));
+            }
+            _ => splits.extend(divided(column.into_numbers()?, width, width, parts).into_iter().map(Rows::Numbers)),
+        }
     }
-    let pipeline = Pipeline { shape: shape.unwrap_or_default(), splits };
-    Ok(pipeline.run(field, transforms)?.into_iter().map(Rows::Numbers).collect())
+    Pipeline { shape, splits }.run(field, transforms)
+}
+
+/// Bytes that stand for themselves, `width` a sample.
+fn as_bytes(codes: Vec<u8>, width: usize) -> Rows {
+    let table = std::array::from_fn(|code| code as f32);
+    Rows::Bytes(Bytes { codes, tables: vec![table], inner: width })
 }
 
 /// A field of classes in each split; the only transform that it can have is `reshape`.
-fn labels(field: &Field, classes: usize, tables: &[Table], parts: &partition::Partition) -> Result<Vec<Rows>> {
-    let (name, transforms) = origin(field);
+fn labels(
+    field: &Field,
+    classes: usize,
+    columns: Vec<(usize, Column)>,
+    parts: &partition::Partition,
+) -> Result<Vec<Rows>> {
+    let (_, transforms) = origin(field);
     if let Some(call) = transforms.iter().find(|c| c.name != "reshape") {
         let message = format!("field `{}` is a class, to which `{}` cannot be applied", field.name, call.name);
         return Err(DataError::new(Kind::Request, message).help("declare the field as numbers"));
     }
     let mut splits = Vec::new();
-    for (i, table) in tables.iter().enumerate() {
-        let column = table.column(&name)?;
-        let same = column.shape == field.dims;
-        if !same && (transforms.is_empty() || column.shape.iter().product::<usize>() != field.width()) {
+    for (i, (count, column)) in columns.into_iter().enumerate() {
+        let (width, divides) = (column.width(), i == 0 && parts.training.len() < count);
+        if column.shape != field.dims && (transforms.is_empty() || width != field.width()) {
             return Err(uneven(field, &field.dims, &column.shape));
         }
-        let values = column.classes(classes)?;
-        if i == 0 { splits.extend(divided(values, table.count, parts)) } else { splits.push(values) }
+        // Windows that are divided are written out.
+        let stride = if divides { width } else { column.stride };
+        let values = divided(column.classes(classes)?, column.stride, width, divides.then_some(parts));
+        splits.extend(values.into_iter().map(|values| Rows::Classes { values, stride }));
     }
-    Ok(splits.into_iter().map(Rows::Classes).collect())
+    Ok(splits)
 }
 
 fn uneven(field: &Field, expected: &[usize], got: &[usize]) -> DataError {
@@ -167,14 +229,12 @@ fn uneven(field: &Field, expected: &[usize], got: &[usize]) -> DataError {
     DataError::new(Kind::Mismatch, message).help("all splits and the declared type must have one shape; see `reshape`")
 }
 
-/// The training split's values for training and, if there are any, for validation.
-fn divided<T: Copy>(values: Vec<T>, count: usize, parts: &partition::Partition) -> Vec<Vec<T>> {
-    if parts.training.len() == count {
-        return vec![values];
-    }
-    let width = values.len() / count;
+/// The training split's values for training and, if there are any, for validation; another split's as they are.
+fn divided<T: Copy>(values: Vec<T>, stride: usize, width: usize, parts: Option<&partition::Partition>) -> Vec<Vec<T>> {
+    let Some(parts) = parts else { return vec![values] };
     let pick = |samples: &[u32]| {
-        samples.iter().flat_map(|s| &values[*s as usize * width..(*s as usize + 1) * width]).copied().collect()
+        let row = |s: &u32| *s as usize * stride..*s as usize * stride + width;
+        samples.iter().flat_map(|s| &values[row(s)]).copied().collect()
     };
     let mut divided = vec![pick(&parts.training)];
     if !parts.validation.is_empty() {

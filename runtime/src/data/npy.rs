@@ -2,7 +2,7 @@
 //! (`descr`, `fortran_order`, `shape`), then the elements. The first dimension counts samples.
 
 use super::error::{DataError, Kind, Position, Result};
-use super::files::Files;
+use super::files::{Files, Source};
 use super::table::{Column, Table, Values};
 use std::path::Path;
 
@@ -27,7 +27,15 @@ pub fn load(files: &Files, x: &str, y: Option<&str>) -> Result<Table> {
 }
 
 fn read(files: &Files, path: &Path, name: &str) -> Result<(usize, Column)> {
-    let mut source = files.open(path)?;
+    let (count, column) = array(&mut files.open(path)?, name)?;
+    Ok((count, Column { file: Some(path.to_path_buf()), ..column }))
+}
+
+/// An array as a column of that name, and its samples.
+///
+/// # Errors
+/// If it is broken, or has no samples.
+pub fn array(source: &mut Source, name: &str) -> Result<(usize, Column)> {
     let start = source.take_bytes(8, "the magic number")?;
     if &start[..6] != b"\x93NUMPY" {
         return Err(malformed("the file does not begin with NPY's magic number", 0).help("is it another format?"));
@@ -54,8 +62,7 @@ fn read(files: &Files, path: &Path, name: &str) -> Result<(usize, Column)> {
         DataError::new(Kind::BadValue, format!("element {i} (sample {row}) is {x}, not a finite number that fits"))
             .at(Position::Byte(body + length + (i * header.element.width) as u64))
     })?;
-    let column = Column { file: Some(path.to_path_buf()), ..Column::new(name, shape.to_vec(), values) };
-    Ok((*count, column))
+    Ok((*count, Column::new(name, shape.to_vec(), values)))
 }
 
 fn malformed(message: impl Into<String>, offset: u64) -> DataError {

@@ -1,7 +1,7 @@
 //! A data set in memory, as the network sees it, and its batches.
 
 use super::spec::Field;
-use crate::random::permutation;
+use crate::random::reorder;
 
 /// Fields and splits; every value has gone through its transforms and been checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +10,8 @@ pub struct DataSet {
     pub name: String,
     /// What the network sees of a sample.
     pub fields: Vec<Field>,
+    /// For each field, what its classes are called where the data says so, else nothing.
+    pub names: Vec<Vec<String>>,
     /// `train` first, then `valid` if there is one, then the others in order.
     pub splits: Vec<Split>,
 }
@@ -23,6 +25,8 @@ pub struct Split {
     pub count: usize,
     /// For each field, in order.
     pub columns: Vec<Rows>,
+    /// Elements of a sample of each field.
+    pub widths: Vec<usize>,
 }
 
 /// A field's values of all samples, row-major.
@@ -30,8 +34,22 @@ pub struct Split {
 pub enum Rows {
     /// Real numbers.
     Numbers(Vec<f32>),
-    /// Classes, all below the number that the field declares.
-    Classes(Vec<i32>),
+    /// Real numbers of at most 256 values each channel, kept in the form they were stored in.
+    Bytes(Bytes),
+    /// Classes, all below the number that the field declares. A sample begins `stride` elements after the one before it,
+    /// which is less than it is long where windows of a text overlap.
+    Classes { values: Vec<i32>, stride: usize },
+}
+
+/// Bytes and the numbers they stand for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bytes {
+    /// One for each element.
+    pub codes: Vec<u8>,
+    /// The number each code stands for: one table for all elements, or one for each channel.
+    pub tables: Vec<[f32; 256]>,
+    /// Elements of one channel.
+    pub inner: usize,
 }
 
 impl DataSet {
@@ -46,36 +64,94 @@ impl DataSet {
     pub fn bytes(&self) -> usize {
         let size = |rows: &Rows| match rows {
             Rows::Numbers(v) => 4 * v.len(),
-            Rows::Classes(v) => 4 * v.len(),
+            Rows::Bytes(b) => b.codes.len(),
+            Rows::Classes { values, .. } => 4 * values.len(),
         };
         self.splits.iter().flat_map(|s| &s.columns).map(size).sum()
     }
 }
 
 impl Split {
+    /// Elements of a sample, all fields together.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.widths.iter().sum()
+    }
+
+    /// An empty split with room for `count` samples of this one.
+    #[must_use]
+    pub fn room(&self, count: usize) -> Self {
+        let room = |(rows, width): (&Rows, &usize)| match rows {
+            Rows::Numbers(_) | Rows::Bytes(_) => Rows::Numbers(Vec::with_capacity(count * width)),
+            Rows::Classes { .. } => Rows::Classes { values: Vec::with_capacity(count * width), stride: *width },
+        };
+        let columns = self.columns.iter().zip(&self.widths).map(room).collect();
+        Self { name: self.name.clone(), count: 0, columns, widths: self.widths.clone() }
+    }
+
+    /// Makes `out`, which has room for them, a split of these samples, in this order.
+    pub fn gather(&self, samples: &[u32], out: &mut Self) {
+        out.count = samples.len();
+        for (field, (rows, width)) in out.columns.iter_mut().zip(&self.widths).enumerate() {
+            match rows {
+                Rows::Numbers(values) => {
+                    values.resize(samples.len() * width, 0.0);
+                    self.numbers(field, samples, values);
+                }
+                Rows::Classes { values, .. } => {
+                    values.resize(samples.len() * width, 0);
+                    self.classes(field, samples, values);
+                }
+                Rows::Bytes(_) => {}
+            }
+        }
+    }
+
     /// Copies a field of real numbers of the given samples to `out`, one after the other. Classes
     /// come as numbers.
     pub fn numbers<F: From<f32>>(&self, field: usize, samples: &[u32], out: &mut [F]) {
         match &self.columns[field] {
-            Rows::Numbers(values) => gather(values, self.count, samples, out, |x| F::from(x)),
-            Rows::Classes(values) => gather(values, self.count, samples, out, |c| F::from(c as f32)),
+            Rows::Numbers(values) => gather(values, self.widths[field], samples, out, |x| F::from(x)),
+            Rows::Bytes(bytes) => bytes.gather(self.widths[field], samples, out),
+            Rows::Classes { values, stride } => gather(values, *stride, samples, out, |c| F::from(c as f32)),
         }
     }
 
     /// Copies a field of classes of the given samples to `out`, one after the other. A field of
     /// numbers has none and leaves `out` as it is.
     pub fn classes(&self, field: usize, samples: &[u32], out: &mut [i32]) {
-        if let Rows::Classes(values) = &self.columns[field] {
-            gather(values, self.count, samples, out, |c| c);
+        if let Rows::Classes { values, stride } = &self.columns[field] {
+            gather(values, *stride, samples, out, |c| c);
         }
     }
 }
 
-/// Copies the rows of `samples`; `values` holds `count` rows of equal width.
-fn gather<T: Copy, O>(values: &[T], count: usize, samples: &[u32], out: &mut [O], f: impl Fn(T) -> O) {
-    let width = values.len() / count.max(1);
+impl Bytes {
+    /// Copies the rows of `samples`, which are `width` codes each, as the numbers they stand for.
+    fn gather<F: From<f32>>(&self, width: usize, samples: &[u32], out: &mut [F]) {
+        for (sample, row) in samples.iter().zip(out.chunks_exact_mut(width.max(1))) {
+            let start = *sample as usize * width;
+            let codes = self.codes[start..start + width].chunks(self.inner);
+            for ((to, from), table) in row.chunks_mut(self.inner).zip(codes).zip(self.tables.iter().cycle()) {
+                to.iter_mut().zip(from).for_each(|(x, code)| *x = F::from(table[usize::from(*code)]));
+            }
+        }
+    }
+
+    /// All elements as the numbers they stand for.
+    #[must_use]
+    pub fn decoded(&self) -> Vec<f32> {
+        let mut out = vec![0.0; self.codes.len()];
+        self.gather(self.codes.len(), &[0], &mut out);
+        out
+    }
+}
+
+/// Copies the rows of `samples`, each of which begins `stride` elements after the one before it in `values`.
+fn gather<T: Copy, O>(values: &[T], stride: usize, samples: &[u32], out: &mut [O], f: impl Fn(T) -> O) {
+    let width = out.len() / samples.len().max(1);
     for (sample, row) in samples.iter().zip(out.chunks_exact_mut(width.max(1))) {
-        let start = *sample as usize * width;
+        let start = *sample as usize * stride;
         for (to, from) in row.iter_mut().zip(&values[start..start + width]) {
             *to = f(*from);
         }
@@ -86,5 +162,16 @@ fn gather<T: Copy, O>(values: &[T], count: usize, samples: &[u32], out: &mut [O]
 /// the last may be short. A function of seed and epoch, so a resumed run sees the same batches.
 #[must_use]
 pub fn epoch_order(seed: u64, epoch: u64, count: usize, shuffle: bool) -> Vec<u32> {
-    if shuffle { permutation(seed, epoch, count) } else { (0..count as u32).collect() }
+    let mut order = vec![0; count];
+    order_epoch(&mut order, seed, epoch, shuffle);
+    order
+}
+
+/// As [`epoch_order`], of as many samples as there is room for.
+pub fn order_epoch(order: &mut [u32], seed: u64, epoch: u64, shuffle: bool) {
+    if shuffle {
+        reorder(order, seed, epoch);
+    } else {
+        order.iter_mut().zip(0..).for_each(|(place, number)| *place = number);
+    }
 }

@@ -4,25 +4,44 @@ use super::arguments::Arguments;
 use super::catalogue::{LOADERS, SOURCES};
 use super::error::{DataError, Kind, Result};
 use super::files::Files;
-use super::spec::Call;
+use super::spec::{Call, Field};
 use super::table::{Column, Table};
-use super::{csv, digits, generate, idx, mnist1d, npy};
+use super::text::{self, Windows};
+use super::{cifar, csv, digits, generate, idx, images, mnist1d, npy, npz, parquet};
 
-/// The samples that a loader call yields.
+/// The samples that a loader call yields. What `fields` do not read may be left out, and images take the form that they
+/// declare.
 ///
 /// # Errors
 /// If the call is not as the catalogue says, or the data cannot be read.
-pub fn load(call: &Call, files: &Files) -> Result<Table> {
+pub fn load(call: &Call, files: &Files, fields: &[Field]) -> Result<Table> {
     let args = Arguments::bind(LOADERS, call)?;
     let seed = args.whole("seed", 0, 0)? as u64;
     match args.name() {
         "idx" => idx::load(files, args.needed_text("images")?, args.needed_text("labels")?),
         "csv" => csv::load(files, args.needed_text("file")?, args.truth("header", true)?, args.text("label")?),
         "npy" => npy::load(files, args.needed_text("x")?, args.text("y")?),
+        "npz" => npz::load(files, args.needed_text("file")?, args.text("part")?, fields),
+        "images" => images::load(files, args.needed_text("folder")?, args.size("size")?, fields),
+        "cifar10" => cifar::load(&cifar::TEN, files, args.needed_text("folder")?, args.needed_text("part")?),
+        "cifar100" => cifar::load(&cifar::HUNDRED, files, args.needed_text("folder")?, args.needed_text("part")?),
+        "text" => text::load(files, args.needed_text("file")?, &windows(&args)?),
+        "parquet" => parquet::load(files, args.needed_text("file")?, args.text("label")?),
         "digits" => digits::load(args.needed_text("part")?),
         "mnist1d" => mnist1d::load(args.needed_text("part")?, seed),
         _ => in_plane(&args, seed, files),
     }
+}
+
+/// Windows one behind the other from all of a text, unless the call says otherwise.
+fn windows(args: &Arguments) -> Result<Windows> {
+    let context = args.whole("context", 1, 1)?;
+    let part = (args.number("from", 0.0)?, args.number("to", 1.0)?);
+    if !(0.0 <= part.0 && part.0 < part.1 && part.1 <= 1.0) {
+        return Err(DataError::new(Kind::Request, format!("there is no part from {} to {} of a text", part.0, part.1))
+            .help("`from` and `to` are shares of the text, such as from = 0.9, to = 1"));
+    }
+    Ok(Windows { context, stride: args.whole("stride", 1, context)?, part })
 }
 
 fn in_plane(args: &Arguments, seed: u64, files: &Files) -> Result<Table> {

@@ -17,6 +17,8 @@ pub struct Spec {
     pub settings: Vec<(String, Value)>,
     /// The share of the training split to set aside for validation.
     pub valid_share: Option<f64>,
+    /// The most samples that each split keeps.
+    pub at_most: Option<usize>,
     /// The program's seed.
     pub seed: u64,
     /// Where files are looked for.
@@ -41,9 +43,9 @@ pub struct Field {
     pub dims: Vec<usize>,
     /// Of its elements.
     pub element: Element,
-    /// The column it reads; empty if the first of `transforms` is a source of its own
-    /// (`random_normal(..)`).
-    pub column: String,
+    /// The columns it reads, put one behind the other; none if the first of `transforms` is a source
+    /// of its own (`random_normal(..)`).
+    pub columns: Vec<String>,
     /// Applied in order.
     pub transforms: Vec<Call>,
 }

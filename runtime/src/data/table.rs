@@ -19,8 +19,13 @@ pub struct Column {
     pub name: String,
     /// Extents of one sample's value; empty for a scalar.
     pub shape: Vec<usize>,
+    /// Elements from the first of one sample to the first of the next: the product of the extents, or less where samples
+    /// are windows that overlap.
+    pub stride: usize,
     /// All samples' elements, row-major.
     pub values: Values,
+    /// What the classes are called, where the data says so: folders, characters, words.
+    pub names: Vec<String>,
     /// The file it was read from, for messages.
     pub file: Option<PathBuf>,
 }
@@ -34,6 +39,8 @@ pub enum Values {
     Bytes(Vec<u8>),
     /// Whole numbers.
     Integers(Vec<i32>),
+    /// Classes whose names are words, and why they are no numbers.
+    Words(Vec<i32>, DataError),
     /// The column holds something else, which matters only to a field that reads it.
     Unusable(DataError),
 }
@@ -50,7 +57,39 @@ impl Table {
     /// # Errors
     /// If there is none: the message lists those there are.
     pub fn column(&self, name: &str) -> Result<&Column> {
-        self.columns.iter().find(|c| c.name == name).ok_or_else(|| {
+        self.place(name).map(|i| &self.columns[i])
+    }
+
+    /// A table of `count` of its samples, evenly spaced.
+    #[must_use]
+    pub fn thinned(&self, count: usize) -> Self {
+        let samples: Vec<usize> = (0..count).map(|i| i * self.count / count).collect();
+        Self { count, columns: self.columns.iter().map(|c| c.picked(&samples)).collect() }
+    }
+
+    /// Takes the column of that name out of the table and leaves an empty one; several are put one behind the other for
+    /// each sample.
+    ///
+    /// # Errors
+    /// If there is none, or those to be joined are no numbers.
+    pub fn take(&mut self, names: &[String]) -> Result<Column> {
+        if let [name] = names {
+            let place = self.place(name)?;
+            let column = &mut self.columns[place];
+            let empty = Column { file: column.file.clone(), ..Column::new(name, vec![], Values::Bytes(vec![])) };
+            return Ok(std::mem::replace(column, empty));
+        }
+        let columns = names.iter().map(|n| self.column(n)).collect::<Result<Vec<_>>>()?;
+        let parts = columns.iter().map(|c| Ok((c.width(), c.numbers()?))).collect::<Result<Vec<_>>>()?;
+        let row = |i: usize| parts.iter().flat_map(move |(width, values)| &values[i * width..(i + 1) * width]);
+        let values = Values::Numbers((0..self.count).flat_map(row).copied().collect());
+        let width = parts.iter().map(|(width, _)| width).sum();
+        let file = columns.iter().find_map(|c| c.file.clone());
+        Ok(Column { file, ..Column::new(&names.join(", "), vec![width], values) })
+    }
+
+    fn place(&self, name: &str) -> Result<usize> {
+        self.columns.iter().position(|c| c.name == name).ok_or_else(|| {
             let names: Vec<_> = self.columns.iter().map(|c| format!("`{}`", c.name)).collect();
             let error = DataError::new(Kind::Request, format!("the data has no column `{name}`"))
                 .help(format!("its columns are {}", names.join(", ")));
@@ -66,19 +105,57 @@ impl Column {
     /// A column that was computed.
     #[must_use]
     pub fn new(name: &str, shape: Vec<usize>, values: Values) -> Self {
-        Self { name: name.to_string(), shape, values, file: None }
+        let stride = shape.iter().product();
+        Self { name: name.to_string(), shape, stride, values, names: vec![], file: None }
     }
 
-    /// Its elements as numbers.
+    /// The column of the given samples.
+    fn picked(&self, samples: &[usize]) -> Self {
+        fn pick<T: Copy>(column: &Column, values: &[T], samples: &[usize]) -> Vec<T> {
+            let row = |s: &usize| s * column.stride..s * column.stride + column.width();
+            samples.iter().flat_map(|s| &values[row(s)]).copied().collect()
+        }
+        let values = match &self.values {
+            Values::Numbers(v) => Values::Numbers(pick(self, v, samples)),
+            Values::Bytes(v) => Values::Bytes(pick(self, v, samples)),
+            Values::Integers(v) => Values::Integers(pick(self, v, samples)),
+            Values::Words(v, error) => Values::Words(pick(self, v, samples), error.clone()),
+            Values::Unusable(error) => Values::Unusable(error.clone()),
+        };
+        let (shape, names) = (self.shape.clone(), self.names.clone());
+        Self { names, file: self.file.clone(), ..Self::new(&self.name, shape, values) }
+    }
+
+    /// Elements of one sample's value.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Its elements as numbers, windows that overlap written out.
     ///
     /// # Errors
     /// If they are no numbers.
     pub fn numbers(&self) -> Result<Vec<f32>> {
-        match &self.values {
-            Values::Numbers(v) => Ok(v.clone()),
-            Values::Bytes(v) => Ok(v.iter().map(|b| f32::from(*b)).collect()),
-            Values::Integers(v) => Ok(v.iter().map(|i| *i as f32).collect()),
-            Values::Unusable(error) => Err(error.clone()),
+        let numbers: Vec<f32> = match &self.values {
+            Values::Numbers(v) => v.clone(),
+            Values::Bytes(v) => v.iter().map(|b| f32::from(*b)).collect(),
+            Values::Integers(v) => v.iter().map(|i| *i as f32).collect(),
+            Values::Words(_, error) | Values::Unusable(error) => return Err(error.clone()),
+        };
+        let width = self.width();
+        Ok(if self.stride == width { numbers } else { written_out(&numbers, self.stride, width) })
+    }
+
+    /// As [`Self::numbers`], without a copy where they are numbers already.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn into_numbers(self) -> Result<Vec<f32>> {
+        let dense = self.stride == self.width();
+        match self.values {
+            Values::Numbers(values) if dense => Ok(values),
+            _ => self.numbers(),
         }
     }
 
@@ -87,9 +164,12 @@ impl Column {
     /// # Errors
     /// If an element is anything else.
     pub fn classes(&self, classes: usize) -> Result<Vec<i32>> {
+        if self.names.len() > classes {
+            return Err(self.too_few(classes));
+        }
         let values: Vec<i32> = match &self.values {
             Values::Bytes(v) => v.iter().map(|b| i32::from(*b)).collect(),
-            Values::Integers(v) => v.clone(),
+            Values::Integers(v) | Values::Words(v, _) => v.clone(),
             Values::Numbers(v) => {
                 let whole = |(i, x): (usize, &f32)| {
                     let inside = x.fract() == 0.0 && x.abs() < 2_147_483_648.0;
@@ -105,8 +185,22 @@ impl Column {
         }
     }
 
+    fn too_few(&self, classes: usize) -> DataError {
+        let count = self.names.len();
+        let message =
+            format!("column `{}` has {count} classes, but the field is declared with class({classes})", self.name);
+        let shown: Vec<_> = self.names.iter().take(12).map(|n| n.escape_debug().to_string()).collect();
+        let more = if count > shown.len() { ", .." } else { "" };
+        let help = format!("write class({count}); the classes are {}{more}", shown.join(", "));
+        let error = DataError::new(Kind::Mismatch, message).help(help);
+        match &self.file {
+            Some(file) => error.in_file(file),
+            None => error,
+        }
+    }
+
     fn no_class(&self, element: usize, value: &str, classes: usize) -> DataError {
-        let row = element / self.shape.iter().product::<usize>().max(1) + 1;
+        let row = element / self.stride.max(1) + 1;
         let error = DataError::new(
             Kind::BadValue,
             format!("column `{}` holds {value}, which is no class from 0 to {}", self.name, classes - 1),
@@ -118,4 +212,10 @@ impl Column {
             None => error,
         }
     }
+}
+
+/// All windows of `width` elements, each `stride` after the one before, one behind the other.
+fn written_out(values: &[f32], stride: usize, width: usize) -> Vec<f32> {
+    let last = values.len().saturating_sub(width);
+    (0..=last).step_by(stride.max(1)).flat_map(|start| &values[start..start + width]).copied().collect()
 }

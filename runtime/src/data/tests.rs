@@ -1,5 +1,7 @@
 //! Data sets from first to last, and a corpus of broken files.
 
+mod formats;
+
 use super::*;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +15,8 @@ fn text(s: &str) -> Value {
 
 fn field(name: &str, dims: &[usize], element: Element, column: &str, transforms: &[&str]) -> Field {
     let transforms = transforms.iter().map(|t| call(t, &[])).collect();
-    Field { name: name.to_string(), dims: dims.to_vec(), element, column: column.to_string(), transforms }
+    let columns = if column.is_empty() { vec![] } else { vec![column.to_string()] };
+    Field { name: name.to_string(), dims: dims.to_vec(), element, columns, transforms }
 }
 
 fn spec(splits: &[(&str, Call)], fields: &[Field]) -> Spec {
@@ -23,6 +26,7 @@ fn spec(splits: &[(&str, Call)], fields: &[Field]) -> Spec {
         fields: fields.to_vec(),
         settings: vec![],
         valid_share: None,
+        at_most: None,
         seed: 42,
         files: Files { folders: vec![], limit: LIMIT },
     }
@@ -36,10 +40,11 @@ fn built_in(name: &str, column: &str, dims: &[usize], transforms: &[&str]) -> Sp
 }
 
 fn floats(set: &DataSet, split: &str, field: usize) -> Vec<f32> {
-    match &set.split(split).unwrap().columns[field] {
-        Rows::Numbers(v) => v.clone(),
-        Rows::Classes(v) => v.iter().map(|c| *c as f32).collect(),
-    }
+    let split = set.split(split).unwrap();
+    let samples: Vec<u32> = (0..split.count as u32).collect();
+    let mut out = vec![0.0; split.count * set.fields[field].width()];
+    split.numbers(field, &samples, &mut out);
+    out
 }
 
 #[test]
@@ -178,10 +183,10 @@ fn every_catalogue_entry_is_served() {
     for entry in catalogue::LOADERS {
         let args = entry.params.iter().filter(|p| p.required).map(|p| match p.name {
             "part" => text("train"),
-            "count" => Value::Number(12.0),
+            "count" | "context" => Value::Number(12.0),
             _ => text("absent"),
         });
-        match source::load(&call(entry.name, &args.collect::<Vec<_>>()), &files) {
+        match source::load(&call(entry.name, &args.collect::<Vec<_>>()), &files, &[]) {
             Ok(table) => {
                 let names: Vec<_> = table.columns.iter().map(|c| c.name.as_str()).collect();
                 assert_eq!(names, entry.columns, "{}", entry.name);
@@ -229,7 +234,7 @@ impl Folder {
     }
 
     fn load(&self, name: &str, args: &[Value]) -> Result<Table> {
-        source::load(&call(name, args), &self.files())
+        source::load(&call(name, args), &self.files(), &[])
     }
 }
 
@@ -433,7 +438,7 @@ fn orders_cover_every_sample_once() {
 fn mnist_where_it_is_at_hand() {
     let files = Files::usual(None, Some(Path::new("program.nn")));
     let args = [text("t10k-images-idx3-ubyte.gz"), text("t10k-labels-idx1-ubyte.gz")];
-    match source::load(&call("idx", &args), &files) {
+    match source::load(&call("idx", &args), &files, &[]) {
         Err(error) => assert_eq!(error.kind, Kind::Missing),
         Ok(table) => {
             assert_eq!((table.count, &table.columns[0].shape), (10_000, &vec![1, 28, 28]));

@@ -1,0 +1,372 @@
+//! `scan x_t in xs with h = e { .. }`: a body elaborated once, under an index that runs over the turns.
+//!
+//! What the body computes has the turn as a dimension like any other, so that its values hold all
+//! turns at once; only what it carries refers back, as a value delayed by one turn
+//! ([`Definition::Delayed`]). A state of a layer in the body is part of the carry. The values of the
+//! turns come out stacked, along a first dimension.
+
+use super::elaborate::Elaborator;
+use super::entity::{Entity, Env, PassKind, Scope, Term, shape_text};
+use super::expr::substitute;
+use crate::typed::{Definition, Expr, Extent, IndexId, Outcome, Type, ValueId};
+use grammar::ast;
+use grammar::diagnostic::Diagnostic;
+use grammar::span::Span;
+use std::rc::Rc;
+
+/// The parts of a `scan` as written.
+#[derive(Clone, Copy)]
+pub(super) struct ScanForm<'a> {
+    /// The name of the element.
+    pub element: &'a ast::Ident,
+    /// What is walked.
+    pub sequence: &'a ast::Expr,
+    /// The name carried and where it begins.
+    pub carry: Option<&'a (ast::Ident, Box<ast::Expr>)>,
+    /// What is done in every turn.
+    pub body: &'a ast::Block,
+    /// The whole.
+    pub span: Span,
+}
+
+/// A scan being elaborated.
+pub(super) struct Scan {
+    /// Its indices.
+    turns: Turns,
+    /// States of layers in the body.
+    states: Vec<CarriedState>,
+}
+
+/// The indices of a scan.
+#[derive(Clone)]
+struct Turns {
+    /// The index of the turn.
+    turn: IndexId,
+    /// How many turns.
+    count: usize,
+    /// The indices around the scan, which everything it carries has as its first dimensions.
+    outer: Vec<IndexId>,
+}
+
+impl Turns {
+    /// The indices that everything in the body may depend on.
+    fn inner(&self) -> Vec<IndexId> {
+        self.outer.iter().copied().chain([self.turn]).collect()
+    }
+}
+
+/// A state within a scan.
+struct CarriedState {
+    /// By its place among the states.
+    number: usize,
+    /// Its value before the first turn.
+    initial: ValueId,
+    /// Its value before each turn.
+    delayed: ValueId,
+    /// The read of that in the body.
+    read: Term,
+}
+
+/// A tensor that is carried, or one field of a record that is.
+struct Carried {
+    name: String,
+    start: Term,
+    /// Its value before each turn.
+    delayed: ValueId,
+}
+
+/// What one elaboration of the body came to.
+enum Walk<'a> {
+    Done(Entity<'a>),
+    /// The carry begins the same for all samples, and differs after a turn.
+    PerSample,
+}
+
+impl<'a> Elaborator<'a> {
+    /// The value of a `scan`. Whether what is carried differs from sample to sample is known only
+    /// after the body; where the first guess is wrong, the body is elaborated anew.
+    pub fn scan(&mut self, form: ScanForm<'a>, env: &Env<'a>) -> Entity<'a> {
+        let Some(sequence) = self.sequence(form.sequence, env) else { return Entity::Poison };
+        let start = match form.carry {
+            Some((name, e)) => {
+                let entity = self.eval(e, env);
+                match self.starts(name, entity, e.span) {
+                    Some(parts) => parts,
+                    None => return Entity::Poison,
+                }
+            }
+            None => vec![],
+        };
+        let per_sample = start.iter().map(|p| &p.1).chain([&sequence.0]).any(|t| self.builder().per_sample(t));
+        let before = (self.activation().clone(), self.draws.clone(), self.next.clone());
+        match self.walk(form, &sequence, &start, per_sample, env) {
+            Walk::Done(value) => value,
+            Walk::PerSample => {
+                *self.activation() = before.0;
+                (self.draws, self.next) = (before.1, before.2);
+                match self.walk(form, &sequence, &start, true, env) {
+                    Walk::Done(value) => value,
+                    Walk::PerSample => Entity::Poison,
+                }
+            }
+        }
+    }
+
+    /// The elements of a sequence as a term whose first axis is the turn, and how many there are. A number n stands
+    /// for 0 to n - 1.
+    fn sequence(&mut self, sequence: &'a ast::Expr, env: &Env<'a>) -> Option<(Term, usize)> {
+        let entity = self.eval(sequence, env);
+        if let Entity::Number(_) = entity {
+            let n = self.extent(&entity, sequence.span)?;
+            let axis = self.builder().axes(&[n]);
+            let term = self.builder().scalar(Expr::Index(axis[0]), sequence.span);
+            return Some((Term { axes: axis, dims: vec![n], ..term }, n));
+        }
+        let term = self.term(entity, sequence.span)?;
+        let Some(count) = term.dims.first().copied() else {
+            let d =
+                Diagnostic::error("wrong-kind", sequence.span, "`scan` walks a sequence, but this is a single number");
+            self.fail(d.help("give it a tensor, whose first dimension is walked, or a number of turns"));
+            return None;
+        };
+        let name = self.value_name("sequence");
+        Some((self.builder().plain(term, &name, sequence.span), count))
+    }
+
+    /// What is carried, by name: one tensor, or the fields of a record.
+    fn starts(&mut self, name: &'a ast::Ident, entity: Entity<'a>, span: Span) -> Option<Vec<(String, Term)>> {
+        let parts = match entity {
+            Entity::Record(fields) => fields.to_vec(),
+            other => vec![(name.name.clone(), other)],
+        };
+        let mut out = vec![];
+        for (part, entity) in parts {
+            out.push((part, self.float_term(entity, span)?));
+        }
+        Some(out)
+    }
+
+    fn walk(
+        &mut self,
+        form: ScanForm<'a>,
+        (sequence, count): &(Term, usize),
+        start: &[(String, Term)],
+        per_sample: bool,
+        env: &Env<'a>,
+    ) -> Walk<'a> {
+        let Some(outer) = self.surroundings(form.span) else { return Walk::Done(Entity::Poison) };
+        let turn = self.builder().index(&form.element.name, Extent::Fixed(*count));
+        let turns = Turns { turn, count: *count, outer };
+        let scope = Scope::inside(Some(env));
+        let element = Term {
+            axes: sequence.axes[1..].to_vec(),
+            dims: sequence.dims[1..].to_vec(),
+            expr: substitute(&sequence.expr, &[(sequence.axes[0], Expr::Index(turn))]),
+            ..sequence.clone()
+        };
+        scope.bind(&form.element.name, Entity::Term(element), form.element.span);
+        let carried: Vec<Carried> =
+            start.iter().map(|(name, term)| self.carry(&turns, name, term, per_sample, form.span)).collect();
+        if let Some((name, start)) = form.carry {
+            let reads = carried.iter().map(|c| {
+                let read = self.builder().read_over(c.delayed, &turns.inner(), start.span);
+                (c.name.clone(), Entity::Term(Term { origin: c.start.origin, ..read }))
+            });
+            let mut reads: Vec<_> = reads.collect();
+            let single = matches!(&reads[..], [(only, _)] if *only == name.name);
+            let value = if single { reads.remove(0).1 } else { Entity::Record(Rc::new(reads)) };
+            scope.bind(&name.name, value, name.span);
+        }
+        let depth = self.active.len();
+        self.active.push(turn);
+        self.scans.push(Scan { turns, states: vec![] });
+        let value = self.block(form.body, None, &scope);
+        let value = self.settle(value, form.body.span);
+        self.active.truncate(depth);
+        let Some(Scan { turns, states }) = self.scans.pop() else { return Walk::Done(Entity::Poison) };
+        let result = self.close(form, &turns, carried, value, per_sample);
+        self.hand_on_states(&turns, &states, form.span);
+        result
+    }
+
+    /// The indices around us; a scan cannot run within a reduction over samples.
+    fn surroundings(&mut self, span: Span) -> Option<Vec<IndexId>> {
+        let active = self.active.clone();
+        let batch = active.iter().any(|i| self.builder().extent(*i) == Extent::Batch);
+        if batch {
+            let d = Diagnostic::error("not-supported", span, "`scan` cannot stand inside a reduction over the batch");
+            self.fail(
+                d.help("make it a definition of its own, and reduce that: `hs = scan ..`, then `sum[batch] hs[..]`"),
+            );
+            return None;
+        }
+        Some(active)
+    }
+
+    /// The value of `name` before each turn; what it is after one is filled in at the end.
+    fn carry(&mut self, turns: &Turns, name: &str, start: &Term, per_sample: bool, span: Span) -> Carried {
+        let path = self.value_name(name);
+        let alike = !self.builder().per_sample(start);
+        let builder = self.builder();
+        let initial = builder.define_over(&turns.outer, start, !alike, &format!("{path}.first"), span);
+        let mut dims = builder.pass.v(initial).ty.dims.clone();
+        dims.insert(turns.outer.len(), turns.count);
+        let ty = Type { per_sample, dims, element: builder.pass.v(initial).ty.element };
+        let this = ValueId(builder.pass.values.len() as u32);
+        let definition = Definition::Delayed { of: this, initial, turn: turns.outer.len() };
+        let delayed = builder.push(&format!("{path}.before"), ty, definition, span);
+        Carried { name: name.to_string(), start: start.clone(), delayed }
+    }
+
+    /// Compares what a turn makes of the carry with how it began, ties the two, and stacks what comes out.
+    fn close(
+        &mut self,
+        form: ScanForm<'a>,
+        turns: &Turns,
+        carried: Vec<Carried>,
+        value: Entity<'a>,
+        per_sample: bool,
+    ) -> Walk<'a> {
+        let last = form.body.stmts.last().map_or(form.body.span, |s| s.span);
+        let mut ids = vec![];
+        for part in &carried {
+            let Some(after) = self.after_turn(form, part, carried.len() == 1, &value, last) else {
+                return Walk::Done(Entity::Poison);
+            };
+            if self.builder().per_sample(&after) && !per_sample {
+                return Walk::PerSample;
+            }
+            let path = self.value_name(&part.name);
+            let id = self.builder().define_over(&turns.inner(), &after, per_sample, &path, last);
+            self.builder().tie(part.delayed, id);
+            ids.push((part.name.clone(), id));
+        }
+        let stacked = |s: &mut Self, id| Entity::Term(s.builder().read_over(id, &turns.outer, form.span));
+        Walk::Done(match value {
+            Entity::Record(fields) => {
+                let mut out = vec![];
+                for (name, entity) in fields.iter() {
+                    let tied = ids.iter().find(|i| i.0 == *name).map(|i| i.1);
+                    let id = match tied {
+                        Some(id) => Some(id),
+                        None => self.output(turns, name, entity.clone(), last),
+                    };
+                    let Some(id) = id else { return Walk::Done(Entity::Poison) };
+                    out.push((name.clone(), stacked(self, id)));
+                }
+                Entity::Record(Rc::new(out))
+            }
+            other => {
+                let id = ids.first().map(|i| i.1).or_else(|| self.output(turns, "scan", other, last));
+                id.map_or(Entity::Poison, |id| stacked(self, id))
+            }
+        })
+    }
+
+    /// What a part of the carry is after a turn.
+    fn after_turn(
+        &mut self,
+        form: ScanForm<'a>,
+        part: &Carried,
+        single: bool,
+        value: &Entity<'a>,
+        at: Span,
+    ) -> Option<Term> {
+        let entity = match value {
+            Entity::Record(fields) => match fields.iter().find(|f| f.0 == part.name) {
+                Some((_, entity)) => entity.clone(),
+                None => {
+                    let message = format!("this record has no field `{}`, which the scan carries on", part.name);
+                    let name = form.carry.map_or(form.span, |c| c.0.span);
+                    let d = Diagnostic::error("wrong-kind", at, message).label(name, "carried from here");
+                    self.fail(d.help(format!("add it: `{{ {} = .., .. }}`", part.name)));
+                    return None;
+                }
+            },
+            Entity::Poison => return None,
+            other if single => other.clone(),
+            other => {
+                let message = format!("the scan carries a record on, but its body ends in {}", other.words());
+                let d = Diagnostic::error("wrong-kind", at, message);
+                self.fail(d.help(format!(
+                    "let the last line be a record with the same fields: `{{ {} = .., .. }}`",
+                    part.name
+                )));
+                return None;
+            }
+        };
+        let after = self.float_term(entity, at)?;
+        if after.dims != part.start.dims {
+            let (was, is) = (shape_text(&part.start.dims), shape_text(&after.dims));
+            let message = format!("`{}` begins with shape {was} and has {is} after a turn", part.name);
+            let begins = form.carry.map_or(form.span, |c| c.1.span);
+            let d = Diagnostic::error("shape-mismatch", at, message)
+                .here(format!("a turn makes {is} of it"))
+                .label(begins, format!("it begins as {was}"))
+                .help("what a scan carries keeps its shape; in a `for` it may change");
+            self.fail(d);
+            return None;
+        }
+        Some(after)
+    }
+
+    /// A value of each turn that is not carried on.
+    fn output(&mut self, turns: &Turns, name: &str, entity: Entity<'a>, span: Span) -> Option<ValueId> {
+        let term = self.term(entity, span)?;
+        let path = self.value_name(name);
+        let per_sample = self.builder().per_sample(&term);
+        Some(self.builder().define_over(&turns.inner(), &term, per_sample, &path, span))
+    }
+
+    /// Makes the scans around us carry a state on, so that every turn sees what the one before left.
+    pub fn carry_state(&mut self, number: usize, now: Term, span: Span) -> Term {
+        let mut now = now;
+        for level in 0..self.scans.len() {
+            if self.scans[level].states.iter().any(|s| s.number == number) {
+                continue;
+            }
+            let turns = self.scans[level].turns.clone();
+            let path = self.tables.states[number].path.clone();
+            let carried = self.carry(&turns, &path, &now, false, span);
+            let initial = self.builder().first_of(carried.delayed);
+            now = self.builder().read_over(carried.delayed, &turns.inner(), span);
+            self.next.insert(number, now.clone());
+            let state = CarriedState { number, initial, delayed: carried.delayed, read: now.clone() };
+            self.scans[level].states.push(state);
+        }
+        self.next.get(&number).cloned().unwrap_or(now)
+    }
+
+    /// After the last turn: what the turns made of each state is its value from here on, and, outside of all
+    /// scans, its update.
+    fn hand_on_states(&mut self, turns: &Turns, states: &[CarriedState], span: Span) {
+        for state in states {
+            let Some(now) = self.next.get(&state.number).cloned() else { continue };
+            let path = self.tables.states[state.number].path.clone();
+            let builder = self.builder();
+            if now.expr == state.read.expr {
+                builder.untie(state.delayed, &turns.outer, turns.turn);
+                let before = builder.read_over(state.initial, &turns.outer, span);
+                self.next.insert(state.number, before);
+                continue;
+            }
+            let id = builder.define_over(&turns.inner(), &now, false, &format!("{path}.after"), span);
+            builder.tie(state.delayed, id);
+            let all = builder.read_over(id, &turns.outer, span);
+            let end = Expr::Int(turns.count as i64 - 1);
+            let last = Term {
+                expr: substitute(&all.expr, &[(all.axes[0], end)]),
+                axes: all.axes[1..].to_vec(),
+                dims: all.dims[1..].to_vec(),
+                ..all
+            };
+            self.next.insert(state.number, last.clone());
+            if self.scans.is_empty()
+                && self.now == PassKind::Training
+                && let Some((id, _)) = self.builder().define(&last, &format!("{path}'"), span)
+            {
+                self.builder().outcome(Outcome::State(state.number), id);
+            }
+        }
+    }
+}
