@@ -50,8 +50,8 @@ pub fn run(options: &args::Run) -> Result<(), Fault> {
             ))
         }
         End::Diverged { step } => {
-            let start = run.last_good(&mut bound)?;
-            Err(diverged::explain(&front, train, &mut bound, &settings, start, step))
+            let restore = &mut |bound: &mut Bound| run.last_good(bound);
+            Err(diverged::explain(&front, train, &mut bound, &settings, restore, step))
         }
         End::Finished => run.finish(&mut bound, &settings, &progress, None),
         End::StoppedEarly { best } => run.finish(&mut bound, &settings, &progress, Some(best)),

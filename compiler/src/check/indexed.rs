@@ -254,6 +254,9 @@ impl<'a> Elaborator<'a> {
                 None => return Entity::Poison,
             }
         }
+        if batch.is_none() && matches!(op, ReduceOp::Max | ReduceOp::Min | ReduceOp::Prod | ReduceOp::Logsumexp) {
+            self.factors_inside(op, indices, body);
+        }
         let depth = self.active.len();
         self.active.extend(&over);
         let entity = self.eval(body, &scope);
@@ -335,6 +338,29 @@ impl<'a> Elaborator<'a> {
             }
         }
         leaves
+    }
+
+    /// Warns of a factor of the body that does not mention what is reduced. A sum of it is the same either way; of the
+    /// others the reader may have meant the factor to stand outside. In parentheses it is meant as it stands.
+    fn factors_inside(&mut self, op: ReduceOp, indices: &[ReduceIndex], body: &ast::Expr) {
+        let mut factors = vec![];
+        split_product(body, &mut factors);
+        let mentions = |e: &ast::Expr| indices.iter().any(|i| super::ranges::mentions(e, &i.name.name));
+        let Some(outside) = factors.iter().find(|f| factors.len() > 1 && !mentions(f)) else { return };
+        let index = &indices[0].name.name;
+        let word = match op {
+            ReduceOp::Max => "max",
+            ReduceOp::Min => "min",
+            ReduceOp::Prod => "prod",
+            _ => "logsumexp",
+        };
+        let message = format!("this factor stands inside the `{word}`, though it does not mention `{index}`");
+        let d = Diagnostic::warning("factor-in-reduction", outside.span, message)
+            .here(format!("the `{word}` takes the whole product"))
+            .label(indices[0].name.span, format!("`{index}` is what it runs over"))
+            .help(format!("to multiply the result, put the reduction in parentheses or last: `(.. {word}[{index}] ..) * a`"))
+            .help("to keep it inside, put the product in parentheses");
+        self.sink.add(d);
     }
 
     fn reduced(&mut self, op: ReduceOp, over: Vec<IndexId>, mut term: Term, span: Span) -> Entity<'a> {
@@ -467,4 +493,15 @@ fn split(axis: IndexId, ids: &[IndexId], extents: &[usize]) -> Vec<(IndexId, Exp
         rest = rest.saturating_mul(*extent as i64);
     }
     out
+}
+
+/// The factors of a product, as far as no parentheses hold them together.
+fn split_product<'e>(expr: &'e ast::Expr, out: &mut Vec<&'e ast::Expr>) {
+    match &expr.kind {
+        ExprKind::Binary { op: ast::BinaryOp::Mul | ast::BinaryOp::Div, left, right } => {
+            split_product(left, out);
+            split_product(right, out);
+        }
+        _ => out.push(expr),
+    }
 }
