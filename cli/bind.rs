@@ -14,6 +14,7 @@ use compiler::optimise::optimise;
 use compiler::typed::{self, DataValue, Supplied, Train};
 use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Spec, Table, Value};
 use runtime::execute::Executor;
+use runtime::feed;
 use runtime::plan::{Bundle, Slot};
 use runtime::session::{Binding, Forms, Session};
 use runtime::trainer::batch_sizes;
@@ -32,6 +33,8 @@ pub struct Bound {
     pub epochs: u64,
     /// Updates in an epoch.
     pub steps_per_epoch: u64,
+    /// Threads that put batches together ahead of time.
+    pub workers: usize,
     /// Seconds spent compiling.
     pub compile_s: f64,
     /// Programs compiled.
@@ -51,6 +54,7 @@ pub fn open_data(train: &Train, program: &Path, machine: &Machine) -> Result<Opt
         fields: train.fields.iter().map(field).collect(),
         settings: data.settings.iter().map(|(k, v, _)| (k.clone(), value(v))).collect(),
         valid_share: train.settings.valid_share,
+        at_most: machine.samples,
         seed: train.settings.seed,
         files: Files::usual(machine.data_dir.as_deref(), Some(program)),
     };
@@ -152,7 +156,10 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
     let bundle = compile(&mut programs, precision)?;
     let compile_s = started.elapsed().as_secs_f64();
     let threads = threads(machine.threads);
-    let planned_bytes = bundle.planned_bytes(threads) + data.as_ref().map_or(0, DataSet::bytes);
+    let split = data.as_ref().and_then(|d| d.split("train"));
+    let workers = machine.workers.unwrap_or_else(|| split.map_or(0, |s| feed::usual_workers(s, batch)));
+    let batches = split.map_or(0, |s| feed::bytes(s, batch, workers));
+    let planned_bytes = bundle.planned_bytes(threads) + data.as_ref().map_or(0, DataSet::bytes) + batches;
     let sizes = [&[1][..], &training_sizes, &evaluation_sizes].concat();
     let bindings: Vec<Binding> = programs
         .iter()
@@ -179,7 +186,18 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
         seed: train.settings.seed,
         steps: train.settings.steps.map_or(epochs * steps_per_epoch, |s| s as u64),
     };
-    Ok(Bound { session, data, batch, epochs, steps_per_epoch, compile_s, compiled, planned_bytes, fingerprint })
+    Ok(Bound {
+        session,
+        data,
+        batch,
+        epochs,
+        steps_per_epoch,
+        workers,
+        compile_s,
+        compiled,
+        planned_bytes,
+        fingerprint,
+    })
 }
 
 /// A hash (FNV-1a) of what the bits of a run depend on beside its data; the programs are those that

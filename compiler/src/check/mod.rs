@@ -46,7 +46,7 @@ use grammar::diagnostic::Diagnostic;
 use grammar::span::{SourceId, Sources, Span};
 use items::Items;
 use report::Sink;
-pub(crate) use report::nearest;
+pub use report::nearest;
 use std::collections::BTreeSet;
 
 /// What could be checked.

@@ -189,7 +189,7 @@ impl<'a> Elaborator<'a> {
                 format!("nothing says how large `{}` is", lhs.name.name),
             )
             .help(format!(
-                "declare it: `{}: [n, m][..] += ..`, or let it be the last line of a function with an output type",
+                "declare it: `{}[..]: [n, m] += ..`, or let it be the last line of a function with an output type",
                 lhs.name.name
             ));
             return self.fail(d);

@@ -10,6 +10,7 @@ mod function;
 mod pass;
 pub mod programs;
 mod rule;
+pub mod scheduled;
 
 pub use function::function;
 pub use programs::{Program, evaluation, gradients, init, training};

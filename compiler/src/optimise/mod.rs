@@ -7,7 +7,7 @@
 //! Floats may change only as follows, besides what `ir::build` lists:
 //!
 //! * factors that do not depend on a reduced variable leave the sum, and the others are regrouped
-//!   (`contract`);
+//!   (`contract`); one that is NaN makes the sum NaN even if every term with it was left out by a condition;
 //! * a sum of products is computed term by term (`contract`);
 //! * long reductions are summed in a tree whose shape the extents fix (`split`);
 //! * a division by what depends on few variables becomes a multiplication by its reciprocal (`hoist`);
