@@ -8,7 +8,8 @@
 use super::elaborate::Elaborator;
 use super::entity::{Entity, Env, PassKind, Scope, Term, shape_text};
 use super::expr::substitute;
-use crate::typed::{Definition, Expr, Extent, IndexId, Outcome, Type, ValueId};
+use super::finish::reached;
+use crate::typed::{Definition, Expr, Extent, IndexId, Outcome, Pass, Type, ValueId};
 use grammar::ast;
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
@@ -82,6 +83,23 @@ enum Walk<'a> {
     PerSample,
 }
 
+/// Where a delayed value and one of a scan around it depend on each other.
+fn entangled(pass: &Pass, first: usize) -> Option<Span> {
+    let delayed = |n: usize| match pass.values[n].definition {
+        Definition::Delayed { turn, .. } => Some((ValueId(n as u32), turn)),
+        _ => None,
+    };
+    let all: Vec<(ValueId, usize)> = (first..pass.values.len()).filter_map(delayed).collect();
+    let least = all.iter().map(|d| d.1).min()?;
+    let depends = |a: ValueId, b: ValueId| reached(pass, a).contains(&b);
+    let inner = all.iter().filter(|d| d.1 > least);
+    let mut found = inner.filter(|d| {
+        let around = all.iter().filter(|o| o.1 < d.1);
+        around.into_iter().any(|o| depends(d.0, o.0) && depends(o.0, d.0))
+    });
+    found.next().map(|d| pass.v(d.0).span)
+}
+
 impl<'a> Elaborator<'a> {
     /// The value of a `scan`. Whether what is carried differs from sample to sample is known only
     /// after the body; where the first guess is wrong, the body is elaborated anew.
@@ -99,7 +117,8 @@ impl<'a> Elaborator<'a> {
         };
         let per_sample = start.iter().map(|p| &p.1).chain([&sequence.0]).any(|t| self.builder().per_sample(t));
         let before = (self.activation().clone(), self.draws.clone(), self.next.clone());
-        match self.walk(form, &sequence, &start, per_sample, env) {
+        let first = self.builder().pass.values.len();
+        let value = match self.walk(form, &sequence, &start, per_sample, env) {
             Walk::Done(value) => value,
             Walk::PerSample => {
                 *self.activation() = before.0;
@@ -109,7 +128,19 @@ impl<'a> Elaborator<'a> {
                     Walk::PerSample => Entity::Poison,
                 }
             }
-        }
+        };
+        self.apart(first, value)
+    }
+
+    /// A scan inside another must not go on from what the outer one carries: turns would depend on turns
+    /// within a turn. Known once the outermost is done; `first` is the first value it made.
+    fn apart(&mut self, first: usize, value: Entity<'a>) -> Entity<'a> {
+        let outermost = self.scans.is_empty();
+        let Some(span) = entangled(&self.builder().pass, first).filter(|_| outermost) else { return value };
+        let message = "this scan depends, in each of its turns, on what the scan around it carries";
+        let d = Diagnostic::error("not-supported", span, message).note("each by itself can be nested in the other");
+        self.fail(d.help("unroll it: `for l in 1..n with ..`, with its layers made before: `c = cell`"));
+        Entity::Poison
     }
 
     /// The elements of a sequence as a term whose first axis is the turn, and how many there are. A number n stands
