@@ -36,6 +36,7 @@ mod sets;
 mod settings;
 mod statements;
 mod train;
+mod turns;
 mod update;
 mod warnings;
 
