@@ -35,6 +35,7 @@ mod scan;
 mod sets;
 mod settings;
 mod statements;
+mod states;
 mod train;
 mod turns;
 mod update;

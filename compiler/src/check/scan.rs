@@ -2,16 +2,17 @@
 //!
 //! What the body computes has the turn as a dimension like any other, so that its values hold all
 //! turns at once; only what it carries refers back, as a value delayed by one turn
-//! ([`Definition::Delayed`]). A state of a layer in the body is part of the carry. The values of the
-//! turns come out stacked, along a first dimension.
+//! ([`Definition::Delayed`]). A state of a layer in the body is part of the carry ([`super::states`]).
+//! The values of the turns come out stacked, along a first dimension.
 //!
 //! A scan inside another may depend on what that one carries and the other way round, which no order
 //! of whole values satisfies; its turns are written out one by one.
 
 use super::elaborate::Elaborator;
-use super::entity::{Entity, Env, PassKind, Scope, Term, shape_text};
+use super::entity::{Entity, Env, Scope, Term, shape_text};
 use super::expr::substitute;
-use crate::typed::{Definition, Expr, Extent, IndexId, Outcome, Type, ValueId};
+use super::states::CarriedState;
+use crate::typed::{Definition, Expr, Extent, IndexId, Type, ValueId};
 use grammar::ast;
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
@@ -35,39 +36,27 @@ pub(super) struct ScanForm<'a> {
 /// A scan being elaborated.
 pub(super) struct Scan {
     /// Its indices.
-    turns: Turns,
+    pub turns: Turns,
     /// States of layers in the body.
-    states: Vec<CarriedState>,
+    pub states: Vec<CarriedState>,
 }
 
 /// The indices of a scan.
 #[derive(Clone)]
-struct Turns {
+pub(super) struct Turns {
     /// The index of the turn.
-    turn: IndexId,
+    pub turn: IndexId,
     /// How many turns.
-    count: usize,
+    pub count: usize,
     /// The indices around the scan, which everything it carries has as its first dimensions.
-    outer: Vec<IndexId>,
+    pub outer: Vec<IndexId>,
 }
 
 impl Turns {
     /// The indices that everything in the body may depend on.
-    fn inner(&self) -> Vec<IndexId> {
+    pub fn inner(&self) -> Vec<IndexId> {
         self.outer.iter().copied().chain([self.turn]).collect()
     }
-}
-
-/// A state within a scan.
-struct CarriedState {
-    /// By its place among the states.
-    number: usize,
-    /// Its value before the first turn.
-    initial: ValueId,
-    /// Its value before each turn.
-    delayed: ValueId,
-    /// The read of that in the body.
-    read: Term,
 }
 
 /// What a scan carries at first.
@@ -79,11 +68,11 @@ pub(super) struct Start {
 }
 
 /// A tensor that is carried, or one field of a record that is.
-struct Carried {
+pub(super) struct Carried {
     name: String,
     start: Term,
     /// Its value before each turn.
-    delayed: ValueId,
+    pub delayed: ValueId,
 }
 
 /// What one elaboration of the body came to.
@@ -218,7 +207,15 @@ impl<'a> Elaborator<'a> {
     }
 
     /// The value of `name` before each turn; what it is after one is filled in at the end.
-    fn carry(&mut self, turns: &Turns, name: &str, path: &str, start: &Term, per_sample: bool, span: Span) -> Carried {
+    pub fn carry(
+        &mut self,
+        turns: &Turns,
+        name: &str,
+        path: &str,
+        start: &Term,
+        per_sample: bool,
+        span: Span,
+    ) -> Carried {
         let alike = !self.builder().per_sample(start);
         let builder = self.builder();
         let initial = builder.define_over(&turns.outer, start, !alike, &format!("{path}.first"), span);
@@ -328,55 +325,6 @@ impl<'a> Elaborator<'a> {
         let path = self.value_name(name);
         let per_sample = self.builder().per_sample(&term);
         Some(self.builder().define_over(&turns.inner(), &term, per_sample, &path, span))
-    }
-
-    /// Makes the scan around us carry a state on, so that every turn sees what the one before left.
-    pub fn carry_state(&mut self, number: usize, now: Term, span: Span) -> Term {
-        let Some(scan) = &self.scan else { return now };
-        if scan.states.iter().any(|s| s.number == number) {
-            return now;
-        }
-        let turns = scan.turns.clone();
-        let path = self.tables.states[number].path.clone();
-        let carried = self.carry(&turns, &path, &path, &now, false, span);
-        let initial = self.builder().first_of(carried.delayed);
-        let read = self.builder().read_over(carried.delayed, &turns.inner(), span);
-        self.next.insert(number, read.clone());
-        if let Some(scan) = &mut self.scan {
-            scan.states.push(CarriedState { number, initial, delayed: carried.delayed, read: read.clone() });
-        }
-        read
-    }
-
-    /// After the last turn: what the turns made of each state is its value from here on, and its update.
-    fn hand_on_states(&mut self, turns: &Turns, states: &[CarriedState], span: Span) {
-        for state in states {
-            let Some(now) = self.next.get(&state.number).cloned() else { continue };
-            let path = self.tables.states[state.number].path.clone();
-            let builder = self.builder();
-            if now.expr == state.read.expr {
-                builder.untie(state.delayed, &turns.outer, turns.turn);
-                let before = builder.read_over(state.initial, &turns.outer, span);
-                self.next.insert(state.number, before);
-                continue;
-            }
-            let id = builder.define_over(&turns.inner(), &now, false, &format!("{path}.after"), span);
-            builder.tie(state.delayed, id);
-            let all = builder.read_over(id, &turns.outer, span);
-            let end = Expr::Int(turns.count as i64 - 1);
-            let last = Term {
-                expr: substitute(&all.expr, &[(all.axes[0], end)]),
-                axes: all.axes[1..].to_vec(),
-                dims: all.dims[1..].to_vec(),
-                ..all
-            };
-            self.next.insert(state.number, last.clone());
-            if self.now == PassKind::Training
-                && let Some((id, _)) = self.builder().define(&last, &format!("{path}'"), span)
-            {
-                self.builder().outcome(Outcome::State(state.number), id);
-            }
-        }
     }
 }
 
