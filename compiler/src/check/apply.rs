@@ -4,7 +4,7 @@
 use super::calls::{Given, is_input};
 use super::dims::{Declared, Meeting};
 use super::elaborate::{Activation, Call, Elaborator, Role};
-use super::entity::{Entity, Env, Scope, Template, kind_word, shape_text};
+use super::entity::{Entity, Env, PassKind, Scope, Template, kind_word, shape_text};
 use crate::scalar::{Kind, Unary};
 use crate::typed::{Element, Expr};
 use grammar::ast::{self, CallableKind, TypeKind};
@@ -253,6 +253,19 @@ impl<'a> Elaborator<'a> {
     ) -> bool {
         let own = &callable.name.name;
         let path = match (callable.kind, instance) {
+            (CallableKind::Schedule, _) if self.now == PassKind::Update && has_states(&callable.body) => {
+                let part = self.numbered(own);
+                let path = self.path(&part);
+                self.activations.push(Activation {
+                    path,
+                    model: None,
+                    made: span,
+                    role: Role::Schedule,
+                    used: BTreeMap::new(),
+                    states: BTreeMap::new(),
+                });
+                return true;
+            }
             (CallableKind::Layer | CallableKind::Model, Some(path)) => path,
             (CallableKind::Layer, None) => {
                 let part = self.numbered(name.map_or(own, |n| &n.name));
@@ -363,12 +376,9 @@ impl<'a> Elaborator<'a> {
             Some(ast::TypeExpr { kind: TypeKind::Name(word), .. }) => word.as_str(),
             _ => "",
         };
-        let entity = match (&entity, callable.kind) {
-            (Entity::Template(t), CallableKind::Schedule | CallableKind::Optimizer)
-                if t.callable.kind == CallableKind::Schedule =>
-            {
-                self.settle(entity, at)
-            }
+        // Any number may be a schedule; what takes a schedule as such is another schedule or a rule.
+        let entity = match &entity {
+            Entity::Template(t) if t.callable.kind == CallableKind::Schedule => self.settle(entity, at),
             _ => entity,
         };
         let fits = match (word, &entity) {
@@ -426,6 +436,12 @@ impl<'a> Elaborator<'a> {
             (_, other) => other,
         }
     }
+}
+
+/// Whether a body declares states.
+fn has_states(body: &ast::Body) -> bool {
+    let ast::Body::Block(block) = body else { return false };
+    block.stmts.iter().any(|s| matches!(s.kind, ast::StmtKind::State { .. }))
 }
 
 /// The axes of the output type that are named after a setting given in the call, and where it is given.

@@ -23,12 +23,13 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Lays out the persistent tensors, then each module's others from the same offset on.
+    /// Lays out the persistent tensors from byte `head` on, then each module's others from the same offset on.
     ///
     /// # Errors
     /// When persistent tensors of one name differ.
-    pub fn new(modules: &[(&str, &Module)], schedules: &[Schedule], types: Types) -> Result<Self, Fault> {
-        let mut layout = Self { persistent: BTreeMap::new(), holdings: vec![], arena_bytes: 0, types, offsets: vec![] };
+    pub fn new(modules: &[(&str, &Module)], schedules: &[Schedule], types: Types, head: usize) -> Result<Self, Fault> {
+        let (persistent, holdings, offsets) = (BTreeMap::new(), vec![], vec![]);
+        let mut layout = Self { persistent, holdings, arena_bytes: head, types, offsets };
         for schedule in schedules {
             layout.place_persistent(&schedule.module)?;
         }

@@ -10,6 +10,7 @@ pub mod jit;
 pub mod kernel;
 pub mod lanes;
 pub mod loops;
+pub mod object;
 pub mod point;
 pub mod reduce;
 pub mod store;
@@ -73,7 +74,7 @@ pub struct Dump {
 /// When persistent tensors of one name differ in shape, or code cannot be made: faults of ours.
 pub fn compile(modules: &[(&str, &Module)], options: &Options) -> Result<Bundle, Fault> {
     let mut compiler = Compiler::new(jit::module()?, options, false);
-    let made = compiler.make(modules)?;
+    let made = compiler.make(modules, 0)?;
     bundle(modules, made, compiler.functions)
 }
 
@@ -83,7 +84,7 @@ pub fn compile(modules: &[(&str, &Module)], options: &Options) -> Result<Bundle,
 /// As [`compile`].
 pub fn dump(name: &str, module: &Module, options: &Options) -> Result<Dump, Fault> {
     let mut compiler = Compiler::new(jit::module()?, options, true);
-    compiler.make(&[(name, module)])?;
+    compiler.make(&[(name, module)], 0)?;
     Ok(compiler.dump)
 }
 
@@ -117,10 +118,11 @@ impl<M: cranelift_module::Module> Compiler<M> {
         Self { types, functions: Functions::new(module), listing, dump: Dump::default() }
     }
 
-    fn make(&mut self, modules: &[(&str, &Module)]) -> Result<Made, Fault> {
+    /// Schedules, lays out from byte `head` of the arena on, and makes the kernels.
+    fn make(&mut self, modules: &[(&str, &Module)], head: usize) -> Result<Made, Fault> {
         let vectors = Vectors { width: self.types.width(), double: self.types.precision == Precision::F64 };
         let schedules: Vec<Schedule> = modules.iter().map(|(_, m)| schedule(m, vectors)).collect();
-        let layout = Layout::new(modules, &schedules, self.types)?;
+        let layout = Layout::new(modules, &schedules, self.types, head)?;
         let mut planned = vec![];
         for (number, schedule) in schedules.iter().enumerate() {
             if self.listing {
