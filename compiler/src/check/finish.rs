@@ -3,7 +3,6 @@
 use super::expr::operands;
 use super::expr::rebuild;
 use crate::typed::{Definition, Expr, Index, IndexId, Pass, SAMPLE, Value, ValueId};
-use std::collections::BTreeSet;
 
 /// The pass with only what its outcomes need.
 pub(super) fn finished(pass: Pass) -> Pass {
@@ -32,17 +31,6 @@ pub(super) fn finished(pass: Pass) -> Pass {
     let values: Vec<Value> = kept.iter().map(&mut value).collect();
     let outcomes = pass.outcomes.iter().map(|(o, v)| (o.clone(), renumber.values[v.0 as usize])).collect();
     Pass { indices: renumber.indices, values, outcomes }
-}
-
-/// A value and all that it depends on.
-pub(super) fn reached(pass: &Pass, from: ValueId) -> BTreeSet<ValueId> {
-    let (mut found, mut open) = (BTreeSet::new(), vec![from]);
-    while let Some(id) = open.pop() {
-        if found.insert(id) {
-            sources(&pass.v(id).definition, &mut open);
-        }
-    }
-    found
 }
 
 /// Adds the values that a definition is made from.

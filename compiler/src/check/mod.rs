@@ -38,7 +38,9 @@ mod scan;
 mod sets;
 mod settings;
 mod statements;
+mod states;
 mod train;
+mod turns;
 mod update;
 mod warnings;
 
