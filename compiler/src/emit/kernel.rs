@@ -154,7 +154,7 @@ impl<'a, 'b> Scene<'a, 'b> {
     /// Sets what an accumulation's target holds at a turn to zero: that many runs of that length.
     fn clear_turn(&mut self, turn: Value, runs: Value, length: Value) {
         let from = self.known(0);
-        self.repeat(from, runs, 1, &[], &mut |scene, run, _| {
+        self.count_up(from, runs, 1, &[], &mut |scene, run, _| {
             let turns = scene.builder.ins().imul(run, scene.extents[0]);
             let number = scene.builder.ins().iadd(turns, turn);
             let start = scene.builder.ins().imul(number, length);
