@@ -58,6 +58,10 @@ pub enum Command {
   nnc predict model.nn --weights runs/model-1/best.safetensors --inputs samples.npz -o logits.npz
   nnc predict model.nn --weights best.safetensors --inputs x.npy -o logits.npy")]
     Predict(Predict),
+    /// A trained network in a format that other systems run
+    #[command(after_help = "Example:
+  nnc export model.nn --onnx --weights runs/model-1 -o model.onnx")]
+    Export(Export),
     /// Weights from elsewhere under the names of a program
     #[command(after_help = "Example:
   nnc import model.nn --weights pytorch.safetensors -o weights.safetensors --map fc1.weight=layers.0.weight")]
@@ -346,6 +350,26 @@ pub struct Predict {
     #[arg(long)]
     pub as_is: bool,
     /// The named locals of the train block are written here (.npz, .safetensors; .npy for a single one)
+    #[arg(short, value_name = "OUT")]
+    pub output: PathBuf,
+}
+
+/// `nnc export`.
+#[derive(Args, Debug)]
+pub struct Export {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// As an ONNX file
+    #[arg(long)]
+    pub onnx: bool,
+    /// Saved weights, or the folder of a run; without them, the initial ones of the seed
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// For this many samples at once; without it, for any number where the network allows it
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// The network is written here
     #[arg(short, value_name = "OUT")]
     pub output: PathBuf,
 }

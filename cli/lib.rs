@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod emit;
 pub mod eval;
 pub mod explain;
+pub mod export;
 pub mod fault;
 pub mod folder;
 pub mod front;
@@ -56,6 +57,7 @@ fn dispatch(command: &Command) -> Result<(), Fault> {
         Command::Grad(options) => grad::grad(options),
         Command::Eval(options) => eval::eval(options),
         Command::Explain { code } => explain::explain(code.as_deref()),
+        Command::Export(options) => export::export(options),
         Command::Predict(options) => predict::predict(options),
         Command::Import(options) => import::import(options),
         Command::Bench(options) => bench::bench(options),

@@ -7,7 +7,7 @@ use crate::{front, grad, say};
 use compiler::lower::programs::{Produced, Program, init, prediction};
 use compiler::typed::Train;
 use runtime::arrays::{self, Array};
-use runtime::data::{self, Call, Column, Origin, Split, Table, Value, Values};
+use runtime::data::{self, Call, Column, Field, Origin, Split, Table, Value, Values};
 use runtime::execute::{Clock, Executor};
 use runtime::plan::Element;
 use runtime::random::EVALUATION;
@@ -42,24 +42,23 @@ pub fn predict(options: &args::Predict) -> Result<(), Fault> {
 
 /// The samples given, field by field, after the transforms of the data block.
 fn samples(train: &Train, fields: &[usize], options: &args::Predict) -> Result<Split, Fault> {
-    let given = inputs(train, fields, &options.inputs)?;
     let Some(mut spec) = bind::data_spec(train, &options.program.file, &options.machine)? else {
         return Err(Fault::usage("the program has no data, so it takes no inputs"));
     };
     spec.fields = fields.iter().map(|f| spec.fields[*f].clone()).collect();
-    spec.valid_share = None;
     // Fields that have sources of their own stand beside no other samples.
     let as_is = options.as_is || spec.fields.iter().any(|f| f.columns.is_empty());
-    for field in &mut spec.fields {
-        if field.columns.is_empty() {
-            field.columns.push(field.name.clone());
+    let is_table = options.inputs.extension().is_some_and(|e| e == "csv");
+    for field in spec.fields.iter_mut().filter(|_| as_is) {
+        if !is_table {
+            field.columns = vec![field.name.clone()];
         }
-        if as_is {
-            field.transforms.clear();
-        }
+        field.transforms.clear();
     }
+    let given = inputs(&spec.fields, &options.inputs)?;
     if as_is {
         spec.settings.clear();
+        spec.valid_share = None;
         spec.splits = vec![("train".to_string(), given)];
     } else {
         spec.splits.push((SPLIT.to_string(), given));
@@ -70,7 +69,7 @@ fn samples(train: &Train, fields: &[usize], options: &args::Predict) -> Result<S
 }
 
 /// Where the samples come from: a table of a file's arrays, or the loader of comma-separated values.
-fn inputs(train: &Train, fields: &[usize], path: &Path) -> Result<Origin, Fault> {
+fn inputs(fields: &[Field], path: &Path) -> Result<Origin, Fault> {
     if path.extension().is_some_and(|e| e == "csv") {
         let absolute = std::path::absolute(path).map_err(|e| Fault::data(format!("{}: {e}", path.display())))?;
         let file = Value::Text(absolute.display().to_string());
@@ -79,7 +78,14 @@ fn inputs(train: &Train, fields: &[usize], path: &Path) -> Result<Origin, Fault>
     let mut arrays = arrays::read(path).map_err(Fault::data)?;
     let mut columns = vec![];
     let mut count = None;
-    for field in fields.iter().map(|f| &train.fields[*f]) {
+    for field in fields {
+        let [column] = field.columns.as_slice() else {
+            let columns = field.columns.join(", ");
+            return Err(Fault::usage(format!(
+                "field {} is put together from the columns {columns}; give a .csv file with them, or --as-is",
+                field.name
+            )));
+        };
         let only = if fields.len() == 1 && arrays.len() == 1 { arrays.pop_first().map(|(_, a)| a) } else { None };
         let array = only.or_else(|| arrays.remove(&field.name)).ok_or_else(|| {
             Fault::data(format!("{} has no array `{}`, a field that the network reads", path.display(), field.name))
@@ -88,16 +94,8 @@ fn inputs(train: &Train, fields: &[usize], path: &Path) -> Result<Origin, Fault>
         if *count.get_or_insert(first) != first {
             return Err(Fault::data(format!("array `{}` has another number of samples", field.name)));
         }
-        let values: Vec<f32> = array.values.iter().map(|v| *v as f32).collect();
-        match field.columns.as_slice() {
-            [] => columns.push(Column::new(&field.name, shape.to_vec(), Values::Numbers(values))),
-            [one] => columns.push(Column::new(one, shape.to_vec(), Values::Numbers(values))),
-            // A vector of several columns, which the other splits have one by one.
-            several => columns.extend(several.iter().enumerate().map(|(k, name)| {
-                let own = values.iter().skip(k).step_by(several.len()).copied().collect();
-                Column::new(name, vec![], Values::Numbers(own))
-            })),
-        }
+        let values = Values::Numbers(array.values.iter().map(|v| *v as f32).collect());
+        columns.push(Column::new(column, shape.to_vec(), values));
     }
     Ok(Origin::Table(Table::new(count.unwrap_or(0), columns)))
 }
@@ -118,7 +116,7 @@ fn outputs(
     }
     let bundle = bind::compile(&mut programs, options.program.precision)?;
     let bindings = (1..programs.len())
-        .map(|k| binding(&bundle, k, &programs[k].1, if k == 1 { batch } else { rest }))
+        .map(|k| binding(train, &bundle, k, &programs[k].1, if k == 1 { batch } else { rest }))
         .collect::<Result<Vec<_>, _>>()?;
     let mut executor = Executor::new(bundle, bind::threads(options.machine.threads)).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
@@ -137,7 +135,7 @@ fn outputs(
                 Element::I32 => samples.classes(column, chunk, executor.i32s_mut(slot)),
             }
         }
-        session::supply(&mut executor, binding, Position::default(), 1);
+        session::supply(&mut executor, binding, Position::default(), 1, (1.0, &[]));
         executor.run(binding.program, Clock { step: EVALUATION, ..clock }).map_err(Fault::internal)?;
         gather(&executor, &programs[1 + which].1, binding.program, &mut gathered)?;
     }

@@ -6,7 +6,7 @@ mod common;
 use common::{Folder, bytes, nnc, read_arrays, repository, succeed};
 use nnc::bind::{self, Bound};
 use nnc::{args, folder, front};
-use runtime::session::{Position, Session};
+use runtime::session::{Position, Sums};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -80,11 +80,9 @@ fn with_runtime(program: &Path, steps: usize, seed: u64, place: &Folder, precisi
     for step in 0..steps {
         let first = step * *batch % count;
         let at = Position { step: step as u64, epoch: (step * *batch / count) as u64, sample: first };
-        session.train(Some(split), &samples[first..first + *batch], at).expect("a step");
-        let binding = session.training.of(*batch).expect("a form");
-        let mut sums = vec![0.0; binding.results.len()];
-        Session::add_results(&session.executor, binding, 1.0, &mut sums);
-        results.push(sums.iter().map(|s| *s as f32).collect());
+        let mut sums = Sums::default();
+        session.train(Some(split), &samples[first..first + *batch], at, &mut sums).expect("a step");
+        results.push(sums.means.iter().map(|s| (s / *batch as f64) as f32).collect());
     }
     let slot =
         |(name, path): &(String, String)| Some((name.clone(), session.executor.bundle().persistent.get(path)?.clone()));
@@ -180,6 +178,29 @@ fn the_header_is_plain_c_and_plain_cpp() {
         let said = common::errors(&output).replace("warning: #pragma once in main file", "");
         assert!(output.status.success(), "{language}: {said}");
     }
+}
+
+/// The first block of a page that begins with a word.
+fn block(page: &str, word: &str) -> String {
+    let start = format!("```{word}\n");
+    let at = page.find(&start).unwrap_or_else(|| panic!("no block of {word}")) + start.len();
+    let length = page[at..].find("```").expect("an end");
+    page[at..at + length].to_string()
+}
+
+#[test]
+fn the_program_of_the_manual_says_what_the_manual_says() {
+    let place = Folder::new("manual");
+    let page = common::text(&repository("docs/deploy.md"));
+    let object = place.path("digits_mlp.o");
+    succeed(&format!("emit examples/digits_mlp.nn --stage obj -o {}", object.display()));
+    let source = place.write("net.c", block(&page, "c"));
+    let made = place.path("net");
+    let mut command = Command::new("cc");
+    command.args(["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-o"]).args([&made, &source, &object]);
+    let output = command.output().expect("a C compiler");
+    assert!(output.status.success(), "{}", common::errors(&output));
+    assert_eq!(call(&made, &HERE, &[], &place), block(&page, "output"));
 }
 
 #[test]
