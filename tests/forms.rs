@@ -82,7 +82,8 @@ fn check(name: &str) {
     let path = repository(&format!("tests/forms/{name}.nn"));
     let source = text(&path);
     let mut sources = Sources::default();
-    let mut read = |path: &str| std::fs::read_to_string(repository("tests/forms").join(path)).map_err(|e| e.to_string());
+    let mut read =
+        |path: &str| std::fs::read_to_string(repository("tests/forms").join(path)).map_err(|e| e.to_string());
     let (file, mut trouble) = modules::gather(&mut sources, &format!("{name}.nn"), &source, &mut read);
     let (library, _) = compiler::library::parse(&mut sources, &compiler::library::texts());
     let (checked, found) = compiler::check::check(&sources, &file, &library);
@@ -121,7 +122,6 @@ fn every_file_of_forms() {
         .filter_map(|e| e.ok()?.file_name().into_string().ok()?.strip_suffix(".nn").map(str::to_string))
         .collect();
     names.sort();
-    let wrong: Vec<_> =
-        names.iter().filter(|name| std::panic::catch_unwind(|| check(name)).is_err()).collect();
+    let wrong: Vec<_> = names.iter().filter(|name| std::panic::catch_unwind(|| check(name)).is_err()).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
 }

@@ -132,7 +132,9 @@ impl Builder {
         match expr {
             Expr::Index(id) => over_batch(id),
             Expr::Read { value, otherwise: None, .. } => self.pass.v(*value).ty.element == Element::Sample,
-            Expr::Reduce { op: crate::typed::ReduceOp::Argmax, over, .. } => matches!(&over[..], [id] if over_batch(id)),
+            Expr::Reduce { op: crate::typed::ReduceOp::Argmax, over, .. } => {
+                matches!(&over[..], [id] if over_batch(id))
+            }
             Expr::Binary(Binary::Mod, _, n) => **n == Expr::BatchSize,
             Expr::Select(_, a, b) => self.counts_samples(a) && self.counts_samples(b),
             _ => false,

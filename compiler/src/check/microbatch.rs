@@ -100,9 +100,7 @@ fn known(pass: &Pass) -> Vec<Known> {
                     let at = at.iter().map(|e| of(pass, &known, e)).fold(FIXED, both);
                     both(whole(at), of(pass, &known, value)).cut
                 }
-                Definition::Delayed { of, initial, .. } => {
-                    known[of.0 as usize].cut.max(known[initial.0 as usize].cut)
-                }
+                Definition::Delayed { of, initial, .. } => known[of.0 as usize].cut.max(known[initial.0 as usize].cut),
                 _ => Cut::No,
             };
         }
