@@ -77,6 +77,33 @@ pub enum Command {
     #[command(after_help = "Example:
   nnc bench examples/bench/mlp-tiny.nn --json --threads 1")]
     Bench(Bench),
+    /// Curves of one or several runs in one picture, or how a schedule goes
+    #[command(after_help = "Examples:
+  nnc plot runs/lenet-1 runs/lenet-2 -o compared
+  nnc plot lr examples/lenet.nn")]
+    Plot(Plot),
+    /// A folder with a program that runs at once
+    #[command(after_help = "Example:
+  nnc new spirals && cd spirals && nnc run spirals.nn")]
+    New {
+        /// Where; the last part names the program
+        folder: PathBuf,
+    },
+    /// What an item of the library is, with its text; without a name, all of them
+    #[command(after_help = "Examples:
+  nnc doc conv2d
+  nnc doc csv")]
+    Doc {
+        /// A layer, function, loss, schedule, optimiser, .., or a word of a data block
+        name: Option<String>,
+    },
+    /// The script that lets a shell complete the command line
+    #[command(after_help = "Example:
+  nnc completions bash > ~/.local/share/bash-completion/completions/nnc")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
     /// What this machine offers
     Doctor {
         /// One JSON object on standard output
@@ -119,6 +146,12 @@ pub struct Machine {
     /// Threads; results do not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Threads that put batches together ahead of time; results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// At most so many samples of each split, to try a program quickly
+    #[arg(long, value_name = "N")]
+    pub samples: Option<usize>,
 }
 
 /// `nnc run`.
@@ -254,6 +287,48 @@ pub struct Eval {
     /// One JSON object on standard output
     #[arg(long)]
     pub json: bool,
+}
+
+/// `nnc plot`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Plot {
+    /// Something else than curves of runs
+    #[command(subcommand)]
+    pub what: Option<Plotted>,
+    /// Folders of runs, or their metrics.jsonl
+    #[arg(value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Write OUT.svg and OUT.png
+    #[arg(short, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+}
+
+/// What `nnc plot` draws beside runs.
+#[derive(Subcommand, Debug)]
+pub enum Plotted {
+    /// The learning rate, or another setting of the optimiser, over the whole run
+    Lr(PlotSchedule),
+}
+
+/// `nnc plot lr`.
+#[derive(Args, Debug)]
+pub struct PlotSchedule {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// Data and threads
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Which setting of the optimiser
+    #[arg(long, value_name = "NAME", default_value = "lr")]
+    pub setting: String,
+    /// Draw a run of so many updates, without opening the data
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Write OUT.svg and OUT.png
+    #[arg(short, value_name = "OUT")]
+    pub output: Option<PathBuf>,
 }
 
 /// `nnc predict`.

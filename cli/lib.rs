@@ -5,8 +5,10 @@ pub mod args;
 pub mod bench;
 pub mod bind;
 pub mod check;
+pub mod completions;
 pub mod diff;
 pub mod diverged;
+pub mod doc;
 pub mod doctor;
 pub mod emit;
 pub mod eval;
@@ -19,9 +21,11 @@ pub mod grad;
 pub mod header;
 pub mod import;
 pub mod network;
+pub mod new;
 pub mod object;
 pub mod output;
 pub mod picture;
+pub mod plot;
 pub mod predict;
 pub mod progress;
 pub mod render;
@@ -59,6 +63,10 @@ fn dispatch(command: &Command) -> Result<(), Fault> {
         Command::Bench(options) => bench::bench(options),
         Command::Doctor { json } => doctor::doctor(*json),
         Command::Diff(options) => diff::diff(options),
+        Command::Plot(options) => plot::plot(options),
+        Command::New { folder } => new::new(folder),
+        Command::Doc { name } => doc::doc(name.as_deref()),
+        Command::Completions { shell } => completions::completions(*shell),
     }
 }
 

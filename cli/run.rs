@@ -152,6 +152,7 @@ fn settings(train: &Train, bound: &Bound) -> Settings {
         },
         patience: train.settings.stop.as_ref().map(|s| s.patience as u64),
         interval: 100,
+        workers: bound.workers,
     }
 }
 

@@ -33,7 +33,7 @@ fn bound(program: &Path, precision: args::Precision) -> (Bound, Vec<(String, Str
     let options = args::Program { file: program.to_path_buf(), precision, ..args::Program::default() };
     let front = front::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
     let train = front::choose(&front, &options).unwrap_or_else(|e| panic!("{e}"));
-    let machine = args::Machine { data_dir: None, threads: Some(1) };
+    let machine = args::Machine { data_dir: None, threads: Some(1), samples: None, workers: None };
     let bound = bind::bind(train, &options.file, &machine, precision).unwrap_or_else(|e| panic!("{e}"));
     let parameters = train.parameters.iter().map(|p| (p.saved.clone(), p.path.clone()));
     (bound, parameters.chain(train.states.iter().map(|s| (s.saved.clone(), s.path.clone()))).collect())
@@ -147,6 +147,11 @@ fn agrees(program: &str, steps: usize, machine: &Machine, precision: args::Preci
 fn an_object_trains_and_predicts_with_the_bits_of_the_runtime() {
     agrees("examples/digits_mlp.nn", 30, &HERE, args::Precision::F32);
     agrees("tests/object/dropout.nn", 12, &HERE, args::Precision::F32);
+}
+
+#[test]
+fn an_object_runs_through_time_as_the_runtime_does() {
+    agrees("tests/object/recurrent.nn", 8, &HERE, args::Precision::F32);
 }
 
 #[test]

@@ -327,12 +327,18 @@ pub mod sites {
 /// (Fisher and Yates).
 #[must_use]
 pub fn random_order(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
+    let mut order = vec![0; n];
+    reorder(&mut order, seed, epoch);
+    order
+}
+
+/// As [`random_order`], of as many numbers as there is room for.
+pub fn reorder(order: &mut [u32], seed: u64, epoch: u64) {
     let mut generator = Generator::new(Place { seed, site: sites::ORDER, step: epoch }, 0);
-    let mut order: Vec<u32> = (0..n as u32).collect();
-    for i in (1..n).rev() {
+    order.iter_mut().zip(0..).for_each(|(place, number)| *place = number);
+    for i in (1..order.len()).rev() {
         order.swap(i, generator.below(i as u64 + 1) as usize);
     }
-    order
 }
 
 #[cfg(test)]

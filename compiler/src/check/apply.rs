@@ -89,7 +89,7 @@ impl<'a> Elaborator<'a> {
             format!("the {} `{name}` calls itself without end", kind_word(callable.kind)),
         )
         .label(callable.name.span, "defined here")
-        .help("repeat something with `for l in 1..n with h = x { .. }`");
+        .help("do something several times with `for l in 1..n with h = x { .. }`");
         self.sink.add(d);
         false
     }

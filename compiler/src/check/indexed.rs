@@ -173,7 +173,7 @@ impl<'a> Elaborator<'a> {
             let dots = if pack { ".." } else { "" };
             let d = Diagnostic::error("index-range-unknown", span, format!("nothing says how far the index `{dots}{name}` runs"))
                 .note("a range comes from the declared type of the left side, or from a read such as `x[i]` where the index stands alone and no condition or `or` guards it")
-                .help(format!("state it: `sum[{name}: n] ..`, or declare the type on the left: `y: [n]`"));
+                .help(format!("state it: `sum[{name}: n] ..`, or declare the type on the left: `y[{name}]: [n] = ..`"));
             self.fail(d);
             return None;
         };
@@ -333,21 +333,29 @@ impl<'a> Elaborator<'a> {
                 return self.fail(d);
             }
         };
-        let mut total: Option<Entity<'a>> = None;
+        let mut values: Vec<Entity<'a>> = vec![];
         for member in members.iter() {
             let scope = Scope::inside(Some(env));
             scope.bind(&name.name, Entity::Term(member.term.clone()), name.span);
-            let value = self.eval(body, &scope);
-            total = Some(match total {
-                None => value,
-                Some(sum) => self.join_members(op, sum, value, body.span),
-            });
+            values.push(self.eval(body, &scope));
+        }
+        // Two by two, so that neither the expression nor its rounding grows with every member.
+        while values.len() > 1 {
+            let mut pairs = values.into_iter();
+            let mut joined = vec![];
+            while let Some(first) = pairs.next() {
+                joined.push(match pairs.next() {
+                    Some(second) => self.join_members(op, first, second, body.span),
+                    None => first,
+                });
+            }
+            values = joined;
         }
         let empty = match op {
             ReduceOp::Prod => 1.0,
             _ => 0.0,
         };
-        let total = total.unwrap_or(Entity::Number(Num::float(empty)));
+        let total = values.pop().unwrap_or(Entity::Number(Num::float(empty)));
         if op == ReduceOp::Mean && !members.is_empty() {
             let count = Entity::Number(Num::int(members.len() as i64));
             return self.binary(ast::BinaryOp::Div, (total, body.span), (count, body.span));

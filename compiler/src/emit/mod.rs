@@ -24,14 +24,15 @@ use crate::ir::{Distribution, Draw, Module, Role, TensorId};
 pub use crate::numeric::ops::Precision;
 use crate::scalar::Kind;
 use crate::schedule::nest::{Form, Nest};
-use crate::schedule::{Schedule, Step, Task, Vectors, schedule};
+use crate::schedule::{Schedule, Step, Task, Turns, Vectors, schedule};
 use cranelift_jit::JITModule;
 use functions::{Functions, Listing};
 use lanes::Types;
 use layout::Layout;
 use runtime::contract::Contraction;
 use runtime::execute::FILL_GRAIN;
-pub use runtime::plan::{Bundle, Fault};
+pub use runtime::plan;
+use runtime::plan::{Bundle, Fault};
 use runtime::plan::{Element, Fill, Launch, Program, Work};
 use runtime::random;
 use template::{Memory, Template};
@@ -218,13 +219,14 @@ fn bundle(modules: &[(&str, &Module)], made: Made, functions: Functions<JITModul
 
 /// Extent of the loop that tasks share, and how much of it a task takes: a function of the nest alone.
 fn split(nest: &Nest) -> (usize, usize) {
-    if nest.outer == 0 || nest.form == Form::Accumulate {
+    let first = nest.first();
+    if nest.outer == first || nest.form == Form::Accumulate {
         return (1, 1);
     }
-    let extent = nest.extents[0];
+    let extent = nest.extents[first];
     let tasks = (nest.cost() / WORTH_A_TASK).clamp(1, TASKS);
     let grain = extent.div_ceil(tasks);
-    let whole = if nest.outer == 1 && nest.lane_loop() == Some(0) { LINE } else { 1 };
+    let whole = if nest.outer == first + 1 && nest.lane_loop() == Some(first) { LINE } else { 1 };
     (extent, grain.next_multiple_of(whole))
 }
 
@@ -250,7 +252,9 @@ fn program(name: &str, schedule: &Schedule, layout: &Layout, number: usize, laun
         .collect();
     tensors.retain(|_, slot| slot.len > 0);
     let inputs = lasting(Role::Input).map(|t| module.t(t).name.clone()).collect();
-    Program { name: name.to_string(), launches, tensors, inputs, outputs }
+    let turns = |t: &Turns| plan::Recurrence { launches: t.steps.clone(), turns: t.count, descending: t.descending };
+    let recurrences = schedule.recurrences.iter().map(turns).collect();
+    Program { name: name.to_string(), launches, recurrences, tensors, inputs, outputs }
 }
 
 /// How elements of a kind are held.

@@ -13,7 +13,8 @@
 //! so two definitions over the same domain share expressions too. The batch is an ordinary axis
 //! here (the first one of every per-sample tensor).
 //!
-//! Invariants (the verifier checks them): tensors are defined once and before they are read;
+//! Invariants (the verifier checks them): tensors are defined once and, but for the members of one
+//! [`recurrence`], before they are read;
 //! inputs and persistent tensors are never a target; a projection's first `rank` variables have
 //! the extents of the target; positions are Int, and lie inside the tensor unless the read has an
 //! `otherwise` (or the scatter is `dropping`); operands have the kinds of [`crate::scalar`].
@@ -25,6 +26,7 @@ pub mod evaluate;
 pub mod interpret;
 pub mod random;
 mod range;
+pub mod recurrence;
 mod rewrite;
 pub mod text;
 pub mod verify;
@@ -106,6 +108,14 @@ pub struct Def {
     pub scatter: Option<Scatter>,
 }
 
+impl Def {
+    /// The expressions it evaluates: its scatter positions and its value.
+    #[must_use]
+    pub fn roots(&self) -> Vec<ExprId> {
+        self.scatter.iter().flat_map(|s| s.at.iter().copied()).chain([self.value]).collect()
+    }
+}
+
 /// Which distribution a draw follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Distribution {
@@ -144,6 +154,15 @@ impl Item {
         match self {
             Self::Def(d) => d.target,
             Self::Draw(d) => d.target,
+        }
+    }
+
+    /// The definition, if it is one.
+    #[must_use]
+    pub fn def(&self) -> Option<&Def> {
+        match self {
+            Self::Def(d) => Some(d),
+            Self::Draw(_) => None,
         }
     }
 }

@@ -9,6 +9,9 @@ mod bounds;
 mod function;
 mod pass;
 pub mod programs;
+mod rule;
+pub mod scheduled;
 
 pub use function::function;
 pub use programs::{Program, evaluation, gradients, init, training};
+pub use rule::rule;
