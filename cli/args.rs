@@ -53,6 +53,19 @@ pub enum Command {
     #[command(after_help = "Example:
   nnc eval model.nn --weights runs/model-1/best.safetensors --split test")]
     Eval(Eval),
+    /// What a trained network says about new samples
+    #[command(after_help = "Examples:
+  nnc predict model.nn --weights runs/model-1/best.safetensors --inputs samples.npz -o logits.npz
+  nnc predict model.nn --weights best.safetensors --inputs x.npy -o logits.npy")]
+    Predict(Predict),
+    /// A trained network in a format that other systems run
+    #[command(after_help = "Example:
+  nnc export model.nn --onnx --weights runs/model-1 -o model.onnx")]
+    Export(Export),
+    /// Weights from elsewhere under the names of a program
+    #[command(after_help = "Example:
+  nnc import model.nn --weights pytorch.safetensors -o weights.safetensors --map fc1.weight=layers.0.weight")]
+    Import(Import),
     /// What an error code means, with a wrong and a right program
     #[command(after_help = "Example:
   nnc explain shape-mismatch")]
@@ -222,9 +235,18 @@ pub struct Emit {
     /// How stages `ir` and `grad` are written [default: `ir` in index notation, `grad` as source]
     #[arg(long, value_enum)]
     pub form: Option<Form>,
-    /// Write here instead of to standard output
+    /// Write here instead of to standard output; for stage `obj` the object (the header goes beside it) or a folder
     #[arg(short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// The machine stage `obj` is for, such as aarch64-unknown-linux-gnu; without it, this one
+    #[arg(long, value_name = "TRIPLE")]
+    pub triple: Option<String>,
+    /// How many samples the object predicts at once; without it, a minibatch
+    #[arg(long, value_name = "N")]
+    pub predict_batch: Option<usize>,
+    /// Also link an executable that trains and predicts, with `cc`
+    #[arg(long)]
+    pub standalone: bool,
 }
 
 /// `nnc grad`.
@@ -309,6 +331,66 @@ pub struct PlotSchedule {
     pub output: Option<PathBuf>,
 }
 
+/// `nnc predict`.
+#[derive(Args, Debug)]
+pub struct Predict {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// Data and threads
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Saved weights (safetensors or npz)
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+    /// Samples: arrays by the names of fields (.npz, .safetensors), one array (.npy), or a table (.csv)
+    #[arg(long, value_name = "FILE")]
+    pub inputs: PathBuf,
+    /// The inputs are what the network sees: do not apply the transforms of the data block
+    #[arg(long)]
+    pub as_is: bool,
+    /// The named locals of the train block are written here (.npz, .safetensors; .npy for a single one)
+    #[arg(short, value_name = "OUT")]
+    pub output: PathBuf,
+}
+
+/// `nnc export`.
+#[derive(Args, Debug)]
+pub struct Export {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// As an ONNX file
+    #[arg(long)]
+    pub onnx: bool,
+    /// Saved weights, or the folder of a run; without them, the initial ones of the seed
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// For this many samples at once; without it, for any number where the network allows it
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// The network is written here
+    #[arg(short, value_name = "OUT")]
+    pub output: PathBuf,
+}
+
+/// `nnc import`.
+#[derive(Args, Debug)]
+pub struct Import {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// The weights of another system (safetensors or npz)
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+    /// What a tensor is called there; may be repeated
+    #[arg(long, value_name = "OURS=THEIRS")]
+    pub map: Vec<String>,
+    /// The weights under the program's names are written here
+    #[arg(short, value_name = "OUT")]
+    pub output: PathBuf,
+}
+
 /// `nnc bench`.
 #[derive(Args, Debug)]
 pub struct Bench {
@@ -381,6 +463,12 @@ pub enum Stage {
     Clif,
     /// Machine code
     Asm,
+    /// A linkable object and its C header
+    Obj,
+    /// The network as a graph for Graphviz
+    Dot,
+    /// The network as a picture
+    Svg,
 }
 
 /// How a program in index notation is written.

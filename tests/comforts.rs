@@ -83,9 +83,10 @@ fn shells_are_served() {
     fail("completions cobol", 2);
 }
 
-/// Figures of a run with its own folder.
-fn figures(folder: &Folder, flags: &str) -> Vec<Value> {
-    let output = run(&format!("run examples/digits.nn --epochs 2 --json --out {}/{flags} {flags}", folder.0.display()));
+/// Figures of a run with so many workers; three minibatches make an update.
+fn figures(folder: &Folder, workers: usize) -> Vec<Value> {
+    let flags = format!("--workers {workers} --set accumulate=3 --out {}/{workers}", folder.0.display());
+    let output = run(&format!("run examples/digits.nn --epochs 2 --json {flags}"));
     assert!(output.status.success(), "{}", errors(&output));
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
     let lines = lines.lines().map(|l| serde_json::from_str::<Value>(l).expect("JSON"));
@@ -95,10 +96,10 @@ fn figures(folder: &Folder, flags: &str) -> Vec<Value> {
 #[test]
 fn workers_change_no_bit() {
     let folder = Folder::new("workers");
-    let without = figures(&folder, "--workers=0");
+    let without = figures(&folder, 0);
     assert_eq!(without.len(), 2);
     for workers in [1, 2, 8] {
-        assert_eq!(without, figures(&folder, &format!("--workers={workers}")), "{workers} workers");
+        assert_eq!(without, figures(&folder, workers), "{workers} workers");
     }
 }
 

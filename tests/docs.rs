@@ -16,12 +16,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{fs, io};
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/command-line.md",
     "docs/data.md",
+    "docs/deploy.md",
     "docs/deviations.md",
     "docs/grammar.md",
     "docs/language.md",

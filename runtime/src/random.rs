@@ -161,8 +161,10 @@ fn normal_kernel(lanes: &Lanes, place: Place) -> [[f64; LANES]; 4] {
     out
 }
 
-const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+/// What a round multiplies by.
+pub const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+/// What the key grows by from round to round.
+pub const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// One round.
 #[inline(always)]
@@ -216,7 +218,7 @@ fn box_muller(a: u32, b: u32) -> (f64, f64) {
 }
 
 /// `2^52`: or-ing a number below 2^52 into its bits and subtracting it converts to f64 exactly.
-const TWO_52: f64 = 4_503_599_627_370_496.0;
+pub const TWO_52: f64 = 4_503_599_627_370_496.0;
 
 /// Natural logarithm of (word + 1/2) / 2^32, by log m = 2 artanh((m - 1) / (m + 1)).
 #[inline(always)]
