@@ -133,17 +133,38 @@ fn short(x: f64) -> String {
     if x == 0.0 || (1e-3..1e6).contains(&x.abs()) { format!("{x:.4}") } else { format!("{x:.3e}") }
 }
 
-/// Computes the step that `progress` stands before and finds its first value that is not finite.
+/// Computes the minibatches of the step that `progress` stands before, up to the first value that is not finite.
 fn culprit(train: &Train, bound: &mut Bound, settings: &Settings, progress: &Progress) -> Option<Culprit> {
     let count = bound.data.as_ref().and_then(|d| d.split("train")).map_or(1, |s| s.count);
     let shuffled = settings.shuffle && bound.data.is_some();
     let order = epoch_order(bound.session.seed, progress.at.epoch, count, shuffled);
     let first = if bound.data.is_some() { progress.at.sample } else { 0 };
-    let samples = &order[first..(first + bound.batch).min(count)];
+    let samples = &order[first..(first + bound.batch * settings.accumulate).min(count)];
+    let mut done = 0;
+    samples.chunks(bound.batch).find_map(|chunk| {
+        let share = chunk.len() as f64 / samples.len() as f64;
+        let found = culprit_in(train, bound, progress, chunk, (done, share));
+        done += chunk.len() as u64;
+        found
+    })
+}
+
+/// The first value of a minibatch that is not finite. Where an update takes several, that is its forward and backward
+/// pass; else it is the whole step.
+fn culprit_in(
+    train: &Train,
+    bound: &mut Bound,
+    progress: &Progress,
+    samples: &[u32],
+    (before, share): (u64, f64),
+) -> Option<Culprit> {
     let split = bound.data.as_ref().and_then(|d| d.split("train"));
-    bound.session.fill_training(split, samples, progress.at)?;
-    let module = programs::training(train, samples.len()).module;
-    let binding = bound.session.training.of(samples.len())?;
+    bound.session.fill_training(0, split, samples, progress.at, share)?;
+    let module = match train.settings.accumulate {
+        1 => programs::training(train, samples.len()).module,
+        _ => programs::accumulation(train, samples.len(), 0).module,
+    };
+    let binding = bound.session.training.first()?.minibatch.of(samples.len())?;
     let executor = &bound.session.executor;
     let compiled = executor.program(binding.program);
     let mut inputs = Values::new();
@@ -154,7 +175,7 @@ fn culprit(train: &Train, bound: &mut Bound, settings: &Settings, progress: &Pro
         inputs.insert(TensorId(id as u32), values);
     }
     let place = |site| Place { seed: bound.session.seed, site, step: progress.at.step + 1 };
-    let mut draws = |draw: &Draw, tensor: &Tensor| drawn(draw, tensor, place(draw.site));
+    let mut draws = |draw: &Draw, tensor: &Tensor| drawn(draw, tensor, place(draw.site), before);
     let values = interpret_in(Precision::F32, &module, &inputs, &mut draws).ok()?;
     let broken = |id: &TensorId| values.get(id).and_then(|v| v.iter().position(|x| !x.is_finite()));
     module.items.iter().find_map(|item| {
@@ -166,14 +187,16 @@ fn culprit(train: &Train, bound: &mut Bound, settings: &Settings, progress: &Pro
     })
 }
 
-fn drawn(draw: &Draw, tensor: &Tensor, place: Place) -> Vec<f64> {
+/// The draws of a minibatch before which the update took `before` samples.
+fn drawn(draw: &Draw, tensor: &Tensor, place: Place, before: u64) -> Vec<f64> {
     let distribution = match draw.distribution {
         Distribution::Uniform => random::Distribution::Uniform,
         Distribution::Normal => random::Distribution::Normal,
     };
     let mut out = vec![0.0f32; tensor.len()];
     let row = if draw.per_sample { tensor.len() / tensor.shape[0] } else { tensor.len() };
-    random::fill(&mut out, distribution, place, row, 0, 0);
+    let first = if draw.per_sample { before } else { 0 };
+    random::fill(&mut out, distribution, place, row, first, 0);
     out.into_iter().map(f64::from).collect()
 }
 

@@ -45,7 +45,7 @@ fn two_thousand_random_programs() {
 #[test]
 fn library_definitions() {
     let mut counts = Counts::default();
-    for name in ["functions", "layers", "losses"] {
+    for name in ["functions", "layers", "losses", "sequences", "windows"] {
         let mut sources = Sources::default();
         let (library, _) = compiler::library::parse(&mut sources, &compiler::library::texts());
         let source = text(&repository(&format!("tests/grad/{name}.nn")));

@@ -11,6 +11,7 @@ macro_rules! pages {
 pages![
     "bad-left-side",
     "bad-number",
+    "batch-is-cut",
     "class-needs-whole-number",
     "cyclic-definition",
     "dimension-not-whole",
@@ -18,6 +19,7 @@ pages![
     "diverged",
     "duplicate-definition",
     "duplicate-setting",
+    "empty-group",
     "endless-call",
     "expression-too-long",
     "factor-in-reduction",
@@ -27,6 +29,7 @@ pages![
     "index-range-unknown",
     "missing-argument",
     "missing-setting",
+    "moved-twice",
     "nesting-too-deep",
     "no-gradient",
     "normalised-twice",

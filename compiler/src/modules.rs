@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said_where_it_is_used() {
-        let (names, said, _) = gathered(&[("a.nn", "use \"b.nn\"\nfn f(x) = x\n"), ("b.nn", "use \"c.nn\"\nfn g(x) = = x\n")]);
+        let (names, said, _) =
+            gathered(&[("a.nn", "use \"b.nn\"\nfn f(x) = x\n"), ("b.nn", "use \"c.nn\"\nfn g(x) = = x\n")]);
         assert_eq!(names.last().map(String::as_str), Some("a.nn:f"));
         assert_eq!(said.len(), 2, "{said:?}");
         assert!(said.iter().all(|s| s.starts_with("b.nn ")), "{said:?}");

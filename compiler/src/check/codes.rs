@@ -2,11 +2,13 @@
 
 /// Code and meaning, in the order of the alphabet.
 pub const CODES: &[(&str, &str)] = &[
+    ("batch-is-cut", "gradients are accumulated, but something depends on where the minibatch is cut"),
     ("class-needs-whole-number", "a position or class must be a whole number of known range, but is a real number"),
     ("cyclic-definition", "something is defined by itself"),
     ("dimension-not-whole", "a dimension comes out as a fraction"),
     ("dimension-too-small", "a dimension comes out below 1"),
     ("duplicate-definition", "a name is defined twice, or an index has the name of something visible"),
+    ("empty-group", "an optimiser moves no parameter"),
     ("endless-call", "a callable calls itself without end"),
     ("factor-in-reduction", "a factor stands inside a reduction though it does not mention its index (a warning)"),
     ("identical-units", "all weights begin equal, so the units of a layer stay identical (a warning)"),
@@ -14,6 +16,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("index-range-unknown", "nothing says how far an index runs"),
     ("missing-argument", "a call leaves out an argument that has no default"),
     ("missing-setting", "a train block does not say something it must"),
+    ("moved-twice", "two objectives move one parameter"),
     ("no-gradient", "no gradient reaches a parameter (a warning)"),
     ("normalised-twice", "a loss of logits is given probabilities (a warning)"),
     ("not-known-yet", "a value of the step is used where it is not known, such as in an initial value"),

@@ -88,7 +88,12 @@ impl<'a> Elaborator<'a> {
                 );
                 if let Entity::Template(t) = &other {
                     let name = &t.callable.name.name;
-                    d = d.help(format!("give it its input: `{name}(..)` or `.. |> {name}`"));
+                    d = d.help(match t.callable.kind {
+                        ast::CallableKind::Init => {
+                            format!("fill a tensor with it, `{name}([n])`, or draw one: `z: [n] ~ {name}`")
+                        }
+                        _ => format!("give it its input: `{name}(..)` or `.. |> {name}`"),
+                    });
                 }
                 self.fail(d);
                 None

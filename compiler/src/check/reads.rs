@@ -301,7 +301,9 @@ impl<'a> Elaborator<'a> {
         }
         let message = "after `@` stands the number of a sample, such as `b` in `sum[b: batch] ..`";
         let d = Diagnostic::error("wrong-kind", at.span, message);
-        self.fail(d.help("a number of a sample is an index over the batch, an `argmax[b: batch] ..`, or drawn from such"));
+        self.fail(
+            d.help("a number of a sample is an index over the batch, an `argmax[b: batch] ..`, or drawn from such"),
+        );
         None
     }
 

@@ -124,7 +124,8 @@ impl<'a> Elaborator<'a> {
         }
         let term = self.term(entity, sequence.span)?;
         let Some(count) = term.dims.first().copied() else {
-            let d = Diagnostic::error("wrong-kind", sequence.span, "`scan` walks a sequence, but this is a single number");
+            let d =
+                Diagnostic::error("wrong-kind", sequence.span, "`scan` walks a sequence, but this is a single number");
             self.fail(d.help("give it a tensor, whose first dimension is walked, or a number of turns"));
             return None;
         };
@@ -194,7 +195,9 @@ impl<'a> Elaborator<'a> {
         let batch = active.iter().any(|i| self.builder().extent(*i) == Extent::Batch);
         if batch {
             let d = Diagnostic::error("not-supported", span, "`scan` cannot stand inside a reduction over the batch");
-            self.fail(d.help("make it a definition of its own, and reduce that: `hs = scan ..`, then `sum[batch] hs[..]`"));
+            self.fail(
+                d.help("make it a definition of its own, and reduce that: `hs = scan ..`, then `sum[batch] hs[..]`"),
+            );
             return None;
         }
         Some(active)
@@ -285,7 +288,10 @@ impl<'a> Elaborator<'a> {
             other => {
                 let message = format!("the scan carries a record on, but its body ends in {}", other.words());
                 let d = Diagnostic::error("wrong-kind", at, message);
-                self.fail(d.help(format!("let the last line be a record with the same fields: `{{ {} = .., .. }}`", part.name)));
+                self.fail(d.help(format!(
+                    "let the last line be a record with the same fields: `{{ {} = .., .. }}`",
+                    part.name
+                )));
                 return None;
             }
         };

@@ -6,9 +6,14 @@
 //! tensors have the same names, order and shapes in every module of the same train block.
 
 mod bounds;
+mod build;
 mod function;
 mod pass;
 pub mod programs;
+mod rounds;
+mod rule;
+pub mod scheduled;
 
 pub use function::function;
 pub use programs::{Program, evaluation, gradients, init, training};
+pub use rule::rule;
