@@ -230,6 +230,19 @@ fn pain_15_the_norm_after_the_clip_is_the_threshold() {
     assert!((moved - 0.5).abs() < 1e-12, "{moved}");
 }
 
+/// 16: batch normalisation meets a last minibatch of one.
+#[test]
+fn pain_16_a_last_batch_of_one_is_refused_before_the_start() {
+    let said = fail("check tests/ui/last_batch_of_one.nn", 1);
+    assert!(said.contains("short-batch") && said.contains("1201 = 300 x 4 + 1"), "{said}");
+    let folder = Folder::new("pain-16");
+    let source = text(&repository("tests/ui/last_batch_of_one.nn")).replace("    samples = 1201\n", "");
+    let line = format!("run {} --out {}", folder.write("program.nn", &source).display(), folder.path("run").display());
+    let said = fail(&line, 1);
+    assert!(said.contains("1201 samples in minibatches of 4 leave one of 1"), "{said}");
+    succeed(&format!("{line} --set batch=7"));
+}
+
 /// 17: parameters that never train, silently.
 #[test]
 fn pain_17_what_is_not_trained_is_said() {
