@@ -4,6 +4,7 @@
 use crate::args::{Machine, Precision};
 use crate::fault::{Fault, FaultKind};
 use crate::say;
+use compiler::check::short;
 use compiler::emit::{self, Options};
 use compiler::ir::interpret::{Values, interpret};
 use compiler::ir::text::print;
@@ -142,6 +143,22 @@ pub fn compile(programs: &mut [(String, Program)], precision: Precision) -> Resu
     emit::compile(&modules, &options(precision)).map_err(Fault::internal)
 }
 
+/// Refuses a size of minibatch that leaves one of so few samples that a formula over the minibatch divides by zero.
+fn large_enough(train: &Train, sizes: &[usize], samples: usize) -> Result<(), Fault> {
+    let Some((size, value)) =
+        sizes.iter().find_map(|n| Some((*n, short::divided_by_zero(&train.training, *n)?)))
+    else {
+        return Ok(());
+    };
+    let batch = sizes.iter().copied().max().unwrap_or(size);
+    let better = short::better_batch(&train.training, samples, batch);
+    let help = better.map_or(String::new(), |b| format!("; `batch = {b}` leaves none so small"));
+    Err(Fault::new(
+        FaultKind::Program,
+        format!("{samples} samples in minibatches of {batch} leave one of {size}, for which `{}` divides by zero{help}", value.name),
+    ))
+}
+
 /// Opens the data and compiles everything a run of the train block needs.
 pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precision) -> Result<Bound, Fault> {
     let data = open_data(train, program, machine)?;
@@ -155,6 +172,7 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
     let started = Instant::now();
     let mut training_sizes = samples.map_or(vec![1], |n| batch_sizes(n, batch));
     training_sizes.dedup();
+    samples.map_or(Ok(()), |n| large_enough(train, &training_sizes, n))?;
     let mut evaluation_sizes: Vec<usize> =
         ["train", "valid", "test"].iter().filter_map(|s| count(s)).flat_map(|n| batch_sizes(n, batch)).collect();
     evaluation_sizes.sort_unstable_by(|a, b| b.cmp(a));

@@ -92,6 +92,11 @@ impl<'a> Elaborator<'a> {
             self.fail(d);
             return None;
         }
+        let batch = entries(block, "batch").next().map_or(block.name.span, |e| e.value.span);
+        if let Some(d) = super::short::fault(&train, batch) {
+            self.fail(d);
+            return None;
+        }
         let objective = entries(block, "objective").next().map_or(block.name.span, |e| e.value.span);
         super::warnings::warnings(&train, objective).into_iter().for_each(|d| self.sink.add(d));
         Some(train)
