@@ -34,26 +34,30 @@ fn every_example_runs() -> io::Result<()> {
     let mut wrong = vec![];
     for path in programs("examples")? {
         let text = fs::read_to_string(&path)?;
-        let out = folder.join(path.file_stem().unwrap_or_default());
-        let (file, out) = (path.display().to_string(), out.display().to_string());
-        if !text.contains("\ntrain ") {
-            continue; // Only to be differentiated; the documentation's commands do that.
-        }
-        let output =
-            nnc(&["run", &file, "--json", "--out", &out, "--epochs", "1", "--set", "steps=20", "--samples", "600"])?;
-        let end = last(&output);
-        let absent = output.status.code() == Some(3)
-            && end["message"]
-                .as_str()
-                .is_some_and(|m| m.contains("there is no file") || m.contains("there is no folder"));
-        if absent {
-            println!("skipped {file}: {}", end["message"]);
-        } else if !output.status.success() || !end["train"]["loss"].is_number() {
-            wrong.push(format!("{file}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
-        } else {
-            let left = ["curves.svg", "curves.png", "weights.safetensors", "metrics.jsonl", "metrics.csv", "source.nn"];
-            let missing = left.iter().filter(|name| !Path::new(&out).join(name).is_file());
-            wrong.extend(missing.map(|name| format!("{file} left no {name}")));
+        let file = path.display().to_string();
+        // A program without a train block is only to be differentiated; the documentation's commands do that.
+        for train in text.lines().filter_map(|l| l.strip_prefix("train ")?.strip_suffix(" {")) {
+            let out = folder.join(train).display().to_string();
+            let chosen = ["run", &file, "--train", train, "--json", "--out", &out];
+            let shrunk = ["--epochs", "1", "--set", "steps=20", "--samples", "600"];
+            let output = nnc(&[&chosen[..], &shrunk[..]].concat())?;
+            let end = last(&output);
+            let absent = output.status.code() == Some(3)
+                && end["message"]
+                    .as_str()
+                    .is_some_and(|m| m.contains("there is no file") || m.contains("there is no folder"));
+            // With several objectives the losses are numbered.
+            let losses = ["loss", "loss1"].iter().filter(|name| end["train"][name].is_number());
+            if absent {
+                println!("skipped {file}: {}", end["message"]);
+            } else if !output.status.success() || losses.count() == 0 {
+                wrong.push(format!("{file}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
+            } else {
+                let left =
+                    ["curves.svg", "curves.png", "weights.safetensors", "metrics.jsonl", "metrics.csv", "source.nn"];
+                let missing = left.iter().filter(|name| !Path::new(&out).join(name).is_file());
+                wrong.extend(missing.map(|name| format!("{file} left no {name}")));
+            }
         }
     }
     fs::remove_dir_all(&folder)?;
