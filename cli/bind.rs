@@ -4,12 +4,15 @@
 use crate::args::{Machine, Precision};
 use crate::fault::{Fault, FaultKind};
 use crate::say;
+use compiler::check::short;
 use compiler::emit::{self, Options};
 use compiler::ir::interpret::{Values, interpret};
 use compiler::ir::text::print;
 use compiler::ir::{Module, TensorId};
 use compiler::lower;
-use compiler::lower::programs::{Produced, Program, accumulation, application, evaluation, init, report, training};
+use compiler::lower::programs::{
+    self, Produced, Program, accumulation, application, evaluation, init, report, training,
+};
 use compiler::optimise::optimise;
 use compiler::typed::{self, DataValue, Supplied, Train};
 use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Spec, Table, Value};
@@ -140,6 +143,22 @@ pub fn compile(programs: &mut [(String, Program)], precision: Precision) -> Resu
     emit::compile(&modules, &options(precision)).map_err(Fault::internal)
 }
 
+/// Refuses a size of minibatch that leaves one of so few samples that a formula over the minibatch divides by zero.
+fn large_enough(train: &Train, sizes: &[usize], samples: usize) -> Result<(), Fault> {
+    let Some((size, value)) =
+        sizes.iter().find_map(|n| Some((*n, short::divided_by_zero(&train.training, *n)?)))
+    else {
+        return Ok(());
+    };
+    let batch = sizes.iter().copied().max().unwrap_or(size);
+    let better = short::better_batch(&train.training, samples, batch);
+    let help = better.map_or(String::new(), |b| format!("; `batch = {b}` leaves none so small"));
+    Err(Fault::new(
+        FaultKind::Program,
+        format!("{samples} samples in minibatches of {batch} leave one of {size}, for which `{}` divides by zero{help}", value.name),
+    ))
+}
+
 /// Opens the data and compiles everything a run of the train block needs.
 pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precision) -> Result<Bound, Fault> {
     let data = open_data(train, program, machine)?;
@@ -153,6 +172,7 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
     let started = Instant::now();
     let mut training_sizes = samples.map_or(vec![1], |n| batch_sizes(n, batch));
     training_sizes.dedup();
+    samples.map_or(Ok(()), |n| large_enough(train, &training_sizes, n))?;
     let mut evaluation_sizes: Vec<usize> =
         ["train", "valid", "test"].iter().filter_map(|s| count(s)).flat_map(|n| batch_sizes(n, batch)).collect();
     evaluation_sizes.sort_unstable_by(|a, b| b.cmp(a));
@@ -161,6 +181,10 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
         evaluation_sizes.push(1);
     }
     let mut programs = vec![("init".to_string(), init(train))];
+    let restarts = train.start.is_some();
+    if restarts {
+        programs.push(("restart".to_string(), programs::restart(train)));
+    }
     let turns = step_programs(train, &training_sizes, &mut programs);
     let stepping = programs.len();
     programs.extend(evaluation_sizes.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n))));
@@ -183,6 +207,7 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
     let evaluation: Vec<Binding> =
         (stepping..).zip(&evaluation_sizes).map(|(k, size)| bind(k, *size)).collect::<Result<_, _>>()?;
     let first = bind(0, 1)?;
+    let restart = if restarts { Some(bind(1, 1)?) } else { None };
     let steps_per_epoch = samples.map_or(train.settings.steps.unwrap_or(1), |n| n.div_ceil(per_update)) as u64;
     let epochs = match (&data, train.settings.epochs, train.settings.steps) {
         (None, _, _) => 1,
@@ -196,6 +221,7 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
     let session = Session {
         executor: Executor::new(bundle, threads).map_err(|e| Fault::new(FaultKind::Data, e.to_string()))?,
         init: first,
+        restart,
         training,
         evaluation: Forms { sizes: evaluation },
         report,

@@ -39,6 +39,7 @@ pages![
     "param-in-training-if",
     "rank-mismatch",
     "shape-mismatch",
+    "short-batch",
     "source-too-large",
     "state-per-sample",
     "too-deep",

@@ -103,7 +103,7 @@ def make_lstm(folder, name, file):
     state, values = take(values, 2 * layers, b)
     sequence, values = take(values, places, b)
     sequence = sequence[:PLACES]
-    save(f"{name}.inputs", sequence=sequence[None], state=state[None])
+    save(f"{name}.inputs", sequence=sequence[None], start=state[None])
     write(name, lstm, {"sequence": sequence, "state": state}, {"main": main, "extra": extra})
 
 

@@ -1,7 +1,6 @@
 """Attention over keys that may be masked, cached, shared by groups of heads; and its linear forms."""
 
-import numpy as np
-from case import LISTS, NO_RULE, Unsaid, at, number, rule, shape_text
+from case import LISTS, Unsaid, at, number, rule, shape_text
 
 
 @rule("Attention", "FlexAttention")

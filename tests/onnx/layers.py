@@ -1,6 +1,6 @@
 """Products of matrices, sums over named indices, and normalisations."""
 
-from case import ALGEBRA, NO_RULE, Unsaid, at, define, letters, number, ranges, rule
+from case import ALGEBRA, Unsaid, at, define, letters, number, ranges, rule
 
 
 @rule("MatMul", "MatMulInteger")

@@ -4,7 +4,6 @@ Where all places given are not negative they are classes and read directly (`x[t
 are compared with the places there are.
 """
 
-import numpy as np
 from case import NO_RULE, Unsaid, at, define, letters, ranges, rule
 
 

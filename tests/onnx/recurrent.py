@@ -14,72 +14,76 @@ def recurrent(case):
     direction = case.attribute("direction", "forward")
     if case.has(4) and (case.value(4) != steps).any() or case.attribute("activations") or case.attribute("clip"):
         raise Unsaid(NO_RULE)
-    x, w, r = case.name(0), case.name(1), case.name(2)
+    x = case.name(0)
     initial = case.name(5) if case.has(5) else None
     lines, last, cells = [], [], []
     turns = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[direction]
     for d, backwards in enumerate(turns):
-        here = f"{steps - 1} - t" if backwards else "t"
-        at_step = f"{x}[j, {here}, c]" if layout else f"{x}[{here}, j, c]"
-
-        def bias(row):
-            if not case.has(3):
-                return ""
-            return f" + {case.name(3)}[{d}, {row}] + {case.name(3)}[{d}, {gates * size} + {row}]"
-
-        def term(gate, name="h", apart=False):
-            """What goes into a gate, before its nonlinearity; for GRU's candidate the two parts apart."""
-            row = f"{gate * size} + k" if gate else "k"
-            inward = f"(sum[c: {features}] {w}[{d}, {row}, c] * {at_step})"
-            inner = f"(sum[m: {size}] {r}[{d}, {row}, m] * {name}[j, m])"
-            if apart:
-                b = case.name(3) if case.has(3) else None
-                return (inward + (f" + {b}[{d}, {row}]" if b else ""), inner + (f" + {b}[{d}, {gates * size} + {row}]" if b else ""))
-            return f"{inward} + {inner}{bias(row)}"
-
         shape = f"[{batch}, {size}]"
-        start = f"{initial}[{d}]" if initial else None
         lines.append(f"h{d}[j, k]: {shape} = {initial}[{d}, j, k]" if initial else f"h{d}[j, k]: {shape} = 0 * k")
         if case.operator == "LSTM":
             state = case.name(6) if case.has(6) else None
             lines.append(f"c{d}[j, k]: {shape} = " + (f"{state}[{d}, j, k]" if state else "0 * k"))
         for step in range(steps):
-            lines += turn(case, d, step, shape, size, lambda g, **more: [s.replace("- t", f"- {step}").replace("[t,", f"[{step},").replace("j, t,", f"j, {step},") for s in as_list(term(g, **more))])
+            place = steps - 1 - step if backwards else step
+            gate = Gate(case, d, f"{x}[j, {place}, c]" if layout else f"{x}[{place}, j, c]", features, size, gates)
+            lines += turn(case, d, step, shape, size, gate)
         last.append([f"h{d}_{k}" if k else f"h{d}" for k in range(steps + 1)])
         cells.append(f"c{d}_{steps}")
     return results(case, turns, steps, lines, last, cells)
 
 
-def as_list(value):
-    return list(value) if isinstance(value, tuple) else [value]
+class Gate:
+    """What goes into a gate at one place of the sequence, before its nonlinearity."""
+
+    def __init__(self, case, direction, element, features, size, gates):
+        self.w, self.r = f"{case.name(1)}[{direction}", f"{case.name(2)}[{direction}"
+        self.b = f"{case.name(3)}[{direction}" if case.has(3) else None
+        self.element, self.features, self.size, self.gates = element, features, size, gates
+
+    def row(self, number):
+        return f"{number * self.size} + k" if number else "k"
+
+    def inward(self, number):
+        """Of the sequence, with its bias."""
+        bias = f" + {self.b}, {self.row(number)}]" if self.b else ""
+        return f"(sum[c: {self.features}] {self.w}, {self.row(number)}, c] * {self.element}){bias}"
+
+    def inner(self, number, name):
+        """Of a state, with its bias."""
+        bias = f" + {self.b}, {self.row(self.gates + number)}]" if self.b else ""
+        return f"(sum[m: {self.size}] {self.r}, {self.row(number)}, m] * {name}[j, m]){bias}"
+
+    def of(self, number, name):
+        return f"{self.inward(number)} + {self.inner(number, name)}"
 
 
-def turn(case, d, step, shape, size, term):
+def turn(case, d, step, shape, size, gate):
     """The lines of one place of the sequence."""
     before, now = (f"h{d}_{step}" if step else f"h{d}"), f"h{d}_{step + 1}"
     tag = f"{d}_{step + 1}"
     line = lambda name, value: f"{name}[j, k]: {shape} = {value}"
     if case.operator == "RNN":
-        return [line(now, f"tanh({term(0, name=before)[0]})")]
+        return [line(now, f"tanh({gate.of(0, before)})")]
     if case.operator == "GRU":
-        update, reset = term(0, name=before)[0], term(1, name=before)[0]
+        update, reset = gate.of(0, before), gate.of(1, before)
         lines = [line(f"z{tag}", f"sigmoid({update})"), line(f"r{tag}", f"sigmoid({reset})")]
         if case.attribute("linear_before_reset", 0):
-            inward, inner = term(2, name=before, apart=True)
-            lines.append(line(f"n{tag}", f"tanh({inward} + r{tag}[j, k] * ({inner}))"))
+            inner = gate.inner(2, before)
+            lines.append(line(f"n{tag}", f"tanh({gate.inward(2)} + r{tag}[j, k] * ({inner}))"))
         else:
             lines.append(line(f"q{tag}", f"r{tag}[j, k] * {before}[j, k]"))
-            lines.append(line(f"n{tag}", f"tanh({term(2, name=f'q{tag}')[0]})"))
+            lines.append(line(f"n{tag}", f"tanh({gate.of(2, f'q{tag}')})"))
         return lines + [line(now, f"(1 - z{tag}[j, k]) * n{tag}[j, k] + z{tag}[j, k] * {before}[j, k]")]
     old, new = (f"c{d}_{step}" if step else f"c{d}"), f"c{d}_{step + 1}"
     # Peepholes of the input, output and forget gates.
     peep = lambda gate, cell: f" + {case.name(7)}[{d}, {gate * size} + k] * {cell}[j, k]" if case.has(7) else ""
     return [
-        line(f"i{tag}", f"sigmoid({term(0, name=before)[0]}{peep(0, old)})"),
-        line(f"f{tag}", f"sigmoid({term(2, name=before)[0]}{peep(2, old)})"),
-        line(f"g{tag}", f"tanh({term(3, name=before)[0]})"),
+        line(f"i{tag}", f"sigmoid({gate.of(0, before)}{peep(0, old)})"),
+        line(f"f{tag}", f"sigmoid({gate.of(2, before)}{peep(2, old)})"),
+        line(f"g{tag}", f"tanh({gate.of(3, before)})"),
         line(new, f"f{tag}[j, k] * {old}[j, k] + i{tag}[j, k] * g{tag}[j, k]"),
-        line(f"o{tag}", f"sigmoid({term(1, name=before)[0]}{peep(1, new)})"),
+        line(f"o{tag}", f"sigmoid({gate.of(1, before)}{peep(1, new)})"),
         line(now, f"o{tag}[j, k] * tanh({new}[j, k])"),
     ]
 

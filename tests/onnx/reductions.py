@@ -73,10 +73,8 @@ def along_axis(case):
     line = f"{at('row', rest + ['r'])} = {at(case.name(0), row)}" if rank > 1 else f"row[r] = {case.name(0)}[r]"
     function = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}.get(case.operator)
     if function is None:
-        largest = f"{at('best', rest)} = argmax[r: {shape[axis]}] {at(case.name(0), row)}"
         best = at("best", rest)
-        if not rest:
-            largest = largest.replace("best =", "best =")
+        largest = f"{best} = argmax[r: {shape[axis]}] {at(case.name(0), row)}"
         return [[largest, define(f"if {indices[axis]} == {best} then 1 else 0", indices)]]
     if not rest:
         return [[f"{function}({case.name(0)})"]]

@@ -1,6 +1,5 @@
 """Operators that move elements to other places, known while compiling, or make them from their places."""
 
-import numpy as np
 import onnx
 from case import LARGE, Unsaid, at, define, letters, number, ranges, rule
 

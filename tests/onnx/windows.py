@@ -197,3 +197,24 @@ def causal_conv(case):
     place = affine("k", 1, length - past)
     present = f"if {place} < 0 then {state % ('(' + place + ')') if '%s' in state else state} else ({x}[i, j, {place}] or 0)"
     return [lines, [define(present, ["i", "j", "k"])]]
+
+
+@rule("DeformConv")
+def deformable_conv(case):
+    """A convolution whose places are moved by offsets, the input between its elements being interpolated."""
+    shape, weights = case.shape(0), case.shape(1)
+    if case.attribute("group", 1) != 1:
+        raise Unsaid(NO_RULE)
+    window = Window(case, weights[2:], shape[2:], case.result()[2:])
+    groups = case.attribute("offset_group", 1)
+    kernel = weights[2] * weights[3]
+    tap = f"floor(c / {shape[1] // groups}) * {kernel} + u * {weights[3]} + v"
+    moved = [f"{p} + {case.name(2)}[i, 2 * ({tap}) + {n}, k, l]" for n, p in enumerate(window.places)]
+    near = " * ".join(f"max(0, 1 - abs({r} - ({p})))" for r, p in zip(["r", "s"], moved))
+    mask = f" * {case.name(4)}[i, {tap}, k, l]" if case.has(4) else ""
+    x = f"{case.name(0)}[i, c, r, s]"
+    over = f"c: {shape[1]}, {window.over}, r: {shape[2]}, s: {shape[3]}"
+    total = f"sum[{over}] {case.name(1)}[j, c, u, v]{mask} * {near} * {x}"
+    if case.has(3):
+        total = f"{case.name(3)}[j] + {total}"
+    return [[define(total, ["i", "j", "k", "l"])]]

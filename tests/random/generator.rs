@@ -52,6 +52,9 @@ pub const FORMS: &[&str] = &[
     "prod",
     "reduction of two indices",
     "rounding",
+    "scan",
+    "scan of a vector",
+    "scan with a record",
     "softmax of a row",
     "stop_gradient",
     "sum",
@@ -69,6 +72,7 @@ fn observed[..s](a: [..s]) = sum[..i] (sin(a[..i]) + 0.1 * a[..i]^2)
 fn scaled[..s](a: [..s], by = 0.5) -> [..s] { b[..i] = by * a[..i] + 0.1 }
 fn bent(x, slope = 0.2) = if x > 0 then x else slope * e where e = expm1(x)
 fn halves[n](a: [n]) -> { low: [n], high: [n] } { { low = min(a, 0.3), high = max(a, 0.3) } }
+fn dot[n](a: [n], b: [n]) = sum[i] a[i] * b[i]
 fn applied[n](f: fn, a: [n]) -> [n] { f(a) }
 
 layer mixed[n](a: [n], units: dim, bias = true) -> [units] {
@@ -108,9 +112,9 @@ pub fn program(seed: u64, forms: &mut Forms) -> String {
     let mut rng = Prng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5eed);
     let (n, p, q, c) = (2 + rng.below(3), 2 + rng.below(2), 2 + rng.below(3), 2 + rng.below(3));
     let mut g = Generator { rng, forms, lines: String::new(), live: vec![], made: 0, classes: c };
-    g.live = vec![("x".into(), vec![n], false), ("z".into(), vec![p, q], false)];
+    g.live = vec![("x".into(), vec![n]), ("z".into(), vec![p, q])];
     g.line(&format!("param P: [{n}, {p}] ~ normal(0, 0.5)"));
-    g.live.push(("P".into(), vec![n, p], false));
+    g.live.push(("P".into(), vec![n, p]));
     g.line(&format!("param E: [{c}, {n}] ~ normal(0, 0.5)"));
     for _ in 0..4 + g.rng.below(5) {
         g.statement();
@@ -130,8 +134,8 @@ struct Generator<'f> {
     rng: Prng,
     forms: &'f mut Forms,
     lines: String,
-    /// Names, their extents, and whether something uses them.
-    live: Vec<(String, Vec<usize>, bool)>,
+    /// Names and their extents.
+    live: Vec<(String, Vec<usize>)>,
     made: usize,
     classes: usize,
 }
@@ -147,12 +151,11 @@ impl Generator<'_> {
         format!("t{}", self.made)
     }
 
-    /// A tensor of a rank, and its extents; it counts as used.
+    /// A tensor of a rank, and its extents.
     fn some(&mut self, rank: usize) -> (String, Vec<usize>) {
         let fitting: Vec<usize> = (0..self.live.len()).filter(|k| self.live[*k].1.len() == rank).collect();
         let chosen = fitting[self.rng.below(fitting.len())];
-        self.live[chosen].2 = true;
-        (self.live[chosen].0.clone(), self.live[chosen].1.clone())
+        self.live[chosen].clone()
     }
 
     /// A vector of that length, or one made to be.
@@ -160,13 +163,12 @@ impl Generator<'_> {
         let fitting: Vec<usize> = (0..self.live.len()).filter(|k| self.live[*k].1 == [n]).collect();
         if !fitting.is_empty() && self.rng.below(3) > 0 {
             let chosen = fitting[self.rng.below(fitting.len())];
-            self.live[chosen].2 = true;
             return self.live[chosen].0.clone();
         }
         let (other, name) = (self.some(1).0, self.name());
         self.line(&format!("{name}[i]: [{n}] = {other}[0] * (i + 1) / {n}"));
         self.note("an index as a number");
-        self.live.push((name.clone(), vec![n], true));
+        self.live.push((name.clone(), vec![n]));
         name
     }
 
@@ -193,7 +195,7 @@ impl Generator<'_> {
         let (form, definition, shape) = kind(self);
         self.note(form);
         self.line(&definition.replace('$', &name));
-        self.live.push((name, shape, false));
+        self.live.push((name, shape));
     }
 
     /// Whole tensors, element by element.
@@ -349,8 +351,11 @@ impl Generator<'_> {
     /// `for`, alone and with layers of their own in each turn.
     fn repeated(&mut self) -> (&'static str, String, Vec<usize>) {
         let (a, shape) = self.some(1);
-        let n = shape[0];
-        match self.rng.below(2) {
+        let (n, x) = (shape[0], self.live[0].1.clone());
+        match self.rng.below(5) {
+            1 => ("scan", format!("$ = scan e in {a} with h = 0 {{ tanh(0.8 * h + e) }}"), shape),
+            2 => ("scan of a vector", format!("$ = (scan e in {a} with h = x {{ tanh(h * e + 0.1) }})[{}]", n - 1), x),
+            3 => ("scan with a record", format!("$ = (scan e in {a} with s = {{ u = 0.5, v = 0 }} {{ {{ u = sin(s.u + e), v = s.u * e }} }}).v"), shape),
             0 => ("for", format!("$ = for l in 1..3 with h = {a} {{ tanh(h + 0.1 * l) }}"), shape),
             _ => {
                 ("for with layers", format!("$ = for l in 1..2 with h = {a} {{ h + tanh(mixed(h, {n})) / l }}"), shape)
@@ -366,7 +371,7 @@ impl Generator<'_> {
             1 => {
                 let first = self.name();
                 self.line(&format!("{first} = tanh({a})"));
-                let value = format!("$[i] = {first}[i] + logsumexp[b: batch] (sum[j] {first}[j] * ({first}@b)[j])");
+                let value = format!("$[i] = {first}[i] + logsumexp[b: batch] dot({first}, {first}@b)");
                 ("other samples", value, shape)
             }
             _ => ("the number of samples", format!("$ = {a} / batch"), shape),
@@ -375,8 +380,9 @@ impl Generator<'_> {
 
     /// A number of everything that nothing uses yet.
     fn result(&mut self) -> String {
-        let unused = self.live.iter().skip(3).filter(|l| !l.2);
-        let terms: Vec<String> = unused.map(|(name, _, _)| format!("observed({name})")).collect();
+        let words = || self.lines.split(|c: char| !c.is_alphanumeric());
+        let unused = self.live.iter().skip(3).filter(|(name, _)| words().filter(|w| w == name).count() == 1);
+        let terms: Vec<String> = unused.map(|(name, _)| format!("observed({name})")).collect();
         let always = "observed(x) + observed(z) + observed(P) + observed(E[y])".to_string();
         terms.into_iter().chain([always]).collect::<Vec<_>>().join(" + ")
     }

@@ -25,6 +25,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("param-in-training-if", "a parameter or state exists only in one of the two modes"),
     ("rank-mismatch", "two tensors, or a tensor and its declaration, differ in their number of dimensions"),
     ("shape-mismatch", "two tensors, or a tensor and its declaration, differ in an extent"),
+    ("short-batch", "a minibatch has too few samples for a formula over the minibatch"),
     ("state-per-sample", "the next value of a state differs from sample to sample"),
     ("too-deep", "the program is nested too deeply or unrolls too far"),
     ("too-large", "a tensor is too large for any machine"),

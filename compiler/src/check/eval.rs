@@ -189,6 +189,10 @@ impl<'a> Elaborator<'a> {
         let words = visible.iter().map(String::as_str).filter(|n| !n.starts_with('\0'));
         let near = nearest(name, words.chain(self.items.callable_names()).chain(PRIMITIVE_NAMES.iter().copied()));
         let mut d = Diagnostic::error("unknown-name", span, format!("there is no `{name}` here"));
+        if self.sink.list.iter().any(|e| e.code == d.code && e.message == d.message) {
+            // The names of all callables were looked at before; what is worth saying of this one is said.
+            return Entity::Poison;
+        }
         if let Some(near) = near {
             d = d.fix(format!("did you mean `{near}`?"), span, near);
         } else if self.items.data(name).is_some() {

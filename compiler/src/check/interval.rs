@@ -180,13 +180,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sigmoid_lies_between_zero_and_one() {
+    fn a_logistic_curve_lies_between_zero_and_one() {
         // e / (1 + e) for e = exp(min(x, -x)), and 1 / (1 + e).
         let e = Interval { low: 0.0, high: 1.0, above: true, below: false };
         let one = Interval::closed(1.0, 1.0);
-        let sigmoid = one.or(e).times(one.plus(e).inverse());
-        assert!(sigmoid.is_above(0.0));
-        assert!(one.plus(sigmoid.neg()).is_above(0.0));
+        let curve = one.or(e).times(one.plus(e).inverse());
+        assert!(curve.is_above(0.0));
+        assert!(one.plus(curve.neg()).is_above(0.0));
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod rule;
 mod scan;
 mod sets;
 mod settings;
+pub mod short;
 mod statements;
 mod states;
 mod train;

@@ -217,19 +217,36 @@ impl Resolver<'_, '_> {
 
     fn position(&mut self, at: &IndexArg) {
         match at {
+            IndexArg::Expr(Expr { kind: ExprKind::Name(name), span }) if !self.known(name, *span) => {
+                self.unknown_index(name, *span);
+            }
             IndexArg::Expr(e) => self.expr(e),
             IndexArg::Pack(name) => self.name(&name.name, name.span),
             IndexArg::Combine { parts, .. } => parts.iter().for_each(|p| self.position(p)),
         }
     }
 
-    fn name(&mut self, name: &str, span: Span) {
+    /// An index that nothing binds, reported once in a definition: it is in other reads too.
+    fn unknown_index(&mut self, name: &str, span: Span) {
+        let d = Diagnostic::error("unknown-name", span, format!("there is no `{name}` here"))
+            .here("nothing says what this index is")
+            .help(format!("if it is summed over, say so: `sum[{name}] ..`; an index of the result stands on the left too"));
+        self.sink.add(d);
+        self.bind(&ast::Ident { name: name.into(), span }, false);
+    }
+
+    /// Whether the name stands for something; a local so named is used then.
+    fn known(&mut self, name: &str, span: Span) -> bool {
         if let Some(local) = self.locals.iter_mut().rev().find(|l| l.name == name) {
             local.used = true;
-            return;
+            return true;
         }
         let given = self.rule && matches!(name, "theta" | "grad");
-        if given || is_builtin(name) || self.items.callable(name, span).is_some() {
+        given || is_builtin(name) || self.items.callable(name, span).is_some()
+    }
+
+    fn name(&mut self, name: &str, span: Span) {
+        if self.known(name, span) {
             return;
         }
         let locals = self.locals.iter().map(|l| l.name.as_str());

@@ -115,6 +115,9 @@ impl Ranges<'_> {
             }
             Expr::Unary(op, a) => unary(*op, self.of(a, facts)),
             Expr::Binary(Binary::Mul, a, b) if a == b => self.of(a, facts).power(2.0),
+            // The larger or smaller of a number and its opposite is its size, or the opposite of that.
+            Expr::Binary(Binary::Max, a, b) if opposite(a, b) => self.of(a, facts).abs(),
+            Expr::Binary(Binary::Min, a, b) if opposite(a, b) => self.of(a, facts).abs().neg(),
             Expr::Binary(op, a, b) => {
                 let (a, b) = (self.of(a, facts), self.of(b, facts));
                 binary(*op, a, b)
@@ -177,6 +180,11 @@ impl Ranges<'_> {
         self.known.borrow_mut().insert(id, range);
         range
     }
+}
+
+fn opposite(a: &Expr, b: &Expr) -> bool {
+    let negated = |x: &Expr, of: &Expr| matches!(x, Expr::Unary(Unary::Neg, y) if **y == *of);
+    negated(a, b) || negated(b, a)
 }
 
 fn unary(op: Unary, a: Interval) -> Interval {

@@ -299,7 +299,7 @@ impl<'a> Elaborator<'a> {
                 let message = format!("the scan carries a record on, but its body ends in {}", other.words());
                 let d = Diagnostic::error("wrong-kind", at, message);
                 self.fail(
-                    d.help(format!("let the last line be a record with the same fields: `{{ {part} = .., .. }}`")),
+                    d.help(format!("let the last line be a record with the same fields: `{{ {} = .., .. }}`", part)),
                 );
                 return None;
             }

@@ -116,6 +116,10 @@ impl<'a> Elaborator<'a> {
     /// `clip = f(..)`: a function of the set of gradients yields a factor for all of them; a
     /// function of a tensor is applied to each.
     fn clipped(&mut self, clip: &'a ast::Expr, gradients: Vec<Member>, env: &Env<'a>) -> Option<Vec<Member>> {
+        if let ExprKind::Number { text, .. } = &clip.kind {
+            self.limit_alone(clip.span, text);
+            return None;
+        }
         if self.clips_each(clip, env) {
             return gradients.into_iter().map(|g| self.clip_one(clip, g, env)).collect();
         }
@@ -141,6 +145,20 @@ impl<'a> Elaborator<'a> {
             out.push(Member { term, ..g });
         }
         Some(out)
+    }
+
+    /// A limit that does not say what it limits.
+    fn limit_alone(&mut self, span: Span, limit: &str) {
+        let takes_limit = |name: &&str| {
+            let callable = self.items.callable(name, span);
+            callable.is_some_and(|c| c.params.len() == 2 && c.params[1].name.name == "limit")
+        };
+        let ways: Vec<String> =
+            self.items.callable_names().filter(takes_limit).map(|n| format!("`clip = {n}({limit})`")).collect();
+        let d = Diagnostic::error("wrong-kind", span, "`clip` takes a function of the gradients, but this is a number")
+            .here("the limit of what?")
+            .help(format!("say what is limited: {}", ways.join(" or ")));
+        self.fail(d);
     }
 
     /// Whether the clip's first parameter is declared a tensor.

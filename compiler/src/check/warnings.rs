@@ -191,16 +191,16 @@ fn unproven(train: &Train, doubt: Doubt, objective: Span) -> Diagnostic {
     let root = doubt.function == Unary::Sqrt;
     let (what, name) = if root { ("root", "sqrt") } else { ("logarithm", doubt.function.name()) };
     let least = match doubt.least {
-        low if low == f64::NEG_INFINITY => "it may be any number".to_string(),
-        low => format!("it may be {low}"),
+        low if low == f64::NEG_INFINITY => "may be any number".to_string(),
+        low => format!("may be {low}"),
     };
     let message = format!("nothing shows that what this {what} is taken of is positive");
     let mut d = Diagnostic::warning("unproven-positive", if own { value.span } else { objective }, message);
-    let label = format!("a `{name}` in the definition of `{}`; what it takes: {least}", value.name);
+    let label = format!("a `{name}` in the definition of `{}`, whose argument {least}", value.name);
     d = if own { d.here(label) } else { d.here("in what is minimised here").label(value.span, label) };
     if root && doubt.least >= 0.0 {
         return d
-            .note("at zero the slope of a root is infinite, and training goes on with numbers that are none")
+            .note("at zero the slope of a root is infinite, and one such gradient makes all parameters NaN")
             .help("add a small constant under the root, `sqrt(x + 1e-8)`, or write `if x > 0 then sqrt(x) else 0`");
     }
     let at = if doubt.function == Unary::Log1p { "-1" } else { "0" };
