@@ -90,7 +90,7 @@ impl<'a> Elaborator<'a> {
         let start = match form.carry {
             Some((name, e)) => {
                 let entity = self.eval(e, env);
-                match self.start(name, entity, e.span) {
+                match self.carry_start(name, entity, e.span) {
                     Some(start) => start,
                     None => return Entity::Poison,
                 }
@@ -137,7 +137,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// What is carried at first: one tensor, or the fields of a record.
-    fn start(&mut self, name: &'a ast::Ident, entity: Entity<'a>, span: Span) -> Option<Start> {
+    fn carry_start(&mut self, name: &'a ast::Ident, entity: Entity<'a>, span: Span) -> Option<Start> {
         let record = matches!(entity, Entity::Record(_));
         let fields = match entity {
             Entity::Record(fields) => fields.to_vec(),
