@@ -7,7 +7,7 @@ use crate::fault::Fault;
 use crate::front;
 use crate::say;
 use runtime::data::epoch_order;
-use runtime::session::{Position, Session};
+use runtime::session::{Position, Sums};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -57,13 +57,19 @@ pub fn bench(options: &args::Bench) -> Result<(), Fault> {
 struct Steps {
     order: Vec<u32>,
     at: Position,
+    /// Samples of an update.
     batch: usize,
-    loss: f64,
+    sums: Sums,
 }
 
 impl Steps {
     fn new(bound: &Bound) -> Self {
-        let mut steps = Self { order: vec![], at: Position::default(), batch: bound.batch, loss: 0.0 };
+        let mut steps = Self {
+            order: vec![],
+            at: Position::default(),
+            batch: bound.batch * bound.accumulate,
+            sums: Sums::default(),
+        };
         steps.order = steps.shuffled(bound);
         steps
     }
@@ -80,15 +86,16 @@ impl Steps {
         }
         let samples = &self.order[self.at.sample..self.at.sample + self.batch];
         let split = bound.data.as_ref().and_then(|d| d.split("train"));
-        bound.session.train(split, samples, self.at).map_err(Fault::internal)?;
+        self.sums.clear();
+        bound.session.train(split, samples, self.at, &mut self.sums).map_err(Fault::internal)?;
         self.at.step += 1;
         self.at.sample += self.batch;
-        if let Some(binding) = bound.session.training.of(self.batch) {
-            let mut loss = [0.0];
-            Session::add_results(&bound.session.executor, binding, 1.0, &mut loss);
-            self.loss = loss[0];
-        }
         Ok(())
+    }
+
+    /// The loss of the last update.
+    fn loss(&self) -> f64 {
+        self.sums.means.first().copied().unwrap_or(0.0) / self.batch as f64
     }
 }
 
@@ -107,7 +114,7 @@ fn measure(bound: &mut Bound, steps: &mut Steps, options: &args::Bench) -> Resul
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);
-    Ok((times, steps.loss))
+    Ok((times, steps.loss()))
 }
 
 fn percentile(sorted: &[f64], share: f64) -> f64 {
@@ -124,7 +131,10 @@ fn profile(bound: &mut Bound, steps: &mut Steps, options: &args::Bench) -> Resul
     let mut count = 0u64;
     while Instant::now() < end {
         steps.next(bound)?;
-        let Some(program) = bound.session.training.of(bound.batch).map(|b| b.program) else { break };
+        let Some(program) = bound.session.training.first().and_then(|t| t.minibatch.of(bound.batch)).map(|b| b.program)
+        else {
+            break;
+        };
         let clock = runtime::execute::Clock { seed: bound.session.seed, step: steps.at.step, sample: 0 };
         let observe = &mut |label: &str, seconds: f64| {
             let entry = spent.entry(label.to_string()).or_default();

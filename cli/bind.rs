@@ -9,14 +9,14 @@ use compiler::ir::interpret::{Values, interpret};
 use compiler::ir::text::print;
 use compiler::ir::{Module, TensorId};
 use compiler::lower;
-use compiler::lower::programs::{Produced, Program, evaluation, init, training};
+use compiler::lower::programs::{Produced, Program, accumulation, application, evaluation, init, report, training};
 use compiler::optimise::optimise;
 use compiler::typed::{self, DataValue, Supplied, Train};
 use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Spec, Table, Value};
 use runtime::execute::Executor;
 use runtime::feed;
 use runtime::plan::{Bundle, Slot};
-use runtime::session::{Binding, Forms, Session};
+use runtime::session::{Binding, Forms, Report, Session, Turn};
 use runtime::trainer::batch_sizes;
 use std::path::Path;
 use std::time::Instant;
@@ -29,6 +29,8 @@ pub struct Bound {
     pub data: Option<DataSet>,
     /// Samples in a minibatch, at most the training split's.
     pub batch: usize,
+    /// Minibatches in an update.
+    pub accumulate: usize,
     /// Passes over the training split.
     pub epochs: u64,
     /// Updates in an epoch.
@@ -159,45 +161,55 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
         evaluation_sizes.push(1);
     }
     let mut programs = vec![("init".to_string(), init(train))];
-    programs.extend(training_sizes.iter().map(|n| (format!("training[{n}]"), training(train, *n))));
+    let turns = step_programs(train, &training_sizes, &mut programs);
+    let stepping = programs.len();
     programs.extend(evaluation_sizes.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n))));
     let bundle = compile(&mut programs, precision)?;
     let compile_s = started.elapsed().as_secs_f64();
     let threads = threads(machine.threads);
+    let per_update = batch * train.settings.accumulate;
     let split = data.as_ref().and_then(|d| d.split("train"));
-    let workers = machine.workers.unwrap_or_else(|| split.map_or(0, |s| feed::usual_workers(s, batch)));
-    let batches = split.map_or(0, |s| feed::bytes(s, batch, workers));
+    let workers = machine.workers.unwrap_or_else(|| split.map_or(0, |s| feed::usual_workers(s, per_update)));
+    let batches = split.map_or(0, |s| feed::bytes(s, per_update, workers));
     let planned_bytes = bundle.planned_bytes(threads) + data.as_ref().map_or(0, DataSet::bytes) + batches;
-    let sizes = [&[1][..], &training_sizes, &evaluation_sizes].concat();
-    let bindings: Vec<Binding> = programs
-        .iter()
-        .zip(sizes)
-        .enumerate()
-        .map(|(k, ((_, program), batch))| binding(&bundle, k, program, batch))
-        .collect::<Result<_, _>>()?;
-    let steps_per_epoch = samples.map_or(train.settings.steps.unwrap_or(1), |n| n.div_ceil(batch)) as u64;
+    let bind = |k: usize, size: usize| binding(train, &bundle, k, &programs[k].1, size);
+    let training = turns
+        .into_iter()
+        .map(|(minibatch, update)| {
+            let sizes = minibatch.into_iter().map(|(k, size)| bind(k, size)).collect::<Result<_, _>>()?;
+            Ok(Turn { minibatch: Forms { sizes }, update: update.map(|k| bind(k, 1)).transpose()? })
+        })
+        .collect::<Result<Vec<Turn>, Fault>>()?;
+    let evaluation: Vec<Binding> =
+        (stepping..).zip(&evaluation_sizes).map(|(k, size)| bind(k, *size)).collect::<Result<_, _>>()?;
+    let first = bind(0, 1)?;
+    let steps_per_epoch = samples.map_or(train.settings.steps.unwrap_or(1), |n| n.div_ceil(per_update)) as u64;
     let epochs = match (&data, train.settings.epochs, train.settings.steps) {
         (None, _, _) => 1,
         (Some(_), Some(epochs), _) => epochs as u64,
         (Some(_), None, Some(steps)) => (steps as u64).div_ceil(steps_per_epoch),
         (Some(_), None, None) => 1,
     };
-    let compiled = bindings.len();
-    let fingerprint = fingerprint(&programs[..=training_sizes.len()], precision);
-    let mut bindings = bindings.into_iter();
-    let first = bindings.next().ok_or_else(|| Fault::internal("no program was compiled"))?;
+    let fingerprint = fingerprint(&programs[..stepping], precision);
+    let report = bind_report(train)?;
+    let compiled = programs.len() + usize::from(report.is_some());
     let session = Session {
         executor: Executor::new(bundle, threads).map_err(|e| Fault::new(FaultKind::Data, e.to_string()))?,
         init: first,
-        training: Forms { sizes: bindings.by_ref().take(training_sizes.len()).collect() },
-        evaluation: Forms { sizes: bindings.collect() },
+        training,
+        evaluation: Forms { sizes: evaluation },
+        report,
+        batch,
+        figures: vec![],
         seed: train.settings.seed,
         steps: train.settings.steps.map_or(epochs * steps_per_epoch, |s| s as u64),
     };
+    let accumulate = train.settings.accumulate;
     Ok(Bound {
         session,
         data,
         batch,
+        accumulate,
         epochs,
         steps_per_epoch,
         workers,
@@ -206,6 +218,43 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
         planned_bytes,
         fingerprint,
     })
+}
+
+/// The programs of one turn of an update, by number: of a minibatch with its size, and after all of them.
+type TurnPrograms = (Vec<(usize, usize)>, Option<usize>);
+
+/// Adds the programs of a training step.
+fn step_programs(train: &Train, sizes: &[usize], programs: &mut Vec<(String, Program)>) -> Vec<TurnPrograms> {
+    let mut add = |name: String, program: Program| {
+        programs.push((name, program));
+        programs.len() - 1
+    };
+    if train.settings.accumulate == 1 {
+        let minibatch = sizes.iter().map(|n| (add(format!("training[{n}]"), training(train, *n)), *n)).collect();
+        return vec![(minibatch, None)];
+    }
+    (0..train.objectives.len())
+        .map(|of| {
+            let name = &train.objectives[of];
+            let part = |n: &usize| (add(format!("accumulation.{name}[{n}]"), accumulation(train, *n, of)), *n);
+            let minibatch = sizes.iter().map(part).collect();
+            (minibatch, Some(add(format!("update.{name}"), application(train, of))))
+        })
+        .collect()
+}
+
+/// Compiles what makes the metrics of whole splits, where there are any.
+fn bind_report(train: &Train) -> Result<Option<Report>, Fault> {
+    let mut programs = vec![("report".to_string(), report(train))];
+    if programs[0].1.results.is_empty() {
+        return Ok(None);
+    }
+    let bundle = compile(&mut programs, Precision::F64)?;
+    let binding = binding(train, &bundle, 0, &programs[0].1, 1)?;
+    let input = |(name, slot): (&String, &Slot)| Some((name.strip_prefix("total.")?.parse().ok()?, slot.clone()));
+    let inputs = bundle.programs[0].tensors.iter().filter_map(input).collect();
+    let executor = Executor::new(bundle, 1).map_err(|e| Fault::new(FaultKind::Data, e.to_string()))?;
+    Ok(Some(Report { executor, binding, inputs }))
 }
 
 /// A hash (FNV-1a) of what the bits of a run depend on beside its data; the programs are those that
@@ -218,7 +267,13 @@ fn fingerprint(programs: &[(String, Program)], precision: Precision) -> String {
 }
 
 /// Finds the places of a program's inputs and results in the bundle.
-pub fn binding(bundle: &Bundle, number: usize, program: &Program, batch: usize) -> Result<Binding, Fault> {
+pub fn binding(
+    train: &Train,
+    bundle: &Bundle,
+    number: usize,
+    program: &Program,
+    batch: usize,
+) -> Result<Binding, Fault> {
     let compiled = &bundle.programs[number];
     let place = |name: &String| -> Result<Slot, Fault> {
         let slot = compiled.tensors.get(name).or_else(|| compiled.output(name));
@@ -226,14 +281,20 @@ pub fn binding(bundle: &Bundle, number: usize, program: &Program, batch: usize) 
     };
     let supplied =
         |which: Supplied| program.supplied.iter().find(|(s, _)| *s == which).map(|(_, name)| place(name)).transpose();
-    let objectives = program.results.iter().filter(|(r, _)| matches!(r, Produced::Objective(_))).count();
-    let mut results = vec![];
+    let (mut results, mut totals, mut figures) = (vec![], vec![], vec![]);
     for (result, name) in &program.results {
         match result {
-            Produced::Objective(_) if objectives == 1 => results.insert(0, ("loss".to_string(), place(name)?)),
-            Produced::Objective(k) => results.push((format!("loss{}", k + 1), place(name)?)),
-            Produced::Metric(metric) => results.push((metric.clone(), place(name)?)),
+            Produced::Objective(k) if *k == 0 => results.insert(0, (train.objectives[0].clone(), place(name)?)),
+            Produced::Objective(k) => results.push((train.objectives[*k].clone(), place(name)?)),
+            Produced::Metric(metric) | Produced::Report(metric) => results.push((metric.clone(), place(name)?)),
+            Produced::Total(n) => totals.push((*n, place(name)?)),
             Produced::Output(_) | Produced::Gradient { .. } | Produced::Draw(_) => {}
+        }
+    }
+    totals.sort_by_key(|(n, _)| *n);
+    for (which, name) in &program.supplied {
+        if let Supplied::Figure(n) = which {
+            figures.push((*n, place(name)?));
         }
     }
     Ok(Binding {
@@ -243,7 +304,10 @@ pub fn binding(bundle: &Bundle, number: usize, program: &Program, batch: usize) 
         step: supplied(Supplied::Step)?,
         steps: supplied(Supplied::Steps)?,
         epoch: supplied(Supplied::Epoch)?,
+        share: supplied(Supplied::Share)?,
+        figures,
         results,
+        totals,
     })
 }
 

@@ -1,6 +1,6 @@
-//! Where a run went wrong: goes back to the last checkpoint, repeats the run up to the update that
-//! gave no finite loss, computes that one value by value in the interpreter, and shows the first
-//! definition whose result is not finite although all that it read was.
+//! Where a run went wrong: goes back to the last checkpoint, repeats the run up to the first update that
+//! left a parameter, a state or the loss not finite, computes that one value by value in the
+//! interpreter, and shows the first definition whose result is not finite although all that it read was.
 
 use crate::bind::Bound;
 use crate::fault::{Fault, FaultKind};
@@ -14,47 +14,84 @@ use grammar::diagnostic::Diagnostic;
 use grammar::render::human;
 use grammar::span::Span;
 use runtime::data::epoch_order;
+use runtime::plan::Slot;
 use runtime::random::{self, Place};
 use runtime::session::Session;
 use runtime::trainer::{self, End, Metrics, Observer, Progress, Record, Settings};
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
-/// The fault to report: with the place of the first value that is not finite, where it is found.
-/// The session and `start` must stand where the repetition begins, at or before update `step - 1`.
+/// The fault to report: with the place of the first value that is not finite, where it is found. `restore` puts the
+/// session back to where the repetition begins, at or before update `step - 1`, and says where that is.
 pub fn explain(
     front: &Front,
     train: &Train,
     bound: &mut Bound,
     settings: &Settings,
-    start: Progress,
+    restore: &mut dyn FnMut(&mut Bound) -> Result<Progress, Fault>,
     step: u64,
 ) -> Fault {
     let plain = format!("the loss is no finite number after update {step}; a lower learning rate or clipping may help");
-    let found = replay(bound, settings, start, step).and_then(|progress| culprit(train, bound, settings, &progress));
-    if let Some(found) = found {
+    let mut found = || -> Option<(Culprit, u64)> {
+        let start = restore(bound).ok()?;
+        let step = first_broken(bound, settings, start, step);
+        let start = restore(bound).ok()?;
+        let progress = replay(bound, settings, start, step - 1, &mut Watch::default()).ok()??;
+        Some((culprit(train, bound, settings, &progress)?, step))
+    };
+    if let Some((found, step)) = found() {
         eprint!("{}", human(&front.sources, &found.diagnostic(step), render::colour_wanted()));
     }
     Fault::new(FaultKind::Diverged, plain)
 }
 
-/// Repeats the run silently until `step - 1` updates are made.
-fn replay(bound: &mut Bound, settings: &Settings, mut progress: Progress, step: u64) -> Option<Progress> {
-    let settings = Settings { limit: step - 1, patience: None, interval: 0, ..settings.clone() };
+/// The update after which something that lasts is no longer finite: a gradient or a rule may have gone wrong a while
+/// before the loss does. At most `step`, where the loss did.
+fn first_broken(bound: &mut Bound, settings: &Settings, start: Progress, step: u64) -> u64 {
+    let finite = |(name, slot): (&String, &Slot)| is_finite(&bound.session, slot).then(|| (name.clone(), slot.clone()));
+    let watched = bound.session.executor.bundle().persistent.iter().filter_map(finite).collect();
+    let mut watch = Watch { watched, broken: None };
+    // That it was stopped is in `broken`.
+    let _ = replay(bound, settings, start, step - 1, &mut watch);
+    watch.broken.unwrap_or(step)
+}
+
+fn is_finite(session: &Session, slot: &Slot) -> bool {
+    session.executor.read_f64(slot).iter().all(|x| x.is_finite())
+}
+
+/// Repeats the run silently until that many updates are made; `None` if it ends in another way.
+fn replay(
+    bound: &mut Bound,
+    settings: &Settings,
+    mut progress: Progress,
+    updates: u64,
+    watch: &mut Watch,
+) -> Result<Option<Progress>, String> {
+    let settings = Settings { limit: updates, patience: None, interval: 0, ..settings.clone() };
     let never = AtomicBool::new(false);
     let Bound { session, data, .. } = bound;
     // A run that ends exactly at an epoch's end has moved on to the next; that is where the step lies.
-    match trainer::train(session, data.as_ref(), &settings, &mut progress, &never, &mut Silent) {
-        Ok(End::Finished) => Some(progress),
-        _ => None,
-    }
+    let end = trainer::train(session, data.as_ref(), &settings, &mut progress, &never, watch)?;
+    Ok((end == End::Finished).then_some(progress))
 }
 
-struct Silent;
+/// Stops a repetition after the update that leaves something it watches not finite.
+#[derive(Default)]
+struct Watch {
+    watched: Vec<(String, Slot)>,
+    broken: Option<u64>,
+}
 
-impl Observer for Silent {
-    fn updated(&mut self, _: &Session, _: &Progress, _: f64) -> Result<(), String> {
-        Ok(())
+impl Observer for Watch {
+    fn updated(&mut self, session: &Session, progress: &Progress, _: f64) -> Result<(), String> {
+        match self.watched.iter().find(|(_, slot)| !is_finite(session, slot)) {
+            Some((name, _)) => {
+                self.broken = Some(progress.at.step);
+                Err(format!("`{name}` is no longer finite"))
+            }
+            None => Ok(()),
+        }
     }
 
     fn interim(&mut self, _: &Progress, _: &Metrics) -> Result<(), String> {
@@ -96,17 +133,38 @@ fn short(x: f64) -> String {
     if x == 0.0 || (1e-3..1e6).contains(&x.abs()) { format!("{x:.4}") } else { format!("{x:.3e}") }
 }
 
-/// Computes the step that `progress` stands before and finds its first value that is not finite.
+/// Computes the minibatches of the step that `progress` stands before, up to the first value that is not finite.
 fn culprit(train: &Train, bound: &mut Bound, settings: &Settings, progress: &Progress) -> Option<Culprit> {
     let count = bound.data.as_ref().and_then(|d| d.split("train")).map_or(1, |s| s.count);
     let shuffled = settings.shuffle && bound.data.is_some();
     let order = epoch_order(bound.session.seed, progress.at.epoch, count, shuffled);
     let first = if bound.data.is_some() { progress.at.sample } else { 0 };
-    let samples = &order[first..(first + bound.batch).min(count)];
+    let samples = &order[first..(first + bound.batch * settings.accumulate).min(count)];
+    let mut done = 0;
+    samples.chunks(bound.batch).find_map(|chunk| {
+        let share = chunk.len() as f64 / samples.len() as f64;
+        let found = culprit_in(train, bound, progress, chunk, (done, share));
+        done += chunk.len() as u64;
+        found
+    })
+}
+
+/// The first value of a minibatch that is not finite. Where an update takes several, that is its forward and backward
+/// pass; else it is the whole step.
+fn culprit_in(
+    train: &Train,
+    bound: &mut Bound,
+    progress: &Progress,
+    samples: &[u32],
+    (before, share): (u64, f64),
+) -> Option<Culprit> {
     let split = bound.data.as_ref().and_then(|d| d.split("train"));
-    bound.session.fill_training(split, samples, progress.at)?;
-    let module = programs::training(train, samples.len()).module;
-    let binding = bound.session.training.of(samples.len())?;
+    bound.session.fill_training(0, split, samples, progress.at, share)?;
+    let module = match train.settings.accumulate {
+        1 => programs::training(train, samples.len()).module,
+        _ => programs::accumulation(train, samples.len(), 0).module,
+    };
+    let binding = bound.session.training.first()?.minibatch.of(samples.len())?;
     let executor = &bound.session.executor;
     let compiled = executor.program(binding.program);
     let mut inputs = Values::new();
@@ -117,7 +175,7 @@ fn culprit(train: &Train, bound: &mut Bound, settings: &Settings, progress: &Pro
         inputs.insert(TensorId(id as u32), values);
     }
     let place = |site| Place { seed: bound.session.seed, site, step: progress.at.step + 1 };
-    let mut draws = |draw: &Draw, tensor: &Tensor| drawn(draw, tensor, place(draw.site));
+    let mut draws = |draw: &Draw, tensor: &Tensor| drawn(draw, tensor, place(draw.site), before);
     let values = interpret_in(Precision::F32, &module, &inputs, &mut draws).ok()?;
     let broken = |id: &TensorId| values.get(id).and_then(|v| v.iter().position(|x| !x.is_finite()));
     module.items.iter().find_map(|item| {
@@ -129,14 +187,16 @@ fn culprit(train: &Train, bound: &mut Bound, settings: &Settings, progress: &Pro
     })
 }
 
-fn drawn(draw: &Draw, tensor: &Tensor, place: Place) -> Vec<f64> {
+/// The draws of a minibatch before which the update took `before` samples.
+fn drawn(draw: &Draw, tensor: &Tensor, place: Place, before: u64) -> Vec<f64> {
     let distribution = match draw.distribution {
         Distribution::Uniform => random::Distribution::Uniform,
         Distribution::Normal => random::Distribution::Normal,
     };
     let mut out = vec![0.0f32; tensor.len()];
     let row = if draw.per_sample { tensor.len() / tensor.shape[0] } else { tensor.len() };
-    random::fill(&mut out, distribution, place, row, 0, 0);
+    let first = if draw.per_sample { before } else { 0 };
+    random::fill(&mut out, distribution, place, row, first, 0);
     out.into_iter().map(f64::from).collect()
 }
 

@@ -20,8 +20,8 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
     let batch = batch_of(train, &inputs)?;
     let mut programs = vec![("init".to_string(), init(train)), ("gradients".to_string(), gradients(train, batch))];
     let bundle = bind::compile(&mut programs, options.program.precision)?;
-    let start = binding(&bundle, 0, &programs[0].1, 1)?;
-    let pass = binding(&bundle, 1, &programs[1].1, batch)?;
+    let start = binding(train, &bundle, 0, &programs[0].1, 1)?;
+    let pass = binding(train, &bundle, 1, &programs[1].1, batch)?;
     let mut executor = Executor::new(bundle, bind::threads(options.threads)).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(start.program, clock).map_err(Fault::internal)?;
@@ -32,7 +32,7 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
         let array = &inputs[&train.fields[*field].name];
         executor.write_f64(slot, &array.values);
     }
-    session::supply(&mut executor, &pass, session::Position::default(), 1);
+    session::supply(&mut executor, &pass, session::Position::default(), 1, (1.0, &[]));
     executor.run(pass.program, Clock { step: 1, ..clock }).map_err(Fault::internal)?;
     let mut out: BTreeMap<String, Array> = BTreeMap::new();
     let compiled = executor.program(pass.program);
@@ -42,6 +42,8 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
             Produced::Objective(k) => format!("loss{}", k + 1),
             Produced::Metric(metric) => format!("metric.{metric}"),
             Produced::Output(output) => format!("output.{output}"),
+            Produced::Total(n) => format!("total.{n}"),
+            Produced::Report(metric) => format!("metric.{metric}"),
             Produced::Draw(path) => format!("draw.{path}"),
             Produced::Gradient { parameter, .. } => format!("grad.{}", train.parameters[*parameter].saved),
         };
@@ -78,8 +80,8 @@ fn batch_of(train: &Train, inputs: &BTreeMap<String, Array>) -> Result<usize, Fa
 
 /// Fills parameters and states from arrays by saved name; every one must be there and fit.
 pub fn load_parameters(executor: &mut Executor, train: &Train, arrays: &BTreeMap<String, Array>) -> Result<(), Fault> {
-    let parameters = train.parameters.iter().map(|p| (&p.path, &p.saved));
-    let states = train.states.iter().map(|s| (&s.path, &s.saved));
+    let parameters = train.parameters.iter().map(|p| (p.path.as_str(), &p.saved));
+    let states = train.states.iter().map(|s| (s.path.as_str(), &s.saved));
     for (k, (path, saved)) in parameters.chain(states).enumerate() {
         let Some(slot) = executor.bundle().persistent.get(path).cloned() else { continue };
         let Some(array) = arrays.get(saved) else {
@@ -95,6 +97,11 @@ pub fn load_parameters(executor: &mut Executor, train: &Train, arrays: &BTreeMap
             )));
         }
         executor.write_f64(&slot, &array.values);
+        if let Some(evaluated) = train.parameters.get(k).and_then(|p| Some(&train.slots[p.evaluated?].path))
+            && let Some(slot) = executor.bundle().persistent.get(evaluated).cloned()
+        {
+            executor.write_f64(&slot, &array.values);
+        }
     }
     Ok(())
 }

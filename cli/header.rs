@@ -115,9 +115,12 @@ impl Header<'_> {
         }
         for (supplied, _) in &export.supplied {
             let (argument, what) = match supplied {
-                Supplied::Step => continue,
-                Supplied::Steps => ("steps", "how many updates there will be"),
-                Supplied::Epoch => ("epoch", "the number of this pass over the data, from 0"),
+                Supplied::Step | Supplied::Share => continue,
+                Supplied::Steps => ("steps".to_string(), "how many updates there will be"),
+                Supplied::Epoch => ("epoch".to_string(), "the number of this pass over the data, from 0"),
+                Supplied::Figure(n) => {
+                    (format!("figure{n}"), "the figure of the last epoch that a schedule reads, at first infinite")
+                }
             };
             let _ = writeln!(out, " *   {argument}: {what}");
             arguments.push(format!("double {argument}"));

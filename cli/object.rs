@@ -23,6 +23,16 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
     let batch = train.settings.batch.unwrap_or(1);
     let predicted = options.predict_batch.unwrap_or(batch);
     let name = identifier(&train.name);
+    if train.settings.accumulate > 1 {
+        return Err(Fault::usage(
+            "an object makes an update from one minibatch: leave out `accumulate`, or set batch to what it adds up to",
+        ));
+    }
+    if options.standalone && !train.figures.is_empty() {
+        return Err(Fault::usage(
+            "the executable evaluates nothing, so a schedule cannot read figures such as valid.loss there",
+        ));
+    }
     let mut programs = vec![
         (Run::Init, init(train)),
         (Run::Step, training(train, batch)),
@@ -95,7 +105,7 @@ fn names(program: &Program) -> Vec<String> {
         Produced::Objective(0) => Some("loss".to_string()),
         Produced::Objective(k) => Some(format!("loss{}", k + 1)),
         Produced::Metric(name) | Produced::Output(name) => Some(name.clone()),
-        Produced::Gradient { .. } | Produced::Draw(_) => None,
+        Produced::Gradient { .. } | Produced::Draw(_) | Produced::Total(_) | Produced::Report(_) => None,
     };
     program.results.iter().filter_map(name).collect()
 }

@@ -117,7 +117,7 @@ fn outputs(
     }
     let bundle = bind::compile(&mut programs, options.program.precision)?;
     let bindings = (1..programs.len())
-        .map(|k| binding(&bundle, k, &programs[k].1, if k == 1 { batch } else { rest }))
+        .map(|k| binding(train, &bundle, k, &programs[k].1, if k == 1 { batch } else { rest }))
         .collect::<Result<Vec<_>, _>>()?;
     let mut executor = Executor::new(bundle, bind::threads(options.machine.threads)).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
@@ -136,7 +136,7 @@ fn outputs(
                 Element::I32 => samples.classes(column, chunk, executor.i32s_mut(slot)),
             }
         }
-        session::supply(&mut executor, binding, Position::default(), 1);
+        session::supply(&mut executor, binding, Position::default(), 1, (1.0, &[]));
         executor.run(binding.program, Clock { step: EVALUATION, ..clock }).map_err(Fault::internal)?;
         gather(&executor, &programs[1 + which].1, binding.program, &mut gathered)?;
     }

@@ -12,7 +12,7 @@ use compiler::typed::Train;
 use runtime::checkpoint::{self, Best, Exact};
 use runtime::log::Log;
 use runtime::plan::Slot;
-use runtime::session::{Position, Session};
+use runtime::session::{Position, Session, Sums};
 use runtime::trainer::{self, End, Metrics, Monitor, Observer, Progress, Record, Settings};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -50,8 +50,8 @@ pub fn run(options: &args::Run) -> Result<(), Fault> {
             ))
         }
         End::Diverged { step } => {
-            let start = run.last_good(&mut bound)?;
-            Err(diverged::explain(&front, train, &mut bound, &settings, start, step))
+            let restore = &mut |bound: &mut Bound| run.last_good(bound);
+            Err(diverged::explain(&front, train, &mut bound, &settings, restore, step))
         }
         End::Finished => run.finish(&mut bound, &settings, &progress, None),
         End::StoppedEarly { best } => run.finish(&mut bound, &settings, &progress, Some(best)),
@@ -140,6 +140,8 @@ fn settings(train: &Train, bound: &Bound) -> Settings {
     let (split, metric) = watched.unwrap_or(default).split_once('.').unwrap_or(("valid", "loss"));
     Settings {
         batch: bound.batch,
+        accumulate: train.settings.accumulate,
+        figures: train.figures.clone(),
         epochs: bound.epochs,
         steps: bound.steps_per_epoch,
         limit: train.settings.steps.map_or(u64::MAX, |s| s as u64),
@@ -176,9 +178,9 @@ impl Run {
     fn open(train: &Train, bound: &mut Bound, options: &args::Run) -> Result<Self, Fault> {
         let persistent: Vec<(String, Slot)> =
             bound.session.executor.bundle().persistent.iter().map(|(n, s)| (n.clone(), s.clone())).collect();
-        let place = |path: &String| persistent.iter().find(|(n, _)| n == path).map(|(_, s)| s.clone());
-        let parameters = train.parameters.iter().map(|p| (&p.saved, &p.path));
-        let states = train.states.iter().map(|s| (&s.saved, &s.path));
+        let place = |path: &str| persistent.iter().find(|(n, _)| n == path).map(|(_, s)| s.clone());
+        let parameters = train.parameters.iter().enumerate().map(|(n, p)| (&p.saved, train.evaluated_path(n)));
+        let states = train.states.iter().map(|s| (&s.saved, s.path.as_str()));
         let saved = parameters.chain(states).filter_map(|(saved, path)| Some((saved.clone(), place(path)?))).collect();
         let plan = bound.fingerprint.clone();
         let (folder, resumed) = match &options.resume {
@@ -218,8 +220,8 @@ impl Run {
 
     fn checkpoint(&mut self, session: &Session, progress: &Progress, finished: bool) -> Result<(), Fault> {
         self.last_checkpoint = Instant::now();
-        let binding = session.training.sizes.first();
-        let names = binding.map(|b| b.results.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>()).unwrap_or_default();
+        let names = session.training_names();
+        let exact = |list: &[f64]| list.iter().map(|x| Exact(*x)).collect::<Vec<_>>();
         let saved = checkpoint::Progress {
             plan: self.plan.clone(),
             seed: self.seed,
@@ -228,7 +230,9 @@ impl Run {
             position: progress.at.sample as u64,
             waited: progress.best.map_or(0, |(_, epoch)| progress.at.epoch.saturating_sub(epoch)),
             best: progress.best.map(|(value, epoch)| Best { value: Exact(value), epoch, step: progress.at.step }),
-            sums: names.into_iter().zip(progress.sums.iter().map(|s| Exact(*s))).collect(),
+            sums: names.into_iter().zip(exact(&progress.sums.means)).collect(),
+            totals: exact(&progress.sums.totals),
+            figures: exact(&progress.figures),
             finished,
         };
         checkpoint::save(&self.folder.path, &saved, &folder::tensors(session, &self.persistent)).map_err(Fault::data)
@@ -267,14 +271,12 @@ impl Run {
             shown.push((name, metrics));
         }
         if bound.data.is_none() {
-            bound.session.evaluate(None, &[], progress.at).map_err(Fault::internal)?;
-            if let Some(binding) = bound.session.evaluation.of(1) {
-                let mut sums = vec![0.0; binding.results.len()];
-                Session::add_results(&bound.session.executor, binding, 1.0, &mut sums);
-                let metrics: Metrics = binding.results.iter().map(|(n, _)| n.clone()).zip(sums).collect();
-                done.insert("train".into(), object(&metrics));
-                shown.push(("end", metrics));
-            }
+            let mut sums = Sums::default();
+            bound.session.evaluate(None, &[], progress.at, &mut sums).map_err(Fault::internal)?;
+            let names = bound.session.evaluation_names();
+            let metrics = bound.session.metrics(&names, &sums, 1.0).map_err(Fault::internal)?;
+            done.insert("train".into(), object(&metrics));
+            shown.push(("end", metrics));
         }
         done.insert("steps".into(), json!(progress.at.step));
         done.insert("seconds".into(), json!(progress.seconds));
@@ -318,7 +320,11 @@ fn resume(folder: &Folder, bound: &mut Bound, plan: &str, persistent: &[(String,
     folder::restore(&mut bound.session, persistent, &tensors)?;
     Ok(Progress {
         at: Position { step: saved.step, epoch: saved.epoch, sample: saved.position as usize },
-        sums: saved.sums.iter().map(|(_, v)| v.0).collect(),
+        sums: Sums {
+            means: saved.sums.iter().map(|(_, v)| v.0).collect(),
+            totals: saved.totals.iter().map(|v| v.0).collect(),
+        },
+        figures: saved.figures.iter().map(|v| v.0).collect(),
         seconds: 0.0,
         best: saved.best.map(|b| (b.value.0, b.epoch)),
     })

@@ -132,8 +132,8 @@ static int train(int words_count, char **words) {
     if (from) load(from);
     for (size_t step = 0; step < last; step++) {
         size_t first = count ? step * batch % count : 0;
-        double steps = (double)last, epoch = count ? (double)(step * batch / count) : 0;
-        (void)first, (void)steps, (void)epoch;
+        double steps = (double)last, epoch = count ? (double)(step * batch / count) : 0, share = 1;
+        (void)first, (void)steps, (void)epoch, (void)share;
         NETWORK_INPUT_LIST(FILL)
         NETWORK_FLOAT results[NETWORK_RESULTS];
         network_step(arena, NETWORK_INPUT_LIST(PASS) NETWORK_NUMBER_LIST(PASS_NUMBER) results);

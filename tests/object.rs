@@ -6,7 +6,7 @@ mod common;
 use common::{Folder, bytes, nnc, read_arrays, repository, succeed};
 use nnc::bind::{self, Bound};
 use nnc::{args, folder, front};
-use runtime::session::{Position, Session};
+use runtime::session::{Position, Sums};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -80,11 +80,9 @@ fn with_runtime(program: &Path, steps: usize, seed: u64, place: &Folder, precisi
     for step in 0..steps {
         let first = step * *batch % count;
         let at = Position { step: step as u64, epoch: (step * *batch / count) as u64, sample: first };
-        session.train(Some(split), &samples[first..first + *batch], at).expect("a step");
-        let binding = session.training.of(*batch).expect("a form");
-        let mut sums = vec![0.0; binding.results.len()];
-        Session::add_results(&session.executor, binding, 1.0, &mut sums);
-        results.push(sums.iter().map(|s| *s as f32).collect());
+        let mut sums = Sums::default();
+        session.train(Some(split), &samples[first..first + *batch], at, &mut sums).expect("a step");
+        results.push(sums.means.iter().map(|s| (s / *batch as f64) as f32).collect());
     }
     let slot =
         |(name, path): &(String, String)| Some((name.clone(), session.executor.bundle().persistent.get(path)?.clone()));

@@ -97,6 +97,8 @@ fn a_step_allocates_nothing() {
             let mut bound = bound(program, threads);
             bound.session.initialise().unwrap_or_else(|e| panic!("{e}"));
             let settings = Settings {
+                accumulate: 1,
+                figures: vec![],
                 batch: bound.batch,
                 epochs: 5,
                 steps: bound.steps_per_epoch,

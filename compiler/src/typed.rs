@@ -115,6 +115,10 @@ pub enum Supplied {
     Steps,
     /// The number of this epoch, from 0 (Float).
     Epoch,
+    /// The share of this minibatch in the samples of the update, 1 unless gradients are accumulated (Float).
+    Share,
+    /// A figure of the last epoch that has ended, by its place in [`Train::figures`]; infinite in the first (Float).
+    Figure(usize),
 }
 
 /// Where a value comes from.
@@ -128,8 +132,11 @@ pub enum Definition {
     State(usize),
     /// An optimiser's state before this step, by its place in [`Train::slots`].
     Slot(usize),
-    /// The objective's derivative by parameter (in the update pass only). `of` is the objective.
-    Gradient { parameter: usize, of: usize },
+    /// The objective's derivative by parameter (in the update pass only). `of` is the objective; `shifted` if it is
+    /// taken at the gradient points.
+    Gradient { parameter: usize, of: usize, shifted: bool },
+    /// The sum over a whole split of what [`Outcome::Total`] of that number is for a minibatch.
+    Total(usize),
     /// A number the runtime supplies.
     Supplied(Supplied),
     /// Fresh draws; `site` is a hash of the instance path and use number.
@@ -161,6 +168,8 @@ pub struct Value {
     pub definition: Definition,
     /// Where it is defined in the source.
     pub span: Span,
+    /// Whether the source says that what it takes of the minibatch it takes `per microbatch`.
+    pub per_microbatch: bool,
 }
 
 /// What a pass is for.
@@ -179,6 +188,10 @@ pub enum Outcome {
     Objective(usize),
     /// A metric, likewise.
     Metric(String),
+    /// What a minibatch adds to a sum over a whole split, by number.
+    Total(usize),
+    /// A metric of a whole split, computed from [`Definition::Total`]s alone.
+    Report(String),
     /// A named local of the train block (`logits`), for `predict`.
     Output(String),
 }
@@ -209,6 +222,8 @@ pub struct Parameter {
     pub instance: Span,
     /// Left out of training by `freeze`.
     pub frozen: bool,
+    /// The slot, by its place in [`Train::slots`], that evaluation uses in the place of the parameter (`eval = e`).
+    pub evaluated: Option<usize>,
 }
 
 /// A tensor that training carries from step to step beside the parameters.
@@ -306,6 +321,8 @@ pub struct Settings {
     pub epochs: Option<usize>,
     /// Updates, where given instead of epochs.
     pub steps: Option<usize>,
+    /// Minibatches whose gradients make one update.
+    pub accumulate: usize,
     /// The seed of all randomness.
     pub seed: u64,
     /// Share of the training split kept for validation: `valid = split(0.1)`.
@@ -316,11 +333,37 @@ pub struct Settings {
     pub shuffle: bool,
 }
 
+/// Parameters that one rule moves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// The rule as written, without the set it is for.
+    pub rule: Span,
+    /// By their places in [`Train::parameters`].
+    pub parameters: Vec<usize>,
+}
+
+/// `start = other.weights`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    /// The train block whose parameters this one starts from, where they have the same names.
+    pub train: String,
+    /// Where it is said.
+    pub span: Span,
+}
+
 /// One checked `train` block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Train {
     /// Its name.
     pub name: String,
+    /// The objectives' names in reports, in the order in which they are stepped.
+    pub objectives: Vec<String>,
+    /// Which rule moves which parameters.
+    pub groups: Vec<Group>,
+    /// Figures that the update reads, as split and name: `("valid", "loss")`.
+    pub figures: Vec<(String, String)>,
+    /// The block whose weights this one starts from.
+    pub start: Option<Start>,
     /// The data, unless the program minimises a function.
     pub data: Option<DataSet>,
     /// The data's fields that the passes use.
@@ -343,6 +386,22 @@ pub struct Train {
     pub settings: Settings,
     /// The block's name in the source.
     pub span: Span,
+}
+
+impl Train {
+    /// The extents of the sum over a split of that number.
+    #[must_use]
+    pub fn total_dims(&self, number: usize) -> Vec<usize> {
+        let total = self.evaluation.outcomes.iter().find(|(o, _)| *o == Outcome::Total(number));
+        total.map_or_else(Vec::new, |(_, id)| self.evaluation.v(*id).ty.dims.clone())
+    }
+
+    /// The path of the tensor that evaluation uses for a parameter, and that is saved as its value.
+    #[must_use]
+    pub fn evaluated_path(&self, parameter: usize) -> &str {
+        let p = &self.parameters[parameter];
+        p.evaluated.map_or(&p.path, |slot| &self.slots[slot].path)
+    }
 }
 
 impl Pass {

@@ -170,8 +170,8 @@ pub enum StmtKind {
     State { name: Ident, saved: Option<String>, ty: Option<TypeExpr>, init: Expr },
     /// `mask: [..s] ~ bernoulli(1 - p) per batch`.
     Draw { name: Ident, ty: Option<TypeExpr>, dist: Expr, per_batch: bool },
-    /// `y = e`, `y: [n] = e`, `y[i, j] = e`, `m' = e`.
-    Define { lhs: Lhs, value: Expr },
+    /// `y = e`, `y: [n] = e`, `y[i, j] = e`, `m' = e`; `per_microbatch` where these words end it.
+    Define { lhs: Lhs, value: Expr, per_microbatch: bool },
     /// `dx[c, s*i + u] += e`, with an optional `or` on the left side (positions outside are dropped).
     Accumulate { lhs: Lhs, value: Expr, dropping: bool },
     /// A bare expression; the block's value where it is last.
@@ -383,13 +383,15 @@ pub enum DataEntry {
     Error(Span),
 }
 
-/// `train name { .. }`.
+/// `train name { .. }`, `train name(width: dim, noise = 0) { .. }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Train {
     /// `///` text.
     pub doc: Option<String>,
     /// Its name.
     pub name: Ident,
+    /// Settings that a sweep gives.
+    pub params: Vec<Param>,
     /// In order: settings and local definitions alike (which is which is the checker's business).
     pub entries: Vec<TrainEntry>,
     /// The whole item.

@@ -142,9 +142,14 @@ pub fn draw(side: Side, dist: Expr, per: Option<Ident>, out: &mut Out) -> StmtKi
     }
 }
 
-/// `lhs = value`.
-pub fn define(side: Side, value: Expr, out: &mut Out) -> StmtKind {
-    left_side(side, out).map_or(StmtKind::Error, |lhs| StmtKind::Define { lhs, value })
+/// `lhs = value`, `lhs = value per microbatch`.
+pub fn define(side: Side, value: Expr, per: Option<Ident>, out: &mut Out) -> StmtKind {
+    if let Some(word) = per.as_ref().filter(|word| word.name != "microbatch") {
+        let message = format!("a definition may end with `per microbatch`, not with `per {}`", word.name);
+        out.diagnostics.push(Diagnostic::error("unexpected-token", word.span, message));
+    }
+    let per_microbatch = per.is_some();
+    left_side(side, out).map_or(StmtKind::Error, |lhs| StmtKind::Define { lhs, value, per_microbatch })
 }
 
 /// `lhs += value`; `lhs or 0 += value` drops positions outside.

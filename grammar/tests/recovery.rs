@@ -64,7 +64,7 @@ fn what_is_right_is_kept() {
     };
     assert_eq!((a.name.name.as_str(), c.name.name.as_str()), ("a", "c"));
     let Body::Block(block) = &a.body else { panic!() };
-    let StmtKind::Define { lhs, value } = &block.stmts[0].kind else { panic!() };
+    let StmtKind::Define { lhs, value, .. } = &block.stmts[0].kind else { panic!() };
     assert_eq!((lhs.name.name.as_str(), &value.kind), ("u", &ExprKind::Error));
     assert!(matches!(&block.stmts[1].kind, StmtKind::Define { lhs, .. } if lhs.name.name == "v"));
 }

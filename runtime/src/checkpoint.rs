@@ -18,7 +18,7 @@ pub fn path(run: &Path) -> PathBuf {
 }
 
 /// The form of [`Progress`]; a file of another is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// The key of the metadata.
 const KEY: &str = "nnc";
 
@@ -41,6 +41,10 @@ pub struct Progress {
     pub best: Option<Best>,
     /// Sums since the epoch began (loss, metrics, seconds), by name.
     pub sums: Vec<(String, Exact)>,
+    /// Sums since the epoch began of what metrics of a whole split are made of.
+    pub totals: Vec<Exact>,
+    /// Figures of the last epoch that updates read.
+    pub figures: Vec<Exact>,
     /// Whether training had ended.
     pub finished: bool,
 }

@@ -9,6 +9,9 @@ use crate::execute::{Clock, Executor};
 use crate::plan::{Element, Fault, Slot};
 use crate::random::EVALUATION;
 
+/// Named numbers: `loss` first, then the metrics.
+pub type Metrics = Vec<(String, f64)>;
+
 /// One program and the places of what goes in and comes out.
 #[derive(Clone, Debug)]
 pub struct Binding {
@@ -24,8 +27,14 @@ pub struct Binding {
     pub steps: Option<Slot>,
     /// Number of the epoch from 0.
     pub epoch: Option<Slot>,
+    /// The share of the minibatch in the samples of the update.
+    pub share: Option<Slot>,
+    /// Figures of the last epoch, by their place in [`Session::figures`].
+    pub figures: Vec<(usize, Slot)>,
     /// Scalars that come out: the loss first, then the metrics. Means over the minibatch.
     pub results: Vec<(String, Slot)>,
+    /// Tensors that come out and are summed over a whole split, by number.
+    pub totals: Vec<(usize, Slot)>,
 }
 
 /// The programs of one mode: for full batches, and for the short last one of each split size.
@@ -40,6 +49,63 @@ impl Forms {
     #[must_use]
     pub fn of(&self, batch: usize) -> Option<&Binding> {
         self.sizes.iter().find(|b| b.batch == batch)
+    }
+}
+
+/// What an update does, or an objective's turn in it: a program for each minibatch, and one after all of them where
+/// their gradients are accumulated.
+#[derive(Clone, Debug, Default)]
+pub struct Turn {
+    /// Of a minibatch.
+    pub minibatch: Forms,
+    /// After them.
+    pub update: Option<Binding>,
+}
+
+/// Makes the metrics of a split of its sums, in 64 bits.
+pub struct Report {
+    /// Runs the program.
+    pub executor: Executor,
+    /// The program; its results are tensors.
+    pub binding: Binding,
+    /// Its inputs, by the number of the sum.
+    pub inputs: Vec<(usize, Slot)>,
+}
+
+/// Sums over the samples seen so far: of each result, weighted by samples, and of what is summed over a split.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sums {
+    /// Results, in the order of the mode's names.
+    pub means: Vec<f64>,
+    /// Elements of all totals, in the order of their numbers.
+    pub totals: Vec<f64>,
+}
+
+impl Sums {
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.means.clear();
+        self.totals.clear();
+    }
+
+    /// Adds what the last run of a binding's program gave for `samples` samples; its results come after `first` others.
+    fn add(&mut self, executor: &Executor, binding: &Binding, first: usize, samples: usize) {
+        if self.means.len() < first + binding.results.len() {
+            self.means.resize(first + binding.results.len(), 0.0);
+        }
+        for ((_, slot), sum) in binding.results.iter().zip(&mut self.means[first..]) {
+            *sum += samples as f64 * scalar(executor, slot, 0);
+        }
+        let elements: usize = binding.totals.iter().map(|(_, slot)| length(slot)).sum();
+        if self.totals.len() < elements {
+            self.totals.resize(elements, 0.0);
+        }
+        let mut sums = self.totals.iter_mut();
+        for (_, slot) in &binding.totals {
+            for (element, sum) in (0..length(slot)).zip(&mut sums) {
+                *sum += scalar(executor, slot, element);
+            }
+        }
     }
 }
 
@@ -60,10 +126,16 @@ pub struct Session {
     pub executor: Executor,
     /// Fills parameters, states and slots.
     pub init: Binding,
-    /// The step.
-    pub training: Forms,
+    /// The step: a turn, or one for each objective where gradients are accumulated.
+    pub training: Vec<Turn>,
     /// The forward pass of evaluation.
     pub evaluation: Forms,
+    /// Metrics of whole splits, where there are any.
+    pub report: Option<Report>,
+    /// Samples of a minibatch.
+    pub batch: usize,
+    /// Figures of the last epoch that the update reads.
+    pub figures: Vec<f64>,
     /// Seed of all draws.
     pub seed: u64,
     /// How many updates there will be.
@@ -80,40 +152,118 @@ impl Session {
         self.executor.run(self.init.program, clock)
     }
 
-    /// Makes one update on the given samples; the results are read with [`Self::results`].
-    pub fn train(&mut self, split: Option<&Split>, samples: &[u32], at: Position) -> Result<(), Fault> {
-        let missing = || Fault::new(format!("no program was compiled for {} samples", samples.len()));
-        let program = self.fill_training(split, samples, at).ok_or_else(missing)?;
-        self.executor.run(program, Clock { seed: self.seed, step: at.step + 1, sample: 0 })
+    /// Makes one update on the given samples, in one minibatch or several; adds the results to `sums`.
+    pub fn train(
+        &mut self,
+        split: Option<&Split>,
+        samples: &[u32],
+        at: Position,
+        sums: &mut Sums,
+    ) -> Result<(), Fault> {
+        let mut first = 0;
+        for turn in 0..self.training.len() {
+            let mut done = 0;
+            for chunk in samples.chunks(self.batch.max(1)) {
+                let share = chunk.len() as f64 / samples.len() as f64;
+                let missing = || Fault::new(format!("no program was compiled for {} samples", chunk.len()));
+                let program = self.fill_training(turn, split, chunk, at, share).ok_or_else(missing)?;
+                self.executor.run(program, Clock { seed: self.seed, step: at.step + 1, sample: done })?;
+                let Some(binding) = self.training[turn].minibatch.of(chunk.len()) else { continue };
+                sums.add(&self.executor, binding, first, chunk.len());
+                done += chunk.len() as u64;
+            }
+            first += self.training[turn].minibatch.sizes.first().map_or(0, |b| b.results.len());
+            if let Some(binding) = &self.training[turn].update {
+                supply(&mut self.executor, binding, at, self.steps, (1.0, &self.figures));
+                self.executor.run(binding.program, Clock { seed: self.seed, step: at.step + 1, sample: 0 })?;
+            }
+        }
+        Ok(())
     }
 
-    /// Fills the inputs of the update that `at` stands before, without making it; the program's
+    /// Fills the inputs of one minibatch of the update that `at` stands before, without computing it; the program's
     /// number, if there is one for that many samples.
-    pub fn fill_training(&mut self, split: Option<&Split>, samples: &[u32], at: Position) -> Option<usize> {
-        let Self { executor, training, steps, .. } = self;
-        let binding = training.of(if split.is_some() { samples.len() } else { 1 })?;
+    pub fn fill_training(
+        &mut self,
+        turn: usize,
+        split: Option<&Split>,
+        samples: &[u32],
+        at: Position,
+        share: f64,
+    ) -> Option<usize> {
+        let Self { executor, training, steps, figures, .. } = self;
+        let binding = training[turn].minibatch.of(if split.is_some() { samples.len() } else { 1 })?;
         fill(executor, binding, split, samples);
-        supply(executor, binding, at, *steps);
+        supply(executor, binding, at, *steps, (share, figures));
         Some(binding.program)
     }
 
-    /// Evaluates the given samples of a split; changes nothing that lives from step to step.
-    pub fn evaluate(&mut self, split: Option<&Split>, samples: &[u32], at: Position) -> Result<(), Fault> {
-        let Self { executor, evaluation, steps, seed, .. } = self;
+    /// Evaluates the given samples of a split and adds the results to `sums`; changes nothing that lives from step to
+    /// step.
+    pub fn evaluate(
+        &mut self,
+        split: Option<&Split>,
+        samples: &[u32],
+        at: Position,
+        sums: &mut Sums,
+    ) -> Result<(), Fault> {
+        let Self { executor, evaluation, steps, seed, figures, .. } = self;
         let size = if split.is_some() { samples.len() } else { 1 };
         let binding =
             evaluation.of(size).ok_or_else(|| Fault::new(format!("no program was compiled for {size} samples")))?;
         fill(executor, binding, split, samples);
-        supply(executor, binding, at, *steps);
-        executor.run(binding.program, Clock { seed: *seed, step: EVALUATION | at.step, sample: 0 })
+        supply(executor, binding, at, *steps, (1.0, figures));
+        executor.run(binding.program, Clock { seed: *seed, step: EVALUATION | at.step, sample: 0 })?;
+        sums.add(executor, binding, 0, size);
+        Ok(())
     }
 
-    /// Adds each result of the last run of `binding`'s program, times `weight`, to `sums`.
-    pub fn add_results(executor: &Executor, binding: &Binding, weight: f64, sums: &mut [f64]) {
-        for ((_, slot), sum) in binding.results.iter().zip(sums) {
-            *sum += weight * scalar(executor, slot);
-        }
+    /// The names of the results of a training step, in order.
+    #[must_use]
+    pub fn training_names(&self) -> Vec<String> {
+        let bindings = self.training.iter().filter_map(|t| t.minibatch.sizes.first());
+        bindings.flat_map(|b| &b.results).map(|(name, _)| name.clone()).collect()
     }
+
+    /// The names of the results of evaluation, in order.
+    #[must_use]
+    pub fn evaluation_names(&self) -> Vec<String> {
+        let binding = self.evaluation.sizes.first();
+        binding.iter().flat_map(|b| &b.results).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The figures that sums over `samples` samples stand for; `names` are those of the mode's results.
+    pub fn metrics(&mut self, names: &[String], sums: &Sums, samples: f64) -> Result<Metrics, Fault> {
+        let means = names.iter().zip(&sums.means).map(|(name, sum)| (name.clone(), sum / samples));
+        let mut metrics: Metrics = means.collect();
+        let Some(Report { executor, binding, inputs }) = &mut self.report else { return Ok(metrics) };
+        let Some(sizes) = self.evaluation.sizes.first().map(|b| &b.totals) else { return Ok(metrics) };
+        for (number, input) in inputs.iter() {
+            let before: usize = sizes.iter().filter(|(n, _)| n < number).map(|(_, slot)| length(slot)).sum();
+            if let Some(values) = sums.totals.get(before..before + length(input)) {
+                executor.write_f64(input, values);
+            }
+        }
+        executor.run(binding.program, Clock { seed: self.seed, step: 0, sample: 0 })?;
+        for (name, slot) in &binding.results {
+            let values = executor.read_f64(slot);
+            let named = values.iter().enumerate().map(|(k, v)| (format!("{name}{}", place(&slot.shape, k)), *v));
+            metrics.extend(named);
+        }
+        Ok(metrics)
+    }
+}
+
+/// `[0, 2]` for the element of that number; nothing for a scalar.
+fn place(shape: &[usize], element: usize) -> String {
+    let mut rest = element;
+    let mut at: Vec<String> = shape.iter().rev().map(|n| ((rest % n).to_string(), rest /= n).0).collect();
+    at.reverse();
+    if at.is_empty() { String::new() } else { format!("[{}]", at.join(", ")) }
+}
+
+fn length(slot: &Slot) -> usize {
+    slot.shape.iter().product()
 }
 
 /// Copies the samples of each field the program reads into its input.
@@ -128,8 +278,8 @@ fn fill(executor: &mut Executor, binding: &Binding, split: Option<&Split>, sampl
     }
 }
 
-/// Fills the scalars that a program reads.
-pub fn supply(executor: &mut Executor, binding: &Binding, at: Position, steps: u64) {
+/// Fills the scalars that a program reads: those of the position, the minibatch's share in the update, and figures.
+pub fn supply(executor: &mut Executor, binding: &Binding, at: Position, steps: u64, (share, figures): (f64, &[f64])) {
     let mut put = |slot: &Option<Slot>, value: f64| {
         if let Some(slot) = slot {
             executor.write_f64(slot, &[value]);
@@ -138,13 +288,17 @@ pub fn supply(executor: &mut Executor, binding: &Binding, at: Position, steps: u
     put(&binding.step, (at.step + 1) as f64);
     put(&binding.steps, steps as f64);
     put(&binding.epoch, at.epoch as f64);
+    put(&binding.share, share);
+    for (number, slot) in &binding.figures {
+        executor.write_f64(slot, &[figures.get(*number).copied().unwrap_or(f64::INFINITY)]);
+    }
 }
 
-/// A scalar tensor as f64.
-fn scalar(executor: &Executor, slot: &Slot) -> f64 {
+/// An element of a tensor as f64.
+fn scalar(executor: &Executor, slot: &Slot, element: usize) -> f64 {
     match slot.element {
-        Element::F32 => f64::from(executor.f32s(slot)[0]),
-        Element::F64 => executor.f64s(slot)[0],
-        Element::I32 => f64::from(executor.i32s(slot)[0]),
+        Element::F32 => f64::from(executor.f32s(slot)[element]),
+        Element::F64 => executor.f64s(slot)[element],
+        Element::I32 => f64::from(executor.i32s(slot)[element]),
     }
 }

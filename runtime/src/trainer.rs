@@ -6,18 +6,21 @@
 
 use crate::data::{DataSet, Split, epoch_order};
 use crate::feed::{self, Course, Feed};
-use crate::session::{Binding, Position, Session};
+use crate::session::{Position, Session, Sums};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Named numbers: `loss` first, then the metrics.
-pub type Metrics = Vec<(String, f64)>;
+pub use crate::session::Metrics;
 
 /// What the trainer must know beside the session.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Samples in a minibatch.
     pub batch: usize,
+    /// Minibatches in an update.
+    pub accumulate: usize,
+    /// Figures of an epoch that the updates after it read, as split and name.
+    pub figures: Vec<(String, String)>,
     /// Passes over the training split (1 in a program without data).
     pub epochs: u64,
     /// Updates in an epoch of a program without data.
@@ -52,8 +55,10 @@ pub struct Monitor {
 pub struct Progress {
     /// Where it stands.
     pub at: Position,
-    /// Sums of this epoch's results, weighted by samples.
-    pub sums: Vec<f64>,
+    /// Sums of this epoch's results.
+    pub sums: Sums,
+    /// Figures of the last epoch that updates read, in the order of [`Settings::figures`].
+    pub figures: Vec<f64>,
     /// Seconds trained, over all sittings.
     pub seconds: f64,
     /// The best monitored value so far and the epoch that had it.
@@ -138,7 +143,8 @@ pub fn train(
         return epochs(session, data, settings, progress, interrupted, observer, None);
     };
     let from = (progress.at.epoch, progress.at.sample);
-    let Settings { shuffle, batch, epochs: until, workers, .. } = *settings;
+    let Settings { shuffle, epochs: until, workers, .. } = *settings;
+    let batch = settings.batch * settings.accumulate;
     let course = Course { seed: session.seed, shuffle, batch, from, until };
     feed::with(split, course, workers, |feed| epochs(session, data, settings, progress, interrupted, observer, feed))
 }
@@ -167,6 +173,8 @@ fn epochs(
         }
         let record = close_epoch(session, data, settings, progress)?;
         let best = is_best(settings, progress, &record);
+        let figure = |(split, name): &(String, String)| record.figure(split, name).unwrap_or(f64::INFINITY);
+        progress.figures = settings.figures.iter().map(figure).collect();
         // An epoch cut off by the limit stays the one at hand.
         if progress.at.sample >= samples_in(data, settings) {
             progress.at = Position { epoch: progress.at.epoch + 1, sample: 0, ..progress.at };
@@ -221,46 +229,42 @@ fn epoch(
     let count = samples_in(data, settings);
     let order = epoch_order(session.seed, progress.at.epoch, count, settings.shuffle && data.is_some());
     let split = data.and_then(|d| d.split("train"));
-    let mut values = vec![];
+    session.figures.clone_from(&progress.figures);
+    let names = session.training_names();
+    let mut update = Sums::default();
     while progress.at.sample < count && progress.at.step < settings.limit {
         if interrupted.load(Ordering::Relaxed) {
             return Ok(Some(End::Interrupted));
         }
-        let size = if data.is_some() { settings.batch.min(count - progress.at.sample) } else { 1 };
+        let whole = settings.batch * settings.accumulate;
+        let size = if data.is_some() { whole.min(count - progress.at.sample) } else { 1 };
         let samples = &order[progress.at.sample..progress.at.sample + size];
+        update.clear();
         batches.next(split, samples, |split, samples| {
-            session.train(split, samples, progress.at).map_err(|e| e.to_string())
+            session.train(split, samples, progress.at, &mut update).map_err(|e| e.to_string())
         })?;
         progress.at.step += 1;
         progress.at.sample += size;
         progress.seconds = before + started.elapsed().as_secs_f64();
-        let Some(binding) = session.training.of(size) else { return Ok(None) };
-        add_results(session, binding, size, &mut values, &mut progress.sums);
-        let loss = values.first().copied().unwrap_or(0.0);
+        add(&update.means, &mut progress.sums.means);
+        add(&update.totals, &mut progress.sums.totals);
+        let loss = update.means.first().copied().unwrap_or(0.0) / size as f64;
         if !loss.is_finite() {
             return Ok(Some(End::Diverged { step: progress.at.step }));
         }
         // Told before a checkpoint that counts this update as done: a run resumed there does not tell of it again.
         if settings.interval > 0 && progress.at.step.is_multiple_of(settings.interval) {
-            observer.interim(progress, &named(binding, &values, 1.0))?;
+            let metrics = session.metrics(&names, &update, size as f64).map_err(|e| e.to_string())?;
+            observer.interim(progress, &metrics)?;
         }
         observer.updated(session, progress, loss)?;
     }
     Ok(None)
 }
 
-/// Adds the results of the update just made, weighted by its samples, to the epoch's sums; leaves
-/// them in `values`.
-fn add_results(session: &Session, binding: &Binding, size: usize, values: &mut Vec<f64>, sums: &mut Vec<f64>) {
-    values.clear();
-    values.resize(binding.results.len(), 0.0);
-    Session::add_results(&session.executor, binding, 1.0, values);
-    sums.resize(values.len(), 0.0);
-    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += *value * size as f64);
-}
-
-fn named(binding: &Binding, sums: &[f64], weight: f64) -> Metrics {
-    binding.results.iter().zip(sums).map(|((name, _), sum)| (name.clone(), sum / weight)).collect()
+fn add(update: &[f64], sums: &mut Vec<f64>) {
+    sums.resize(update.len(), 0.0);
+    sums.iter_mut().zip(update).for_each(|(sum, value)| *sum += *value);
 }
 
 fn samples_in(data: Option<&DataSet>, settings: &Settings) -> usize {
@@ -279,10 +283,10 @@ fn close_epoch(
 ) -> Result<Record, String> {
     let weight = progress.at.sample as f64;
     let mut splits = vec![];
-    if weight > 0.0
-        && let Some(binding) = session.training.sizes.first()
-    {
-        splits.push(("train".to_string(), named(binding, &progress.sums, weight)));
+    if weight > 0.0 {
+        let names = session.training_names();
+        let metrics = session.metrics(&names, &progress.sums, weight).map_err(|e| e.to_string())?;
+        splits.push(("train".to_string(), metrics));
     }
     if let Some(data) = data
         && let Some(split) = data.split("valid")
@@ -298,16 +302,12 @@ fn close_epoch(
 /// If the compiled code faults.
 pub fn evaluate(session: &mut Session, split: &Split, batch: usize, at: Position) -> Result<Metrics, String> {
     let samples: Vec<u32> = (0..split.count as u32).collect();
-    let mut sums: Vec<f64> = vec![];
-    let mut names: Vec<String> = vec![];
+    let mut sums = Sums::default();
     for chunk in samples.chunks(batch.max(1)) {
-        session.evaluate(Some(split), chunk, at).map_err(|e| e.to_string())?;
-        let Some(binding) = session.evaluation.of(chunk.len()) else { continue };
-        names = binding.results.iter().map(|(name, _)| name.clone()).collect();
-        sums.resize(names.len(), 0.0);
-        Session::add_results(&session.executor, binding, chunk.len() as f64, &mut sums);
+        session.evaluate(Some(split), chunk, at, &mut sums).map_err(|e| e.to_string())?;
     }
-    Ok(names.into_iter().zip(sums).map(|(name, sum)| (name, sum / split.count as f64)).collect())
+    let names = session.evaluation_names();
+    session.metrics(&names, &sums, split.count as f64).map_err(|e| e.to_string())
 }
 
 /// Whether the record has the best monitored figure so far; remembers it if so.

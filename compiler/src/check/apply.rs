@@ -4,7 +4,7 @@
 use super::calls::{Given, is_input};
 use super::dims::{Declared, Meeting};
 use super::elaborate::{Activation, Call, Elaborator, Role};
-use super::entity::{Entity, Env, Scope, Template, kind_word, shape_text};
+use super::entity::{Entity, Env, PassKind, Scope, Template, kind_word, shape_text};
 use crate::scalar::{Kind, Unary};
 use crate::typed::{Element, Expr};
 use grammar::ast::{self, CallableKind, TypeKind};
@@ -174,6 +174,9 @@ impl<'a> Elaborator<'a> {
                     None => return false,
                 }
             } else {
+                if let Some(ty) = &param.ty {
+                    good &= self.solve_fields(ty, &value, Meeting::of(*at, call), callable, scope);
+                }
                 value
             };
             if matches!(entity, Entity::Poison) {
@@ -181,6 +184,25 @@ impl<'a> Elaborator<'a> {
             }
         }
         good
+    }
+
+    /// Solves the dimension variables in the fields of a record type.
+    fn solve_fields(
+        &mut self,
+        ty: &'a ast::TypeExpr,
+        given: &Entity<'a>,
+        at: Meeting,
+        callable: &'a ast::Callable,
+        scope: &Env<'a>,
+    ) -> bool {
+        match (&ty.kind, given) {
+            (TypeKind::Record(types), Entity::Record(values)) => types.iter().all(|(name, ty)| {
+                let value = values.iter().find(|v| v.0 == name.name);
+                value.is_none_or(|v| self.solve_fields(ty, &v.1, at, callable, scope))
+            }),
+            (_, Entity::Term(term)) => self.solve(ty, term, at, callable, scope),
+            _ => true,
+        }
     }
 
     fn compare_inputs(&mut self, callable: &'a ast::Callable, bound: &[Option<Given<'a>>], scope: &Env<'a>) -> bool {
@@ -231,6 +253,19 @@ impl<'a> Elaborator<'a> {
     ) -> bool {
         let own = &callable.name.name;
         let path = match (callable.kind, instance) {
+            (CallableKind::Schedule, _) if self.now == PassKind::Update && has_states(&callable.body) => {
+                let part = self.numbered(own);
+                let path = self.path(&part);
+                self.activations.push(Activation {
+                    path,
+                    model: None,
+                    made: span,
+                    role: Role::Schedule,
+                    used: BTreeMap::new(),
+                    states: BTreeMap::new(),
+                });
+                return true;
+            }
             (CallableKind::Layer | CallableKind::Model, Some(path)) => path,
             (CallableKind::Layer, None) => {
                 let part = self.numbered(name.map_or(own, |n| &n.name));
@@ -341,12 +376,9 @@ impl<'a> Elaborator<'a> {
             Some(ast::TypeExpr { kind: TypeKind::Name(word), .. }) => word.as_str(),
             _ => "",
         };
-        let entity = match (&entity, callable.kind) {
-            (Entity::Template(t), CallableKind::Schedule | CallableKind::Optimizer)
-                if t.callable.kind == CallableKind::Schedule =>
-            {
-                self.settle(entity, at)
-            }
+        // Any number may be a schedule; what takes a schedule as such is another schedule or a rule.
+        let entity = match &entity {
+            Entity::Template(t) if t.callable.kind == CallableKind::Schedule => self.settle(entity, at),
             _ => entity,
         };
         let fits = match (word, &entity) {
@@ -404,6 +436,12 @@ impl<'a> Elaborator<'a> {
             (_, other) => other,
         }
     }
+}
+
+/// Whether a body declares states.
+fn has_states(body: &ast::Body) -> bool {
+    let ast::Body::Block(block) = body else { return false };
+    block.stmts.iter().any(|s| matches!(s.kind, ast::StmtKind::State { .. }))
 }
 
 /// The axes of the output type that are named after a setting given in the call, and where it is given.

@@ -19,6 +19,8 @@ pub(super) struct Builder {
     outside: BTreeMap<String, Vec<ValueId>>,
     /// Where each outcome stands.
     outcomes: BTreeMap<Outcome, usize>,
+    /// Whether the statement at hand ends with `per microbatch`.
+    pub per_microbatch: bool,
 }
 
 impl Builder {
@@ -26,7 +28,7 @@ impl Builder {
     pub fn new(kind: PassKind) -> Self {
         let sample = Index { name: "batch".into(), extent: Extent::Batch };
         let pass = Pass { indices: vec![sample], ..Pass::default() };
-        Self { kind, pass, outside: BTreeMap::new(), outcomes: BTreeMap::new() }
+        Self { kind, pass, outside: BTreeMap::new(), outcomes: BTreeMap::new(), per_microbatch: false }
     }
 
     /// A new index.
@@ -86,7 +88,8 @@ impl Builder {
 
     /// Adds a value.
     pub fn push(&mut self, name: &str, ty: Type, definition: Definition, span: Span) -> ValueId {
-        self.pass.values.push(Value { name: name.into(), ty, definition, span });
+        let per_microbatch = self.per_microbatch;
+        self.pass.values.push(Value { name: name.into(), ty, definition, span, per_microbatch });
         ValueId((self.pass.values.len() - 1) as u32)
     }
 

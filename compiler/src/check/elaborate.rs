@@ -8,7 +8,7 @@ use super::entity::{Entity, Env, PassKind, Term, shape_text};
 use super::items::Items;
 use super::report::Sink;
 use super::scan::Scan;
-use crate::typed::{Field, IndexId, Parameter, State};
+use crate::typed::{Field, Group, IndexId, Parameter, State, ValueId};
 use grammar::ast;
 use grammar::diagnostic::{Diagnostic, Label};
 use grammar::span::Span;
@@ -31,6 +31,8 @@ pub(super) enum Role {
     Forward,
     /// The update rule of the parameter of that number.
     Rule(usize),
+    /// A schedule with states of its own.
+    Schedule,
 }
 
 /// One elaboration of an instance's body.
@@ -100,6 +102,14 @@ pub(super) struct Tables {
     pub sites: BTreeMap<u32, String>,
     /// How many parameters there were when a set of them was last asked for.
     pub asked: Option<usize>,
+    /// The objectives' names.
+    pub objectives: Vec<String>,
+    /// Which rule moves which parameters.
+    pub groups: Vec<Group>,
+    /// Figures that the update reads.
+    pub figures: Vec<(String, String)>,
+    /// What evaluation uses in the place of a parameter, as a value of the update pass.
+    pub evaluated: BTreeMap<usize, ValueId>,
 }
 
 /// A local of the train block: not yet elaborated, being elaborated, or done.
@@ -131,6 +141,10 @@ pub(super) struct TrainScope<'a> {
     pub fields_lost: bool,
     /// Whether several models share the block, so that each needs its name in paths.
     pub several_models: bool,
+    /// The splits whose figures an epoch ends with.
+    pub splits: Vec<&'static str>,
+    /// Whether metrics are being elaborated, which may sum over all samples of a split.
+    pub measuring: bool,
 }
 
 /// The state of the interpreter.

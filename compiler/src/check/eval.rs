@@ -7,7 +7,7 @@ use super::number::Num;
 use super::report::nearest;
 use super::scan::ScanForm;
 use crate::scalar::{Binary, Unary};
-use crate::typed::{Definition, Element, Expr, SAMPLE, Supplied, Type};
+use crate::typed::{Definition, Element, Expr, Outcome, SAMPLE, Supplied, Type};
 use grammar::ast::{self, ExprKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
@@ -129,7 +129,7 @@ impl<'a> Elaborator<'a> {
     /// Whether a template that is named where we are means its value: a schedule in an update, an initialiser in a draw.
     pub fn applies_by_itself(&self, template: &Template<'a>) -> bool {
         match template.callable.kind {
-            ast::CallableKind::Schedule => self.now == PassKind::Update,
+            ast::CallableKind::Schedule => self.now != PassKind::Init,
             ast::CallableKind::Init => !self.targets.is_empty(),
             _ => false,
         }
@@ -208,10 +208,10 @@ impl<'a> Elaborator<'a> {
             "training" => Some(Entity::Bool(self.now == PassKind::Training)),
             "batch" if self.now != PassKind::Update => Some(Entity::Term(self.builder().scalar(Expr::BatchSize, span))),
             "fan_in" | "fan_out" => self.fan(name == "fan_in"),
-            "step" if self.now == PassKind::Update => supplied(self, Supplied::Step),
-            "steps" if self.now == PassKind::Update => supplied(self, Supplied::Steps),
-            "epoch" if self.now == PassKind::Update => supplied(self, Supplied::Epoch),
-            "k" if self.now == PassKind::Update => {
+            "step" if self.knows_the_update() => supplied(self, Supplied::Step),
+            "steps" if self.knows_the_update() => supplied(self, Supplied::Steps),
+            "epoch" if self.knows_the_update() => supplied(self, Supplied::Epoch),
+            "k" if self.knows_the_update() => {
                 let mut term = self.supplied(Supplied::Step, span);
                 term.expr = super::expr::binary(Binary::Sub, term.expr, Expr::Number(1.0));
                 Some(Entity::Term(term))
@@ -220,14 +220,56 @@ impl<'a> Elaborator<'a> {
         }
     }
 
+    /// Whether the number of the update has a name here: in the update itself, and in a schedule anywhere.
+    fn knows_the_update(&self) -> bool {
+        let in_schedule = self.calls.last().is_some_and(|c| c.callable.kind == ast::CallableKind::Schedule);
+        self.now == PassKind::Update || (self.now != PassKind::Init && in_schedule)
+    }
+
+    /// `valid.loss` in a schedule or rule: the figure of the last epoch.
+    fn figure(&mut self, split: &str, field: &ast::Ident, span: Span) -> Entity<'a> {
+        let splits = self.train.as_ref().map_or_else(Vec::new, |t| t.splits.clone());
+        if !splits.contains(&split) {
+            let known: Vec<String> = splits.iter().map(|s| format!("`{s}`")).collect();
+            let message = format!("no figures of a split `{split}` are known when parameters are moved");
+            let d = Diagnostic::error("unknown-name", span, message)
+                .note(format!("at the end of an epoch there are those of {}", known.join(" and ")));
+            return self.fail(if split == "valid" { d.help("set samples aside: `valid = split(0.1)`") } else { d });
+        }
+        let reported = self.builders[PassKind::Training as usize].pass.outcomes.iter().filter_map(|(o, _)| match o {
+            Outcome::Metric(name) | Outcome::Report(name) => Some(name.clone()),
+            _ => None,
+        });
+        let known: Vec<String> = self.tables.objectives.iter().cloned().chain(reported).collect();
+        if !known.contains(&field.name) {
+            let message = format!("no figure `{}` is reported", field.name);
+            let mut d = Diagnostic::error("unknown-name", field.span, message);
+            if let Some(near) = nearest(&field.name, known.iter().map(String::as_str)) {
+                d = d.fix(format!("did you mean `{near}`?"), field.span, near);
+            }
+            return self.fail(d.note(format!("there are {}", known.join(", "))));
+        }
+        let figure = (split.to_string(), field.name.clone());
+        let number = self.tables.figures.iter().position(|f| *f == figure).unwrap_or_else(|| {
+            self.tables.figures.push(figure);
+            self.tables.figures.len() - 1
+        });
+        Entity::Term(self.supplied(Supplied::Figure(number), span))
+    }
+
     fn supplied(&mut self, which: Supplied, span: Span) -> super::entity::Term {
         let name = match which {
-            Supplied::Step => "step",
-            Supplied::Steps => "steps",
-            Supplied::Epoch => "epoch",
+            Supplied::Step => "step".to_string(),
+            Supplied::Steps => "steps".to_string(),
+            Supplied::Epoch => "epoch".to_string(),
+            Supplied::Share => "share".to_string(),
+            Supplied::Figure(n) => {
+                let (split, figure) = &self.tables.figures[n];
+                format!("{split}.{figure}")
+            }
         };
         let ty = Type { per_sample: false, dims: vec![], element: Element::Number };
-        let id = self.builder().outside(Definition::Supplied(which), name, ty, span);
+        let id = self.builder().outside(Definition::Supplied(which), &name, ty, span);
         self.builder().read(id, span)
     }
 
@@ -292,6 +334,13 @@ impl<'a> Elaborator<'a> {
 
     /// `record.field`.
     fn field(&mut self, base: &'a ast::Expr, field: &ast::Ident, env: &Env<'a>) -> Entity<'a> {
+        if let ExprKind::Name(split) = &base.kind
+            && names_a_split(split)
+            && self.now == PassKind::Update
+            && env.find(split).is_none()
+        {
+            return self.figure(split, field, base.span.to(field.span));
+        }
         match self.eval(base, env) {
             Entity::Poison => Entity::Poison,
             Entity::Record(fields) => match fields.iter().find(|f| f.0 == field.name) {
@@ -434,6 +483,11 @@ impl<'a> Elaborator<'a> {
     pub fn later(&self, expr: &'a ast::Expr, env: &Env<'a>) -> Entity<'a> {
         Entity::Thunk(Rc::new(Thunk { expr, env: env.clone() }))
     }
+}
+
+/// Whether the word before a dot means a split of the data, as in `valid.loss`.
+pub(super) fn names_a_split(name: &str) -> bool {
+    matches!(name, "train" | "valid" | "test")
 }
 
 /// Whether the condition depends on the mode.

@@ -8,10 +8,11 @@ use super::expr::{binary as make_binary, substitute, unary as make_unary};
 use super::number::Num;
 use super::ranges::{Found, Wanted, reads_alone};
 use crate::scalar::{Binary, Kind, Unary};
-use crate::typed::{Expr, Extent, IndexId, ReduceOp, SAMPLE};
+use crate::typed::{Definition, Expr, Extent, IndexId, Outcome, ReduceOp, SAMPLE, ValueId};
 use grammar::ast::{self, ExprKind, IndexArg, ReduceIndex};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
+use std::collections::BTreeSet;
 
 /// One position of a left side: the indices it binds, more than one where it is a combination or
 /// a pack.
@@ -241,6 +242,7 @@ impl<'a> Elaborator<'a> {
         let scope = Scope::inside(Some(env));
         let mut over = vec![];
         let mut batch = None;
+        let split = indices.iter().any(|i| self.is_sample_index(i, env));
         for index in indices {
             match self.bind_reduced(index, body, &scope, env) {
                 Some(ids) if ids == [SAMPLE] => {
@@ -252,6 +254,9 @@ impl<'a> Elaborator<'a> {
                 None => return Entity::Poison,
             }
         }
+        if batch.is_none() && matches!(op, ReduceOp::Max | ReduceOp::Min | ReduceOp::Prod | ReduceOp::Logsumexp) {
+            self.factors_inside(op, indices, body);
+        }
         let depth = self.active.len();
         self.active.extend(&over);
         let entity = self.eval(body, &scope);
@@ -260,7 +265,104 @@ impl<'a> Elaborator<'a> {
         if let Some(fresh) = batch {
             term.expr = substitute(&term.expr, &[(SAMPLE, Expr::Index(fresh))]);
         }
-        self.reduced(op, over, term, span)
+        if split { self.over_split(op, over, term, span) } else { self.reduced(op, over, term, span) }
+    }
+
+    /// Whether the index is `sample`, which in metrics runs over all samples of a split.
+    fn is_sample_index(&self, index: &ReduceIndex, env: &Env<'a>) -> bool {
+        let measuring = self.train.as_ref().is_some_and(|t| t.measuring);
+        measuring && index.name.name == "sample" && index.range.is_none() && !index.pack && env.find("sample").is_none()
+    }
+
+    /// A sum over all samples of a split: what a minibatch adds to it is an outcome of the pass, and the sum itself
+    /// something that comes from outside.
+    fn over_split(&mut self, op: ReduceOp, over: Vec<IndexId>, term: Term, span: Span) -> Entity<'a> {
+        if !matches!(op, ReduceOp::Sum | ReduceOp::Mean) {
+            let d = Diagnostic::error("wrong-kind", span, "over all samples of a split there are `sum` and `mean`");
+            return self.fail(d);
+        }
+        if self.leaves_of(&term.expr).iter().any(|d| matches!(d, Definition::Total(_))) {
+            let message =
+                "a sum over all samples cannot use another one, which is not known before all samples are seen";
+            let d = Diagnostic::error("not-known-yet", span, message);
+            return self.fail(
+                d.help("multiply out, so that each sum is of its own: the mean of (x - m)^2 is mean(x^2) - m^2"),
+            );
+        }
+        let one = Term { expr: Expr::Number(1.0), axes: vec![], dims: vec![], kind: Kind::Float, ..term.clone() };
+        let sum = self.total(over.clone(), term, span);
+        if op == ReduceOp::Sum {
+            return sum;
+        }
+        let count = self.total(over, one, span);
+        self.binary(ast::BinaryOp::Div, (sum, span), (count, span))
+    }
+
+    fn total(&mut self, over: Vec<IndexId>, term: Term, span: Span) -> Entity<'a> {
+        let entity = self.reduced(ReduceOp::Sum, over, term, span);
+        let Some(term) = self.term(entity, span) else { return Entity::Poison };
+        let name = self.value_name("total");
+        let Some((part, mut read)) = self.builder().define(&term, &name, span) else { return Entity::Poison };
+        let number = self.builder().pass.outcomes.iter().filter(|(o, _)| matches!(o, Outcome::Total(_))).count();
+        let ty = self.builder().pass.v(part).ty.clone();
+        self.builder().outcome(Outcome::Total(number), part);
+        let whole = self.builder().outside(Definition::Total(number), &format!("{name}.all"), ty, span);
+        if let Expr::Read { value, .. } = &mut read.expr {
+            *value = whole;
+        }
+        Entity::Term(read)
+    }
+
+    /// What comes from outside the pass and the expression depends on.
+    pub fn leaves_of(&mut self, expr: &Expr) -> Vec<Definition> {
+        fn reads(expr: &Expr, found: &mut Vec<ValueId>) {
+            if let Expr::Read { value, .. } = expr {
+                found.push(*value);
+            }
+            super::expr::operands(expr, &mut |e| reads(e, found));
+        }
+        let (mut open, mut seen, mut leaves) = (vec![], BTreeSet::new(), vec![]);
+        reads(expr, &mut open);
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            match &self.builder().pass.v(id).definition {
+                Definition::Indexed { value, .. } => reads(value, &mut open),
+                Definition::Accumulate { at, value, .. } => {
+                    at.iter().for_each(|e| reads(e, &mut open));
+                    reads(value, &mut open);
+                }
+                Definition::Delayed { of, initial, .. } => open.extend([*of, *initial]),
+                leaf => leaves.push(leaf.clone()),
+            }
+        }
+        leaves
+    }
+
+    /// Warns of a factor of the body that does not mention what is reduced. A sum of it is the same either way; of the
+    /// others the reader may have meant the factor to stand outside. In parentheses it is meant as it stands.
+    fn factors_inside(&mut self, op: ReduceOp, indices: &[ReduceIndex], body: &ast::Expr) {
+        let mut factors = vec![];
+        split_product(body, &mut factors);
+        let mentions = |e: &ast::Expr| indices.iter().any(|i| super::ranges::mentions(e, &i.name.name));
+        let Some(outside) = factors.iter().find(|f| factors.len() > 1 && !mentions(f)) else { return };
+        let index = &indices[0].name.name;
+        let word = match op {
+            ReduceOp::Max => "max",
+            ReduceOp::Min => "min",
+            ReduceOp::Prod => "prod",
+            _ => "logsumexp",
+        };
+        let message = format!("this factor stands inside the `{word}`, though it does not mention `{index}`");
+        let d = Diagnostic::warning("factor-in-reduction", outside.span, message)
+            .here(format!("the `{word}` takes the whole product"))
+            .label(indices[0].name.span, format!("`{index}` is what it runs over"))
+            .help(format!(
+                "to multiply the result, put the reduction in parentheses or last: `(.. {word}[{index}] ..) * a`"
+            ))
+            .help("to keep it inside, put the product in parentheses");
+        self.sink.add(d);
     }
 
     fn reduced(&mut self, op: ReduceOp, over: Vec<IndexId>, mut term: Term, span: Span) -> Entity<'a> {
@@ -302,7 +404,8 @@ impl<'a> Elaborator<'a> {
             let extent = self.extent(&entity, range.span)?;
             return Some(vec![self.bind_index(name, span, Extent::Fixed(extent), scope)?]);
         }
-        if name == "batch" && !index.pack && env.find(name).is_none() {
+        let whole = name == "batch" && !index.pack && env.find(name).is_none();
+        if whole || self.is_sample_index(index, env) {
             return Some(vec![SAMPLE]);
         }
         let dims = self.range_from_reads(name, span, index.pack, body, env)?;
@@ -392,4 +495,15 @@ fn split(axis: IndexId, ids: &[IndexId], extents: &[usize]) -> Vec<(IndexId, Exp
         rest = rest.saturating_mul(*extent as i64);
     }
     out
+}
+
+/// The factors of a product, as far as no parentheses hold them together.
+fn split_product<'e>(expr: &'e ast::Expr, out: &mut Vec<&'e ast::Expr>) {
+    match &expr.kind {
+        ExprKind::Binary { op: ast::BinaryOp::Mul | ast::BinaryOp::Div, left, right } => {
+            split_product(left, out);
+            split_product(right, out);
+        }
+        _ => out.push(expr),
+    }
 }

@@ -11,6 +11,7 @@ pub(super) struct Items<'a> {
     user: BTreeMap<&'a str, &'a ast::Callable>,
     library: BTreeMap<&'a str, &'a ast::Callable>,
     data: BTreeMap<&'a str, &'a ast::Data>,
+    trains: BTreeMap<&'a str, &'a ast::Train>,
     sources: Vec<SourceId>,
 }
 
@@ -32,6 +33,7 @@ impl<'a> Items<'a> {
             let earlier = match item {
                 ast::Item::Callable(c) => items.user.insert(&c.name.name, c).map(|e| (&c.name, e.name.span)),
                 ast::Item::Data(d) => items.data.insert(&d.name.name, d).map(|e| (&d.name, e.name.span)),
+                ast::Item::Train(t) => items.trains.insert(&t.name.name, t).map(|e| (&t.name, e.name.span)),
                 _ => None,
             };
             twice.extend(earlier);
@@ -54,6 +56,33 @@ impl<'a> Items<'a> {
     /// The data block of that name.
     pub fn data(&self, name: &str) -> Option<&'a ast::Data> {
         self.data.get(name).copied()
+    }
+
+    /// The train block of that name.
+    pub fn train(&self, name: &str) -> Option<&'a ast::Train> {
+        self.trains.get(name).copied()
+    }
+
+    /// Names of train blocks.
+    pub fn train_names(&self) -> impl Iterator<Item = &'a str> {
+        self.trains.keys().copied()
+    }
+
+    /// The train blocks that this one starts from, the nearest first; one that occurs twice ends the list.
+    pub fn starts(&self, name: &str) -> Vec<&'a str> {
+        let next = |name: &str| {
+            let entry = self.train(name)?.entries.iter().find(|e| e.lhs.name.name == "start")?;
+            let ast::ExprKind::Field { base, .. } = &entry.value.kind else { return None };
+            let ast::ExprKind::Name(other) = &base.kind else { return None };
+            Some(other.as_str())
+        };
+        let mut trail = vec![];
+        let mut at = next(name);
+        while let Some(other) = at {
+            trail.push(other);
+            at = if trail[..trail.len() - 1].contains(&other) { None } else { next(other) };
+        }
+        trail
     }
 
     /// Names of data blocks.

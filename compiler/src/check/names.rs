@@ -1,9 +1,10 @@
 //! A look at every item of the program, used or not: names must stand for something, and locals
 //! must be used. What depends on shapes is left to the elaboration of train blocks.
 
-use super::eval::is_builtin;
+use super::eval::{is_builtin, names_a_split};
 use super::items::Items;
 use super::report::{Sink, nearest};
+use super::update::EVALUATED;
 use grammar::ast::{self, Body, DimExpr, Expr, ExprKind, IndexArg, StmtKind, TypeExpr, TypeKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
@@ -21,7 +22,10 @@ struct Resolver<'a, 's> {
     items: &'s Items<'a>,
     sink: &'s mut Sink,
     locals: Vec<Local>,
+    /// In an optimiser, which is given `theta` and `grad`.
     rule: bool,
+    /// In an optimiser or a schedule.
+    updates: bool,
 }
 
 /// Reports names that nothing defines and locals that nothing uses, in the program's callables.
@@ -29,10 +33,15 @@ pub(super) fn resolve(items: &Items<'_>, program: &ast::File, sink: &mut Sink) {
     for item in &program.items {
         if let ast::Item::Callable(callable) = item {
             let rule = callable.kind == ast::CallableKind::Optimizer;
-            let mut resolver = Resolver { items, sink: &mut *sink, locals: vec![], rule };
+            let updates = rule || callable.kind == ast::CallableKind::Schedule;
+            let mut resolver = Resolver { items, sink: &mut *sink, locals: vec![], rule, updates };
             resolver.callable(callable);
         }
     }
+}
+
+fn is_split(expr: &Expr) -> bool {
+    matches!(&expr.kind, ExprKind::Name(name) if names_a_split(name))
 }
 
 impl Resolver<'_, '_> {
@@ -109,13 +118,14 @@ impl Resolver<'_, '_> {
                 self.expr(dist);
                 self.bind(name, !last);
             }
-            StmtKind::Define { lhs, value } | StmtKind::Accumulate { lhs, value, .. } => {
+            StmtKind::Define { lhs, value, .. } | StmtKind::Accumulate { lhs, value, .. } => {
                 lhs.ty.iter().for_each(|t| self.ty(t));
                 self.scoped(|s| {
                     lhs.indices.iter().for_each(|list| list.iter().for_each(|i| s.left(i)));
                     s.expr(value);
                 });
-                self.bind(&lhs.name, !last);
+                let says_what_evaluation_uses = self.rule && lhs.name.name == EVALUATED;
+                self.bind(&lhs.name, !last && !says_what_evaluation_uses);
             }
             StmtKind::Expr(e) => self.expr(e),
             StmtKind::Error => {}
@@ -160,6 +170,8 @@ impl Resolver<'_, '_> {
     fn expr(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Name(name) => self.name(name, expr.span),
+            // A figure of the last epoch, `valid.loss`.
+            ExprKind::Field { base, .. } if self.updates && is_split(base) => {}
             ExprKind::Index { base, at } => {
                 self.expr(base);
                 at.iter().for_each(|a| self.position(a));

@@ -52,6 +52,8 @@ fn write_pass(out: &mut String, name: &str, pass: &Pass) -> fmt::Result {
             Outcome::Slot(n) => format!("slot {n}"),
             Outcome::Objective(n) => format!("objective {n}"),
             Outcome::Metric(m) => format!("metric {m}"),
+            Outcome::Total(n) => format!("total {n}"),
+            Outcome::Report(m) => format!("metric of the split {m}"),
             Outcome::Output(o) => format!("output {o}"),
         };
         writeln!(out, "  -> {what} = {}", pass.v(*id).name)?;
@@ -77,9 +79,11 @@ fn value_text(pass: &Pass, value: &Value) -> String {
         Definition::Parameter(n) => format!("{head} = parameter {n}"),
         Definition::State(n) => format!("{head} = state {n}"),
         Definition::Slot(n) => format!("{head} = slot {n}"),
-        Definition::Gradient { parameter, of } => {
-            format!("{head} = gradient of objective {of} by parameter {parameter}")
+        Definition::Gradient { parameter, of, shifted } => {
+            let at = if *shifted { " at its point" } else { "" };
+            format!("{head} = gradient of objective {of} by parameter {parameter}{at}")
         }
+        Definition::Total(n) => format!("{head} = total {n}"),
         Definition::Delayed { of, initial, turn } => {
             let (of, initial) = (&pass.v(*of).name, &pass.v(*initial).name);
             format!("{head} = {of} one turn earlier along axis {turn}, at first {initial}")

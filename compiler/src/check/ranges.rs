@@ -145,16 +145,6 @@ fn known<'a>(s: &mut Elaborator<'a>, expr: &'a Expr, env: &Env<'a>) -> Option<En
     }
 }
 
-/// Whether the name occurs in the expression.
-pub(super) fn mentions(expr: &Expr, name: &str) -> bool {
-    if matches!(&expr.kind, ExprKind::Name(n) if n == name) {
-        return true;
-    }
-    let mut found = false;
-    children(expr, &mut |e| found |= mentions(e, name));
-    found
-}
-
 /// Calls `f` on the direct parts of an expression, those in blocks included.
 pub(super) fn children<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
     match &expr.kind {
@@ -206,20 +196,43 @@ pub(super) fn children<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
             carry.iter().for_each(|c| f(&c.1));
             block_children(body, f);
         }
-        ExprKind::Lambda { body, .. } => match &**body {
-            ast::Body::Expr { value, wheres } => {
-                f(value);
-                wheres.iter().for_each(|s| stmt_children(s, f));
-            }
-            ast::Body::Block(block) => block_children(block, f),
-            ast::Body::ByRank { then, otherwise, .. } => {
-                block_children(then, f);
-                otherwise.iter().for_each(|b| block_children(b, f));
-            }
-        },
+        ExprKind::Lambda { body, .. } => body_children(body, f),
         ExprKind::Record(fields) => fields.iter().for_each(|x| f(&x.1)),
         ExprKind::List(items) | ExprKind::Sequence(items) => items.iter().for_each(f),
     }
+}
+
+/// Calls `f` on the expressions of a body.
+pub(super) fn body_children<'a>(body: &'a ast::Body, f: &mut dyn FnMut(&'a Expr)) {
+    match body {
+        ast::Body::Expr { value, wheres } => {
+            f(value);
+            wheres.iter().for_each(|s| stmt_children(s, f));
+        }
+        ast::Body::Block(block) => block_children(block, f),
+        ast::Body::ByRank { then, otherwise, .. } => {
+            block_children(then, f);
+            otherwise.iter().for_each(|b| block_children(b, f));
+        }
+    }
+}
+
+/// Whether the expression mentions a name, as a value, an index or a pack.
+pub(super) fn mentions(expr: &Expr, name: &str) -> bool {
+    fn as_pack(arg: &IndexArg, name: &str) -> bool {
+        match arg {
+            IndexArg::Pack(pack) => pack.name == name,
+            IndexArg::Combine { parts, .. } => parts.iter().any(|p| as_pack(p, name)),
+            IndexArg::Expr(_) => false,
+        }
+    }
+    let mut found = match &expr.kind {
+        ExprKind::Name(n) => n == name,
+        ExprKind::Index { at, .. } => at.iter().any(|a| as_pack(a, name)),
+        _ => false,
+    };
+    children(expr, &mut |e| found |= mentions(e, name));
+    found
 }
 
 fn index_children<'a>(arg: &'a IndexArg, f: &mut dyn FnMut(&'a Expr)) {
@@ -240,7 +253,7 @@ fn stmt_children<'a>(stmt: &'a ast::Stmt, f: &mut dyn FnMut(&'a Expr)) {
         | StmtKind::State { init: e, .. }
         | StmtKind::Draw { dist: e, .. }
         | StmtKind::Expr(e) => f(e),
-        StmtKind::Define { lhs, value } | StmtKind::Accumulate { lhs, value, .. } => {
+        StmtKind::Define { lhs, value, .. } | StmtKind::Accumulate { lhs, value, .. } => {
             lhs.indices.iter().for_each(|list| list.iter().for_each(|a| index_children(a, f)));
             f(value);
         }

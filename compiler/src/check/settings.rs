@@ -15,6 +15,7 @@ impl<'a> Elaborator<'a> {
         let batch = self.count(block, "batch", env);
         let epochs = self.count(block, "epochs", env);
         let steps = self.count(block, "steps", env);
+        let accumulate = self.count(block, "accumulate", env).unwrap_or(1);
         let seed = self.seed(block, env);
         let shuffle = self.shuffle(block, env);
         let valid_share = self.valid_share(block, env);
@@ -26,7 +27,16 @@ impl<'a> Elaborator<'a> {
             let example = if has_data { "epochs = 10" } else { "steps = 200" };
             self.need(block, "how long to train", example);
         }
-        (self.sink.errors() == errors).then_some(Settings { batch, epochs, steps, seed, valid_share, stop, shuffle })
+        (self.sink.errors() == errors).then_some(Settings {
+            batch,
+            epochs,
+            steps,
+            accumulate,
+            seed,
+            valid_share,
+            stop,
+            shuffle,
+        })
     }
 
     fn need(&mut self, block: &'a ast::Train, what: &str, example: &str) {

@@ -5,6 +5,7 @@ use super::dims::Declared;
 use super::elaborate::{Elaborator, ParameterInfo, Role, Target, join};
 use super::entity::{Entity, Env, PassKind, Scope, Term, shape_text};
 use super::expr::free;
+use super::update::EVALUATED;
 use crate::scalar::Kind;
 use crate::typed::{Definition, Element, Expr, Extent, Outcome, Parameter, SAMPLE, State, Type};
 use grammar::ast::{self, ExprKind, IndexArg, Lhs, Stmt, StmtKind};
@@ -76,8 +77,12 @@ impl<'a> Elaborator<'a> {
                 self.state(name, saved.as_deref(), ty.as_ref(), init, stmt.span, scope)
             }
             StmtKind::Draw { name, ty, dist, per_batch } => self.random(name, ty.as_ref(), dist, *per_batch, scope),
-            StmtKind::Define { lhs, value } => {
+            StmtKind::Define { lhs, value, per_microbatch } => {
+                let before = self.builder().per_microbatch;
+                self.builder().per_microbatch |= *per_microbatch;
                 let entity = self.define(lhs, value, tail, scope);
+                let entity = if *per_microbatch { self.of_its_own(entity, &lhs.name) } else { entity };
+                self.builder().per_microbatch = before;
                 self.bind_once(&lhs.name, entity.clone(), scope);
                 entity
             }
@@ -138,6 +143,9 @@ impl<'a> Elaborator<'a> {
         if matches!(entity, Entity::Poison) {
             return entity;
         }
+        if let (EVALUATED, Role::Rule(p)) = (lhs.name.name.as_str(), self.activation().role) {
+            return self.evaluated(p, entity, value.span);
+        }
         if let Some(base) = lhs.name.name.strip_suffix('\'') {
             return self.next_value(base, entity, lhs.name.span);
         }
@@ -155,6 +163,17 @@ impl<'a> Elaborator<'a> {
             }
             other => self.shared(other, &lhs.name.name, lhs.name.span),
         }
+    }
+
+    /// A small number as a value too, so that it can say that it belongs to a microbatch.
+    fn of_its_own(&mut self, entity: Entity<'a>, name: &ast::Ident) -> Entity<'a> {
+        let Entity::Term(t) = entity else { return entity };
+        if self.builder().is_plain(&t) {
+            return Entity::Term(t);
+        }
+        let path = self.value_name(&name.name);
+        let read = self.builder().define(&t, &path, name.span);
+        Entity::Term(read.map_or(t, |r| r.1))
     }
 
     fn settle_definition(&mut self, entity: Entity<'a>, lhs: &'a Lhs, declared: Option<&Declared>) -> Entity<'a> {
@@ -323,7 +342,13 @@ impl<'a> Elaborator<'a> {
         let inner = self.calls.last().map(|c| c.callable);
         let layer = inner.is_some_and(|c| matches!(c.kind, ast::CallableKind::Layer | ast::CallableKind::Model));
         let rule = inner.is_some_and(|c| c.kind == ast::CallableKind::Optimizer);
-        let allowed = if word == "param" { layer } else { layer || rule };
+        let schedule = inner.is_some_and(|c| c.kind == ast::CallableKind::Schedule);
+        if word == "state" && schedule && self.now != PassKind::Update {
+            let message = "a schedule with a state says how parameters move; elsewhere a number has no state";
+            self.fail(Diagnostic::error("wrong-kind", name.span, message).help("use one that is a function of `k`"));
+            return false;
+        }
+        let allowed = if word == "param" { layer } else { layer || rule || schedule };
         if allowed && self.training_ifs > 0 {
             let message = format!(
                 "`{word} {}` stands under `if training`, but training and evaluation have the same parameters and states",
@@ -395,7 +420,8 @@ impl<'a> Elaborator<'a> {
     ) -> usize {
         let number = self.tables.parameters.len();
         let (instance, model) = (self.activation().made, self.activation().model.clone());
-        let parameter = Parameter { path: path.clone(), saved, dims: dims.clone(), span, instance, frozen: false };
+        let parameter =
+            Parameter { path: path.clone(), saved, dims: dims.clone(), span, instance, frozen: false, evaluated: None };
         self.tables.parameters.push(ParameterInfo { parameter, model });
         self.tables.parameter_numbers.insert(path.clone(), number);
         self.initial(Outcome::Parameter(number), &path, &dims, init, scope);
@@ -443,14 +469,19 @@ impl<'a> Elaborator<'a> {
         let dims = match (ty, role) {
             (Some(ty), _) => self.declared(ty, scope).as_ref().and_then(Declared::dims).map(<[usize]>::to_vec),
             (None, Role::Rule(p)) => Some(self.tables.parameters[p].parameter.dims.clone()),
-            (None, Role::Forward) => Some(vec![]),
+            (None, Role::Forward | Role::Schedule) => Some(vec![]),
         };
         let entity = match dims {
             Some(dims) if self.may_declare("state", name) => {
                 let saved = saved.unwrap_or(&name.name);
                 match role {
                     Role::Forward => self.forward_state(name, saved, dims, init, span, scope),
-                    Role::Rule(p) => self.slot(p, name, saved, dims, init, span, scope),
+                    Role::Rule(p) => self.slot_of_rule(p, name, saved, dims, init, span, scope),
+                    Role::Schedule => {
+                        let path = self.path(&name.name);
+                        let saved = self.path(saved);
+                        self.slot(name, State { path, saved, dims, span }, init, scope)
+                    }
                 }
             }
             _ => Entity::Poison,
@@ -488,7 +519,8 @@ impl<'a> Elaborator<'a> {
         Entity::Term(self.carry_state(number, now, span))
     }
 
-    fn slot(
+    /// A state of a rule. Its initial value may be made of `theta`, which is the parameter's.
+    fn slot_of_rule(
         &mut self,
         parameter: usize,
         name: &'a ast::Ident,
@@ -499,9 +531,27 @@ impl<'a> Elaborator<'a> {
         scope: &Env<'a>,
     ) -> Entity<'a> {
         let of = self.tables.parameters[parameter].parameter.clone();
-        let path = join(&of.path, &name.name);
+        let start = self.within(PassKind::Init, |s| s.start_of(parameter));
+        let scope = Scope::inside(Some(scope));
+        if let Some(start) = start {
+            scope.bind("theta", Entity::Term(start), span);
+        }
+        let slot = State { path: join(&of.path, &name.name), saved: join(&of.saved, saved), dims, span };
+        self.slot(name, slot, init, &scope)
+    }
+
+    /// The initial value of a parameter, in the init pass.
+    pub fn start_of(&mut self, parameter: usize) -> Option<Term> {
+        let builder = self.builder();
+        let (_, id) = *builder.pass.outcomes.iter().find(|(o, _)| *o == Outcome::Parameter(parameter))?;
+        let span = builder.pass.v(id).span;
+        Some(builder.read(id, span))
+    }
+
+    fn slot(&mut self, name: &'a ast::Ident, slot: State, init: &'a ast::Expr, scope: &Env<'a>) -> Entity<'a> {
         let number = self.tables.slots.len();
-        self.tables.slots.push(State { path: path.clone(), saved: join(&of.saved, saved), dims: dims.clone(), span });
+        let State { path, dims, span, .. } = slot.clone();
+        self.tables.slots.push(slot);
         self.initial(Outcome::Slot(number), &path, &dims, init, scope);
         self.activation().states.insert(name.name.clone(), number);
         let ty = Type { per_sample: false, dims, element: Element::Number };
@@ -517,7 +567,7 @@ impl<'a> Elaborator<'a> {
             (Role::Rule(p), None) if base == "theta" => {
                 (self.tables.parameters[p].parameter.dims.clone(), Outcome::Parameter(p))
             }
-            (Role::Rule(_), Some(n)) => (self.tables.slots[n].dims.clone(), Outcome::Slot(n)),
+            (Role::Rule(_) | Role::Schedule, Some(n)) => (self.tables.slots[n].dims.clone(), Outcome::Slot(n)),
             (Role::Forward, Some(n)) => (self.tables.states[n].dims.clone(), Outcome::State(n)),
             _ => {
                 let d = Diagnostic::error(

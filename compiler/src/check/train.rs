@@ -5,14 +5,14 @@ use super::elaborate::{Elaborator, Progress, TrainScope};
 use super::entity::{Entity, Env, PassKind, Scope, Term};
 use super::finish::finished;
 use super::report::nearest;
-use crate::typed::{DataSet, Outcome, Settings, Train};
+use crate::typed::{DataSet, Definition, Outcome, Settings, Start, Train};
 use grammar::ast::{self, CallableKind, ExprKind, TrainEntry};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The settings of a train block; any other name is a local.
-pub(super) const SETTINGS: [&str; 15] = [
+pub(super) const SETTINGS: [&str; 17] = [
     "data",
     "augment",
     "mix",
@@ -28,6 +28,8 @@ pub(super) const SETTINGS: [&str; 15] = [
     "seed",
     "shuffle",
     "freeze",
+    "accumulate",
+    "start",
 ];
 
 /// What the forward passes need of the entries.
@@ -56,7 +58,10 @@ impl<'a> Elaborator<'a> {
             fields,
             seen: BTreeMap::new(),
             several_models: self.counts_models(block) > 1,
+            splits: splits(block, data.as_ref()),
+            measuring: false,
         });
+        self.tables.objectives = self.objective_names(block);
         let settings = self.settings(block, data.is_some(), &env);
         let forward =
             Forward { objectives: entries(block, "objective").collect(), metrics: entries(block, "metrics").next() };
@@ -65,10 +70,10 @@ impl<'a> Elaborator<'a> {
         self.forward_passes(&forward, &env);
         self.freeze(block, &env);
         let objectives = self.objective_of_each(&forward, &env);
-        if let Some(optimizer) = entries(block, "optimizer").next() {
-            let clip = entries(block, "clip").next().map(|e| &e.value);
-            self.update_pass(&optimizer.value, clip, &objectives, &env);
+        if entries(block, "optimizer").next().is_some() && objectives.len() == self.tables.parameters.len() {
+            self.update_pass(block, &objectives, &env);
         }
+        let start = self.start(block);
         self.unused_locals(block, self.sink.errors() > errors);
         if self.sink.errors() > errors {
             return None;
@@ -81,7 +86,12 @@ impl<'a> Elaborator<'a> {
             }
             return None;
         }
-        let train = self.assembled(block, data, settings?);
+        let train = self.assembled(block, data, settings?, start);
+        let accumulates = entries(block, "accumulate").next().map_or(block.name.span, |e| e.value.span);
+        if let Some(d) = super::microbatch::fault(&train, accumulates) {
+            self.fail(d);
+            return None;
+        }
         let objective = entries(block, "objective").next().map_or(block.name.span, |e| e.value.span);
         super::warnings::warnings(&train, objective).into_iter().for_each(|d| self.sink.add(d));
         Some(train)
@@ -98,6 +108,15 @@ impl<'a> Elaborator<'a> {
     fn bind_locals(&mut self, block: &'a ast::Train, env: &Env<'a>) {
         for (n, entry) in block.entries.iter().enumerate() {
             let name = &entry.lhs.name;
+            if let Some(label) =
+                entry.label.as_ref().filter(|_| !matches!(name.name.as_str(), "objective" | "optimizer"))
+            {
+                let message = format!("`{}` takes no second name; only objectives and optimisers do", name.name);
+                self.fail(
+                    Diagnostic::error("wrong-kind", label.span, message).help(format!("write `{} = ..`", name.name)),
+                );
+                continue;
+            }
             let earlier = block.entries[..n].iter().find(|e| {
                 e.lhs.name.name == name.name
                     && e.label.as_ref().map(|l| &l.name) == entry.label.as_ref().map(|l| &l.name)
@@ -183,9 +202,10 @@ impl<'a> Elaborator<'a> {
                 _ => &entry.value,
             };
             let entity = self.eval(value, env);
-            let name = entry.label.as_ref().map_or("objective", |l| &l.name);
+            let name =
+                if forward.objectives.len() > 1 { self.tables.objectives[n].as_str() } else { "objective" }.to_string();
             if let Some(term) = self.single_number(entity, value.span, "the objective") {
-                self.outcome(Outcome::Objective(n), &term, name, value.span);
+                self.outcome(Outcome::Objective(n), &term, &name, value.span);
             }
         }
         if let Some(entry) = forward.metrics {
@@ -240,10 +260,40 @@ impl<'a> Elaborator<'a> {
             }
         };
         for (name, expr) in list {
+            self.measuring(true);
             let entity = self.eval(expr, env);
-            if let Some(term) = self.single_number(entity, expr.span, "a metric") {
-                self.outcome(Outcome::Metric(name.to_string()), &term, name, expr.span);
+            self.measuring(false);
+            self.metric(name, expr, entity);
+        }
+    }
+
+    fn measuring(&mut self, on: bool) {
+        if let Some(train) = &mut self.train {
+            train.measuring = on;
+        }
+    }
+
+    /// A metric is the mean of its value over the samples; one made of sums over `sample` is computed once, of these.
+    fn metric(&mut self, name: &str, expr: &'a ast::Expr, entity: Entity<'a>) {
+        let span = expr.span;
+        if let Entity::Term(term) = &entity {
+            let leaves = self.leaves_of(&term.expr);
+            let total = |d: &Definition| matches!(d, Definition::Total(_));
+            if leaves.iter().any(total) {
+                if leaves.iter().all(total) && !self.builder().per_sample(term) {
+                    let Some(term) = self.float_term(entity, span) else { return };
+                    self.outcome(Outcome::Report(name.to_string()), &term, name, span);
+                } else {
+                    let message = "a metric of a whole split is made of its sums over `sample` alone";
+                    let d = Diagnostic::error("wrong-kind", span, message)
+                        .here("this also depends on single samples or on parameters");
+                    self.fail(d.help("take the sum or mean of that as well: `mean[sample] ..`"));
+                }
+                return;
             }
+        }
+        if let Some(term) = self.single_number(entity, span, "a metric") {
+            self.outcome(Outcome::Metric(name.to_string()), &term, name, span);
         }
     }
 
@@ -271,16 +321,86 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// Which objective moves each parameter: the one `over` a set with it, else the first.
+    /// The objectives by name; a single one is `loss`.
+    fn objective_names(&mut self, block: &'a ast::Train) -> Vec<String> {
+        let list: Vec<&TrainEntry> = entries(block, "objective").collect();
+        let alone = list.len() == 1;
+        let name = |e: &&TrainEntry| e.label.as_ref().filter(|_| !alone).map_or("loss", |l| &l.name).to_string();
+        list.iter().map(name).collect()
+    }
+
+    /// Which objective moves each parameter: the one `over` a set with it. An objective that is alone moves all.
     fn objective_of_each(&mut self, forward: &Forward<'a>, env: &Env<'a>) -> Vec<usize> {
-        let mut out = vec![0; self.tables.parameters.len()];
+        let mut out: Vec<Option<usize>> = vec![None; self.tables.parameters.len()];
         for (n, entry) in forward.objectives.iter().enumerate() {
-            if let ExprKind::Over { set, .. } = &entry.value.kind {
-                let set = self.set_setting(set, env).unwrap_or_default();
-                set.into_iter().for_each(|p| out[p] = n);
+            let set = match &entry.value.kind {
+                ExprKind::Over { set, .. } => self.set_setting(set, env).unwrap_or_default(),
+                _ if forward.objectives.len() == 1 => (0..out.len()).collect(),
+                _ => {
+                    let message = "with several objectives, each says which parameters it moves";
+                    let d = Diagnostic::error("missing-setting", entry.value.span, message);
+                    self.fail(d.help("write `over` and a set after it: `objective d = .. over params(D)`"));
+                    return vec![];
+                }
+            };
+            for p in set {
+                if let Some(earlier) = out[p].replace(n).filter(|e| *e != n) {
+                    let path = self.tables.parameters[p].parameter.path.clone();
+                    let message = format!("two objectives move the parameter `{path}`");
+                    let d = Diagnostic::error("moved-twice", entry.value.span, message)
+                        .label(forward.objectives[earlier].value.span, "this one does as well")
+                        .help("add the two objectives to one, or move apart what each is `over`");
+                    self.fail(d);
+                    return vec![];
+                }
             }
         }
-        out
+        let free = |(p, of): (usize, &Option<usize>)| of.is_none() && !self.tables.parameters[p].parameter.frozen;
+        if let Some(p) = out.iter().enumerate().position(free)
+            && let Some(entry) = forward.objectives.first()
+        {
+            let p = self.tables.parameters[p].parameter.clone();
+            let message = format!("no objective moves the parameter `{}`", p.path);
+            let d = Diagnostic::error("missing-setting", entry.value.span, message)
+                .label(p.span, "declared here")
+                .help("put it into the set after an `over`, or leave it out of training with `freeze`");
+            self.fail(d);
+            return vec![];
+        }
+        out.into_iter().map(Option::unwrap_or_default).collect()
+    }
+
+    /// `start = other.weights`.
+    fn start(&mut self, block: &'a ast::Train) -> Option<Start> {
+        let entry = entries(block, "start").next()?;
+        let span = entry.value.span;
+        let other = match &entry.value.kind {
+            ExprKind::Field { base, field } if field.name == "weights" => match &base.kind {
+                ExprKind::Name(name) => Some(name),
+                _ => None,
+            },
+            ExprKind::Error => return None,
+            _ => None,
+        };
+        let Some(other) = other else {
+            let d =
+                Diagnostic::error("wrong-kind", span, "`start` says which train block's weights this one begins with");
+            self.fail(d.help("write `start = other.weights`, where `other` is a train block"));
+            return None;
+        };
+        let trail = self.items.starts(&block.name.name);
+        if self.items.train(other).is_none() {
+            let mut d = Diagnostic::error("unknown-name", span, format!("there is no train block `{other}`"));
+            if let Some(near) = nearest(other, self.items.train_names().filter(|n| *n != block.name.name)) {
+                d = d.fix(format!("did you mean `{near}`?"), span, format!("{near}.weights"));
+            }
+            self.fail(d);
+        } else if trail.contains(&block.name.name.as_str()) {
+            let message = format!("`{}` would start from weights that it makes itself", block.name.name);
+            let d = Diagnostic::error("cyclic-definition", span, message);
+            self.fail(d.note(format!("it starts from {}", trail.join(", which starts from "))));
+        }
+        Some(Start { train: other.clone(), span })
     }
 
     /// A local that nothing uses is most often a misspelt setting.
@@ -309,13 +429,23 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn assembled(&mut self, block: &'a ast::Train, data: Option<DataSet>, settings: Settings) -> Train {
+    fn assembled(
+        &mut self,
+        block: &'a ast::Train,
+        data: Option<DataSet>,
+        settings: Settings,
+        start: Option<Start>,
+    ) -> Train {
         let tables = std::mem::take(&mut self.tables);
         let mut passes = self.builders.drain(..).map(|b| finished(b.pass));
         let mut next = || passes.next().unwrap_or_default();
         let (init, training, evaluation, update) = (next(), next(), next(), next());
         Train {
             name: block.name.name.clone(),
+            objectives: tables.objectives,
+            groups: tables.groups,
+            figures: tables.figures,
+            start,
             data,
             fields: tables.fields,
             parameters: tables.parameters.into_iter().map(|p| p.parameter).collect(),
@@ -338,6 +468,13 @@ fn declared_fields(entries: &[ast::DataEntry]) -> usize {
         ast::DataEntry::Setting { .. } => 0,
     };
     entries.iter().map(count).sum()
+}
+
+/// The splits that are evaluated at the end of an epoch.
+fn splits(block: &ast::Train, data: Option<&DataSet>) -> Vec<&'static str> {
+    let valid =
+        super::settings::written(block, "valid") || data.is_some_and(|d| d.splits.iter().any(|s| s.0 == "valid"));
+    if valid { vec!["train", "valid"] } else { vec!["train"] }
 }
 
 /// The entries of that name.

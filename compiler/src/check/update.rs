@@ -3,12 +3,19 @@
 use super::calls::Arguments;
 use super::elaborate::{Activation, Call, Elaborator, Role};
 use super::entity::{Entity, Env, Member, PassKind, Scope, Template, Term, shape_text};
-use crate::typed::{Definition, Element, Outcome, Type};
+use super::report::nearest;
+use super::train::entries;
+use crate::typed::{self, Definition, Element, Outcome, State, Type};
 use grammar::ast::{self, CallableKind, ExprKind, TypeKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+
+/// What an optimiser calls the value that evaluation uses in the place of `theta`.
+pub(super) const EVALUATED: &str = "eval";
+/// The name, which no one can write, under which a rule finds the gradient of `grad at p`.
+const SHIFTED: &str = "\0shifted";
 
 /// A rule and the parameters it moves.
 struct Group<'a> {
@@ -17,43 +24,98 @@ struct Group<'a> {
     parameters: Vec<usize>,
 }
 
+/// The gradients by one parameter that its rule may ask for.
+struct Gradients {
+    parameter: usize,
+    /// `grad`, where the rule says it.
+    plain: Option<Term>,
+    /// `grad at p`, where the rule says that.
+    shifted: Option<Term>,
+}
+
 impl<'a> Elaborator<'a> {
     /// Writes the update pass. `objectives` says which objective moves each parameter.
-    pub fn update_pass(
-        &mut self,
-        optimizer: &'a ast::Expr,
-        clip: Option<&'a ast::Expr>,
-        objectives: &[usize],
-        env: &Env<'a>,
-    ) {
+    pub fn update_pass(&mut self, block: &'a ast::Train, objectives: &[usize], env: &Env<'a>) {
         self.begin(PassKind::Update);
         let trained: Vec<usize> =
             (0..self.tables.parameters.len()).filter(|p| !self.tables.parameters[*p].parameter.frozen).collect();
-        let gradients = trained.iter().map(|p| self.gradient(*p, objectives[*p])).collect();
-        let Some(gradients) = self.clipped(clip, gradients, env) else { return };
-        let Some(groups) = self.groups(optimizer, &trained, env) else { return };
-        for group in &groups {
-            let bound = self.rule_settings(group);
-            for p in &group.parameters {
-                if let (Some(bound), Some(member)) = (&bound, gradients.iter().find(|g| g.parameter == *p)) {
-                    self.rule(group, bound.clone(), member);
-                }
+        let Some(groups) = self.groups(block, &trained, objectives, env) else { return };
+        let mut gradients = vec![];
+        for of in 0..self.tables.objectives.len() {
+            let list = self.gradients_of(of, &groups, objectives);
+            match self.clipped_gradients(block, list, env) {
+                Some(list) => gradients.extend(list),
+                None => return,
             }
         }
+        for group in &groups {
+            let Some(bound) = self.rule_settings(group) else { continue };
+            for g in gradients.iter().filter(|g| group.parameters.contains(&g.parameter)) {
+                self.rule(group, bound.clone(), g);
+            }
+        }
+        let listed = groups.into_iter().map(|g| typed::Group { rule: g.span, parameters: g.parameters });
+        self.tables.groups = listed.collect();
     }
 
-    fn gradient(&mut self, parameter: usize, of: usize) -> Member {
+    /// The gradients by the parameters that an objective moves.
+    fn gradients_of(&mut self, of: usize, groups: &[Group<'a>], objectives: &[usize]) -> Vec<Gradients> {
+        let mut out = vec![];
+        for group in groups {
+            let (plain, shifted) = mentions_gradient(&group.rule.callable.body);
+            for parameter in group.parameters.iter().copied().filter(|p| objectives[*p] == of) {
+                let mut gradient = |wanted: bool, shifted| wanted.then(|| self.gradient(parameter, of, shifted));
+                out.push(Gradients { parameter, plain: gradient(plain, false), shifted: gradient(shifted, true) });
+            }
+        }
+        out.sort_by_key(|g| g.parameter);
+        out
+    }
+
+    fn gradient(&mut self, parameter: usize, of: usize, shifted: bool) -> Term {
         let p = self.tables.parameters[parameter].parameter.clone();
         let ty = Type { per_sample: false, dims: p.dims, element: Element::Number };
-        let definition = Definition::Gradient { parameter, of };
+        let definition = Definition::Gradient { parameter, of, shifted };
         let id = self.builder().outside(definition, &format!("{}.grad", p.path), ty, p.span);
-        Member { parameter, term: self.builder().read(id, p.span) }
+        self.builder().read(id, p.span)
+    }
+
+    /// The gradients of one objective, clipped. Where a rule asks for both kinds, those at the parameters are clipped
+    /// together, and then those at the points.
+    fn clipped_gradients(
+        &mut self,
+        block: &'a ast::Train,
+        mut list: Vec<Gradients>,
+        env: &Env<'a>,
+    ) -> Option<Vec<Gradients>> {
+        let Some(clip) = entries(block, "clip").next().map(|e| &e.value) else { return Some(list) };
+        let members =
+            |list: &[Gradients], first: fn(&Gradients) -> &Option<Term>, second: fn(&Gradients) -> &Option<Term>| {
+                list.iter()
+                    .filter_map(|g| {
+                        let term = first(g).as_ref().or(second(g).as_ref())?.clone();
+                        Some(Member { parameter: g.parameter, term })
+                    })
+                    .collect::<Vec<Member>>()
+            };
+        let both = list.iter().any(|g| g.plain.is_some() && g.shifted.is_some());
+        let at_parameters = members(&list, |g| &g.plain, |g| &g.shifted);
+        let at_points = both.then(|| members(&list, |g| &g.shifted, |g| &g.plain));
+        let first = self.clipped(clip, at_parameters, env)?;
+        let last = match at_points {
+            Some(members) => self.clipped(clip, members, env)?,
+            None => first.clone(),
+        };
+        for (g, (first, last)) in list.iter_mut().zip(first.into_iter().zip(last)) {
+            g.plain = g.plain.as_ref().map(|_| first.term);
+            g.shifted = g.shifted.as_ref().map(|_| last.term);
+        }
+        Some(list)
     }
 
     /// `clip = f(..)`: a function of the set of gradients yields a factor for all of them; a
     /// function of a tensor is applied to each.
-    fn clipped(&mut self, clip: Option<&'a ast::Expr>, gradients: Vec<Member>, env: &Env<'a>) -> Option<Vec<Member>> {
-        let Some(clip) = clip else { return Some(gradients) };
+    fn clipped(&mut self, clip: &'a ast::Expr, gradients: Vec<Member>, env: &Env<'a>) -> Option<Vec<Member>> {
         if self.clips_each(clip, env) {
             return gradients.into_iter().map(|g| self.clip_one(clip, g, env)).collect();
         }
@@ -125,42 +187,92 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// `optimizer = a(..) on weights, b(..) on rest`.
-    fn groups(&mut self, optimizer: &'a ast::Expr, trained: &[usize], env: &Env<'a>) -> Option<Vec<Group<'a>>> {
-        let parts: Vec<&'a ast::Expr> = match &optimizer.kind {
-            ExprKind::Sequence(parts) => parts.iter().collect(),
-            _ => vec![optimizer],
-        };
+    /// `optimizer = a(..) on weights, b(..) on rest`; with a label, `optimizer d = ..`, for what that objective moves.
+    /// A parameter belongs to the first group that takes it.
+    fn groups(
+        &mut self,
+        block: &'a ast::Train,
+        trained: &[usize],
+        objectives: &[usize],
+        env: &Env<'a>,
+    ) -> Option<Vec<Group<'a>>> {
         let mut left: Vec<usize> = trained.to_vec();
         let mut groups = vec![];
-        for part in parts {
-            let (rule, set) = match &part.kind {
-                ExprKind::On { rule, set } => (&**rule, Some(&**set)),
-                _ => (part, None),
+        for entry in entries(block, "optimizer") {
+            let mine: Vec<usize> = match &entry.label {
+                Some(label) => {
+                    let of = self.objective_named(label)?;
+                    trained.iter().copied().filter(|p| objectives[*p] == of).collect()
+                }
+                None => trained.to_vec(),
             };
-            let chosen = match set {
-                None => left.clone(),
-                Some(ast::Expr { kind: ExprKind::Name(n), .. }) if n == "rest" => left.clone(),
-                Some(set) => self.set_setting(set, env)?,
+            let parts: Vec<&'a ast::Expr> = match &entry.value.kind {
+                ExprKind::Sequence(parts) => parts.iter().collect(),
+                _ => vec![&entry.value],
             };
-            let parameters: Vec<usize> = left.iter().copied().filter(|p| chosen.contains(p)).collect();
-            left.retain(|p| !chosen.contains(p));
-            let rule = self.optimizer(rule, env)?;
-            groups.push(Group { rule, span: part.span, parameters });
+            for part in parts {
+                let (rule, set) = match &part.kind {
+                    ExprKind::On { rule, set } => (&**rule, Some(&**set)),
+                    _ => (part, None),
+                };
+                let chosen = match set {
+                    None => mine.clone(),
+                    Some(ast::Expr { kind: ExprKind::Name(n), .. }) if n == "rest" => mine.clone(),
+                    Some(set) => self.set_setting(set, env)?,
+                };
+                let takes = |p: &usize| mine.contains(p) && chosen.contains(p);
+                let parameters: Vec<usize> = left.iter().copied().filter(takes).collect();
+                left.retain(|p| !takes(p));
+                let template = self.optimizer(rule, env)?;
+                if parameters.is_empty() && !trained.is_empty() {
+                    self.empty_group(part.span, &chosen, trained, groups.is_empty());
+                }
+                groups.push(Group { rule: template, span: rule.span, parameters });
+            }
         }
         if let Some(p) = left.first() {
             let p = self.tables.parameters[*p].parameter.clone();
-            let d = Diagnostic::error(
-                "missing-setting",
-                optimizer.span,
-                format!("no optimiser moves the parameter `{}`", p.path),
-            )
-            .label(p.span, "declared here")
-            .help("add one for all others, `.. on rest`, or leave it out of training with `freeze`");
+            let span = entries(block, "optimizer").next().map_or(block.name.span, |e| e.value.span);
+            let d =
+                Diagnostic::error("missing-setting", span, format!("no optimiser moves the parameter `{}`", p.path))
+                    .label(p.span, "declared here")
+                    .help("add one for all others, `.. on rest`, or leave it out of training with `freeze`");
             self.fail(d);
             return None;
         }
         Some(groups)
+    }
+
+    /// A group that moves nothing is a mistake: its set holds nothing, or others have taken all.
+    fn empty_group(&mut self, span: Span, chosen: &[usize], trained: &[usize], first: bool) {
+        let message = "this optimiser moves no parameter";
+        let mut d = Diagnostic::error("empty-group", span, message);
+        d = if chosen.is_empty() {
+            d.note("the set after `on` holds no parameter")
+        } else if !chosen.iter().any(|p| trained.contains(p)) {
+            d.note("all parameters of its set are frozen")
+        } else if first {
+            d.note("none of its set is moved by this objective")
+        } else {
+            d.note(
+                "a parameter belongs to the first group that takes it, and groups before this one took all of its set",
+            )
+        };
+        self.fail(d.help("remove it, or put the group of fewer parameters first: `a(..) on encoder.*, b(..) on rest`"));
+    }
+
+    /// The objective of that label.
+    fn objective_named(&mut self, label: &ast::Ident) -> Option<usize> {
+        let found = self.tables.objectives.iter().position(|o| *o == label.name);
+        if found.is_none() {
+            let message = format!("there is no objective `{}` whose parameters this could move", label.name);
+            let mut d = Diagnostic::error("unknown-name", label.span, message);
+            if let Some(near) = nearest(&label.name, self.tables.objectives.iter().map(String::as_str)) {
+                d = d.fix(format!("did you mean `{near}`?"), label.span, near);
+            }
+            self.fail(d.help("an objective gets a name like this: `objective d = .. over params(D)`"));
+        }
+        found
     }
 
     fn optimizer(&mut self, rule: &'a ast::Expr, env: &Env<'a>) -> Option<Rc<Template<'a>>> {
@@ -214,14 +326,18 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Elaborates the rule for one parameter.
-    fn rule(&mut self, group: &Group<'a>, bound: Vec<Option<(Entity<'a>, Span)>>, gradient: &Member) {
+    fn rule(&mut self, group: &Group<'a>, bound: Vec<Option<(Entity<'a>, Span)>>, gradients: &Gradients) {
         let callable = group.rule.callable;
-        let number = gradient.parameter;
+        let number = gradients.parameter;
         let path = self.tables.parameters[number].parameter.path.clone();
         let scope = Scope::inside(None);
         let theta = self.parameter_term(number);
         scope.bind("theta", Entity::Term(theta), callable.name.span);
-        scope.bind("grad", Entity::Term(gradient.term.clone()), callable.name.span);
+        for (name, gradient) in [("grad", &gradients.plain), (SHIFTED, &gradients.shifted)] {
+            if let Some(term) = gradient {
+                scope.bind(name, Entity::Term(term.clone()), callable.name.span);
+            }
+        }
         self.activations.push(Activation {
             path,
             model: None,
@@ -245,6 +361,7 @@ impl<'a> Elaborator<'a> {
         if good {
             self.body(&callable.body, None, &inner);
             self.rule_moves(callable, number);
+            self.keep_evaluated(number);
         }
         self.calls.pop();
         self.activations.pop();
@@ -283,6 +400,65 @@ impl<'a> Elaborator<'a> {
             return Entity::Poison;
         };
         self.builder().outcome(Outcome::GradientPoint(number), id);
-        env.find("grad").map_or(Entity::Poison, |g| g.0)
+        env.find(SHIFTED).map_or(Entity::Poison, |g| g.0)
     }
+
+    /// `eval = e` in a rule: what evaluation and the saved weights use in the place of the parameter.
+    pub fn evaluated(&mut self, parameter: usize, entity: Entity<'a>, span: Span) -> Entity<'a> {
+        let Some(term) = self.float_term(entity, span) else { return Entity::Poison };
+        let p = self.tables.parameters[parameter].parameter.clone();
+        if !term.dims.is_empty() && term.dims != p.dims {
+            let (is, should) = (shape_text(&term.dims), shape_text(&p.dims));
+            let message = format!("evaluation needs a tensor of the parameter's shape {should}, but this is {is}");
+            return self.fail(Diagnostic::error("shape-mismatch", span, message));
+        }
+        let term = self.fill(term, &p.dims);
+        let whole = self.builder().whole(&term);
+        let name = format!("{}.{EVALUATED}", p.path);
+        let Some(id) = whole.or_else(|| self.builder().define(&term, &name, span).map(|d| d.0)) else {
+            return Entity::Poison;
+        };
+        self.tables.evaluated.insert(parameter, id);
+        Entity::Term(self.builder().read(id, span))
+    }
+
+    /// Keeps what evaluation uses: in the state of the rule whose next value it is, or else in one of its own, which
+    /// begins as the parameter does.
+    fn keep_evaluated(&mut self, parameter: usize) {
+        let Some(id) = self.tables.evaluated.get(&parameter).copied() else { return };
+        let next = self.builder().pass.outcomes.iter().find(|(_, v)| *v == id).map(|(o, _)| o.clone());
+        let slot = match next {
+            Some(Outcome::Parameter(_)) => return,
+            Some(Outcome::Slot(n)) => n,
+            _ => {
+                let p = self.tables.parameters[parameter].parameter.clone();
+                let number = self.tables.slots.len();
+                let path = format!("{}.{EVALUATED}", p.path);
+                let saved = format!("{}.{EVALUATED}", p.saved);
+                self.tables.slots.push(State { path: path.clone(), saved, dims: p.dims, span: p.span });
+                self.builder().outcome(Outcome::Slot(number), id);
+                self.within(PassKind::Init, |s| {
+                    if let Some(start) = s.start_of(parameter)
+                        && let Some((id, _)) = s.builder().define(&start, &path, p.span)
+                    {
+                        s.builder().outcome(Outcome::Slot(number), id);
+                    }
+                });
+                number
+            }
+        };
+        self.tables.parameters[parameter].parameter.evaluated = Some(slot);
+    }
+}
+
+/// Whether a rule says `grad`, and whether it says `grad at p`.
+fn mentions_gradient(body: &ast::Body) -> (bool, bool) {
+    fn look(expr: &ast::Expr, found: &mut (bool, bool)) {
+        found.0 |= matches!(&expr.kind, ExprKind::Name(n) if n == "grad");
+        found.1 |= matches!(expr.kind, ExprKind::GradAt(_));
+        super::ranges::children(expr, &mut |e| look(e, found));
+    }
+    let mut found = (false, false);
+    super::ranges::body_children(body, &mut |e| look(e, &mut found));
+    found
 }

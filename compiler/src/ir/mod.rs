@@ -215,6 +215,8 @@ pub struct Module {
     /// The expression arena; append only, through the builder functions.
     pub nodes: Vec<Node>,
     interned: HashMap<Node, ExprId>,
+    /// The tensors' names, and the number that makes the next one of that name another.
+    names: HashMap<String, u32>,
     /// In execution order.
     pub items: Vec<Item>,
     /// What the runtime may read after a run, by name.
@@ -226,13 +228,17 @@ pub struct Module {
 impl Module {
     /// Adds a tensor; its name is made unique by a number where it is taken.
     pub fn tensor(&mut self, name: &str, shape: Vec<usize>, kind: Kind, role: Role, span: Option<Span>) -> TensorId {
-        let taken = |n: &str| self.tensors.iter().any(|t| t.name == n);
         let mut unique = name.to_string();
-        let mut k = 2;
-        while taken(&unique) {
+        if let Some(next) = self.names.get(name).copied() {
+            let mut k = next;
             unique = format!("{name}#{k}");
-            k += 1;
+            while self.names.contains_key(&unique) {
+                k += 1;
+                unique = format!("{name}#{k}");
+            }
+            self.names.insert(name.to_string(), k + 1);
         }
+        self.names.insert(unique.clone(), 2);
         self.tensors.push(Tensor { name: unique, shape, kind, role, span });
         TensorId((self.tensors.len() - 1) as u32)
     }

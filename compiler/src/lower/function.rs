@@ -28,6 +28,7 @@ pub fn function(f: &Function) -> Module {
             m.tensor(&name, vec![], Kind::Float, Role::Input, None)
         }),
         Definition::Gradient { .. }
+        | Definition::Total(_)
         | Definition::Draw { .. }
         | Definition::Indexed { .. }
         | Definition::Accumulate { .. }

@@ -6,9 +6,11 @@
 //! tensors have the same names, order and shapes in every module of the same train block.
 
 mod bounds;
+mod build;
 mod function;
 mod pass;
 pub mod programs;
+mod rounds;
 mod rule;
 pub mod scheduled;
 

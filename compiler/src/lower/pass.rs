@@ -60,6 +60,23 @@ impl<'a> Lowering<'a> {
         wanted.iter().map(|id| self.tensor(*id)).collect()
     }
 
+    /// This lowering where some leaves have other values: what does not depend on them stays as it is.
+    pub fn again(&self, changed: impl Fn(&Definition) -> bool) -> Self {
+        let mut stale: Vec<bool> = self.pass.values.iter().map(|v| changed(&v.definition)).collect();
+        let mut count = 0;
+        // What a scan carries is read before it is defined, hence more than one round.
+        while count < stale.iter().filter(|s| **s).count() {
+            count = stale.iter().filter(|s| **s).count();
+            for (n, value) in self.pass.values.iter().enumerate() {
+                let mut read = vec![];
+                definition_reads(&value.definition, &mut read);
+                stale[n] |= read.iter().any(|id| stale[id.0 as usize]);
+            }
+        }
+        let tensors = self.tensors.iter().zip(stale).map(|(t, stale)| t.filter(|_| !stale)).collect();
+        Self { tensors, ..*self }
+    }
+
     /// The wanted values and all they read that is not lowered yet, in order.
     fn needed(&self, wanted: &[ValueId]) -> BTreeSet<ValueId> {
         let mut needed = BTreeSet::new();
@@ -68,15 +85,7 @@ impl<'a> Lowering<'a> {
             if self.tensors[id.0 as usize].is_some() || !needed.insert(id) {
                 continue;
             }
-            match &self.pass.v(id).definition {
-                Definition::Indexed { value, .. } => values_read(value, &mut open),
-                Definition::Accumulate { at, value, .. } => {
-                    at.iter().for_each(|p| values_read(p, &mut open));
-                    values_read(value, &mut open);
-                }
-                Definition::Delayed { of, initial, .. } => open.extend([*of, *initial]),
-                _ => {}
-            }
+            definition_reads(&self.pass.v(id).definition, &mut open);
         }
         needed
     }
@@ -376,6 +385,19 @@ fn neutral(module: &mut Module, combine: Combine, kind: Kind) -> ExprId {
         (Combine::Min, Kind::Float) => module.float(f64::INFINITY),
         (Combine::Prod, Kind::Float) => module.float(1.0),
         (Combine::Set | Combine::Sum, Kind::Float) => module.float(0.0),
+    }
+}
+
+/// Adds the values a definition reads.
+pub fn definition_reads(definition: &Definition, found: &mut Vec<ValueId>) {
+    match definition {
+        Definition::Indexed { value, .. } => values_read(value, found),
+        Definition::Accumulate { at, value, .. } => {
+            at.iter().for_each(|p| values_read(p, found));
+            values_read(value, found);
+        }
+        Definition::Delayed { of, initial, .. } => found.extend([*of, *initial]),
+        _ => {}
     }
 }
 

@@ -126,7 +126,7 @@ fn defined(m: &Module, names: &Names, def: &Def) -> Stmt {
     let value = reduced(m, &indexed, def, rank, value);
     let told = (0..rank).all(|v| expr::tells(m, def.value, v as u32, def.domain[v]));
     let lhs = left(m, names, def.target, (0..rank).map(|v| indexed.index(v as u32)).collect(), !told);
-    statement_of(StmtKind::Define { lhs, value })
+    statement_of(StmtKind::Define { lhs, value, per_microbatch: false })
 }
 
 /// The body under the reduction over variables from `rank` on.
@@ -191,7 +191,7 @@ fn scattered(m: &Module, names: &Names, def: &Def, at: &[crate::ir::ExprId], dro
         false => expr::of(ExprKind::Reduce { op: ReduceOp::Sum, indices, body: Box::new(value) }),
     };
     let lhs = left(m, names, def.target, own.iter().map(|k| indexed.index(*k)).collect(), true);
-    statement_of(StmtKind::Define { lhs, value: sum })
+    statement_of(StmtKind::Define { lhs, value: sum, per_microbatch: false })
 }
 
 /// Whether a node is a leaf that reads no better under a name.

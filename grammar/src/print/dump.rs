@@ -63,8 +63,10 @@ fn item(item: &Item) -> Node {
             node(format!("data {}", data.name.name), children.collect())
         }
         Item::Train(train) => {
-            let children = documentation(&train.doc).into_iter().chain(all(&train.entries, train_entry));
-            node(format!("train {}", train.name.name), children.collect())
+            let mut children = documentation(&train.doc);
+            children.extend(all(&train.params, param));
+            children.extend(all(&train.entries, train_entry));
+            node(format!("train {}", train.name.name), children)
         }
         Item::Sweep(sweep) => {
             let mut children = documentation(&sweep.doc);
@@ -162,7 +164,9 @@ fn stmt(stmt: &Stmt) -> Node {
             children.push(expr(dist));
             node(format!("draw {}{}", name.name, if *per_batch { " per batch" } else { "" }), children)
         }
-        StmtKind::Define { lhs, value } => definition("define", lhs, value),
+        StmtKind::Define { lhs, value, per_microbatch } => {
+            definition(if *per_microbatch { "define per microbatch" } else { "define" }, lhs, value)
+        }
         StmtKind::Accumulate { lhs, value, dropping: false } => definition("accumulate", lhs, value),
         StmtKind::Accumulate { lhs, value, dropping: true } => definition("accumulate dropping", lhs, value),
         StmtKind::Expr(value) => node("expression", vec![expr(value)]),

@@ -61,7 +61,8 @@ pub fn print_item(item: &Item) -> String {
         }
         Item::Train(train) => {
             let lines = train.entries.iter().map(train_entry).collect();
-            documented(&train.doc, format!("train {} {}", train.name.name, braces(lines, 0)))
+            let given = if train.params.is_empty() { String::new() } else { params(&train.params, 0) };
+            documented(&train.doc, format!("train {}{given} {}", train.name.name, braces(lines, 0)))
         }
         Item::Sweep(sweep) => documented(&sweep.doc, sweep_text(sweep)),
         Item::Error(_) => UNREADABLE.to_string(),
@@ -175,7 +176,10 @@ fn stmt(stmt: &Stmt, indent: usize) -> String {
             let per = if *per_batch { " per batch" } else { "" };
             format!("{}{} ~ {}{per}", name.name, annotation(ty, indent), expr(dist, indent))
         }
-        StmtKind::Define { lhs, value } => format!("{} = {}", left_side(lhs, indent), expr(value, indent)),
+        StmtKind::Define { lhs, value, per_microbatch } => {
+            let per = if *per_microbatch { " per microbatch" } else { "" };
+            format!("{} = {}{per}", left_side(lhs, indent), expr(value, indent))
+        }
         StmtKind::Accumulate { lhs, value, dropping } => {
             let (name, ty) = (Lhs { ty: None, ..lhs.clone() }, annotation(&lhs.ty, indent));
             let guard = if *dropping { " or 0" } else { "" };

@@ -56,7 +56,7 @@ pub fn entry<M: Module>(
     match export.run {
         Run::Init => params.push(types::I64),
         Run::Step | Run::Predict => {
-            params.extend(supplied.iter().filter(|(s, _)| *s != Supplied::Step).map(|_| types::F64));
+            params.extend(supplied.iter().filter(|(s, _)| s.is_argument()).map(|_| types::F64));
             let results = if export.run == Run::Step { 1 } else { interface.outputs.len() };
             params.extend(std::iter::repeat_n(pointer, results));
         }
@@ -90,6 +90,14 @@ pub fn entry<M: Module>(
         Ok(())
     })?;
     Ok(())
+}
+
+impl Supplied {
+    /// Whether the caller says it: updates are counted, and an update is made from one minibatch.
+    #[must_use]
+    pub fn is_argument(self) -> bool {
+        !matches!(self, Self::Step | Self::Share)
+    }
 }
 
 /// What tells the draws of one run from those of another: seed and step.
@@ -166,7 +174,8 @@ impl<M: Module> Body<'_, '_, M> {
         let mut left = arguments;
         for (which, slot) in supplied {
             let value = match (which, left.split_first()) {
-                (Supplied::Steps | Supplied::Epoch, Some((first, rest))) => {
+                (Supplied::Share, _) => self.b.ins().f64const(1.0),
+                (Supplied::Steps | Supplied::Epoch | Supplied::Figure(_), Some((first, rest))) => {
                     left = rest;
                     *first
                 }
