@@ -198,8 +198,8 @@ fn predictions_apply_the_transforms_of_the_data() {
     let place = Folder::new("transforms");
     let path = |name: &str| place.path(name).display().to_string();
     let seen = read_arrays(&repository("tests/exports/convnet.expected.npz"))["x"].clone();
-    // The data block makes [1, 8, 8] of [8, 8] and a sixteenth of every pixel.
-    let raw = Array { shape: vec![seen.shape[0], 8, 8], values: seen.values.iter().map(|v| v * 16.0).collect() };
+    // The data block makes a sixteenth of every pixel.
+    let raw = Array { shape: seen.shape.clone(), values: seen.values.iter().map(|v| v * 16.0).collect() };
     for (file, array) in [("seen.npy", &seen), ("raw.npy", &raw)] {
         arrays::write(&place.path(file), &BTreeMap::from([("x".to_string(), array.clone())]), DOUBLES)
             .expect("written");

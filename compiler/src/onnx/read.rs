@@ -214,7 +214,7 @@ impl Scope<'_, '_> {
         self.export.graph.node("Concat", &columns, &[("axis", Attribute::Int(vars.len() as i64))])
     }
 
-    /// Values added into a tensor of zeros.
+    /// Values added into a tensor that is zero.
     pub fn scatter(&mut self, at: &[ExprId], dropping: bool, value: Term) -> Result<String, String> {
         let shape = self.export.module.t(self.def.target).shape.clone();
         let all: Vec<u32> = (0..self.def.domain.len() as u32).collect();
@@ -232,9 +232,9 @@ impl Scope<'_, '_> {
         let value = self.expanded(&value, &all);
         let zero = self.export.graph.float(0.0);
         let shape = self.export.graph.shape(&shape);
-        let zeros = self.node("Expand", &[&zero, &shape]);
+        let start = self.node("Expand", &[&zero, &shape]);
         let how = [("reduction", Attribute::Text("add"))];
-        Ok(self.export.graph.node("ScatterND", &[&zeros, &index, &value], &how))
+        Ok(self.export.graph.node("ScatterND", &[&start, &index, &value], &how))
     }
 }
 
