@@ -115,12 +115,11 @@ impl Header<'_> {
         }
         for (supplied, _) in &export.supplied {
             let (argument, what) = match supplied {
-                Supplied::Step => continue,
-                Supplied::Steps => ("steps", "how many updates there will be"),
-                Supplied::Epoch => ("epoch", "the number of this pass over the data, from 0"),
-                Supplied::Share => ("share", "the share of this minibatch in the samples of the update"),
-                Supplied::Figure(_) => {
-                    ("figure", "the figure of the last epoch that the schedule reads, at first infinite")
+                Supplied::Step | Supplied::Share => continue,
+                Supplied::Steps => ("steps".to_string(), "how many updates there will be"),
+                Supplied::Epoch => ("epoch".to_string(), "the number of this pass over the data, from 0"),
+                Supplied::Figure(n) => {
+                    (format!("figure{n}"), "the figure of the last epoch that a schedule reads, at first infinite")
                 }
             };
             let _ = writeln!(out, " *   {argument}: {what}");
@@ -197,12 +196,11 @@ fn lists(
     let ins: String = fields.iter().zip(inputs).map(|(f, slot)| item(&f.name, slot)).collect();
     let outs: String = results.iter().zip(outputs).map(|(r, slot)| item(r, slot)).collect();
     let read = |wanted: Supplied| export.supplied.iter().any(|(s, _)| *s == wanted);
-    let numbers: String =
-        [(Supplied::Steps, " X(steps)"), (Supplied::Epoch, " X(epoch)"), (Supplied::Share, " X(share)")]
-            .into_iter()
-            .filter(|(s, _)| read(*s))
-            .map(|(_, text)| text)
-            .collect();
+    let numbers: String = [(Supplied::Steps, " X(steps)"), (Supplied::Epoch, " X(epoch)")]
+        .into_iter()
+        .filter(|(s, _)| read(*s))
+        .map(|(_, text)| text)
+        .collect();
     let title = if export.run == Run::Step { "_RESULT_LIST" } else { "_OUTPUT_LIST" };
     format!(
         "#define {prefix}_INPUT_LIST(X){ins}\n#define {prefix}_NUMBER_LIST(X){numbers}\n#define {prefix}{title}(X){outs}\n"

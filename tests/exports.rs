@@ -194,6 +194,34 @@ fn weights_say_the_same_in_other_systems() {
 }
 
 #[test]
+fn predictions_apply_the_transforms_of_the_data() {
+    let place = Folder::new("transforms");
+    let path = |name: &str| place.path(name).display().to_string();
+    let seen = read_arrays(&repository("tests/exports/convnet.expected.npz"))["x"].clone();
+    // The data block makes a sixteenth of every pixel.
+    let raw = Array { shape: seen.shape.clone(), values: seen.values.iter().map(|v| v * 16.0).collect() };
+    for (file, array) in [("seen.npy", &seen), ("raw.npy", &raw)] {
+        arrays::write(&place.path(file), &BTreeMap::from([("x".to_string(), array.clone())]), DOUBLES)
+            .expect("written");
+    }
+    let line = "predict tests/exports/convnet.nn --weights tests/exports/convnet.safetensors";
+    succeed(&format!("{line} --inputs {} --as-is -o {}", path("seen.npy"), path("a.npz")));
+    succeed(&format!("{line} --inputs {} -o {}", path("raw.npy"), path("b.npz")));
+    assert_eq!(read_arrays(&place.path("a.npz")), read_arrays(&place.path("b.npz")));
+}
+
+#[test]
+fn a_network_is_drawn() {
+    let dot = succeed("emit examples/digits_mlp.nn --stage dot");
+    assert!(dot.contains("[label=\"fc1\\n64, 4,160 parameters\"]"), "{dot}");
+    let (boxes, arrows) = (dot.matches("[label=").count(), dot.matches("->").count());
+    assert_eq!(arrows, boxes - 1, "a chain");
+    let svg = succeed("emit examples/digits_mlp.nn --stage svg");
+    assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
+    assert_eq!((svg.matches("<text").count(), svg.matches("marker-end").count()), (2 * boxes, arrows));
+}
+
+#[test]
 fn weights_are_imported_by_name_then_by_shape() {
     let place = Folder::new("import");
     let path = |name: &str| place.path(name).display().to_string();

@@ -2,7 +2,7 @@
 
 use super::Export;
 use super::proto::{Attribute, Type};
-use crate::ir::{Def, ExprId, Node, TensorId};
+use crate::ir::{Def, ExprId, Node};
 use crate::scalar::{Binary, Kind, Unary};
 use std::collections::BTreeMap;
 
@@ -13,26 +13,6 @@ pub struct Term {
     pub name: String,
     /// Its axes.
     pub vars: Vec<u32>,
-}
-
-/// Where a read looks along one axis of its tensor.
-enum Position {
-    /// At a variable that runs over the whole axis.
-    Whole(u32),
-    /// At positions known now, one for each point of the variables.
-    Known { vars: Vec<u32>, at: Vec<i64> },
-    /// At positions computed when it runs.
-    Computed(Term),
-}
-
-impl Position {
-    fn vars(&self) -> Vec<u32> {
-        match self {
-            Self::Whole(v) => vec![*v],
-            Self::Known { vars, .. } => vars.clone(),
-            Self::Computed(term) => term.vars.clone(),
-        }
-    }
 }
 
 /// The expressions of one definition.
@@ -56,11 +36,11 @@ impl<'e, 'a> Scope<'e, 'a> {
         self.def.domain[v as usize]
     }
 
-    fn extents(&self, vars: &[u32]) -> Vec<usize> {
+    pub(super) fn extents(&self, vars: &[u32]) -> Vec<usize> {
         vars.iter().map(|v| self.extent(*v)).collect()
     }
 
-    fn node(&mut self, op: &str, inputs: &[&str]) -> String {
+    pub(super) fn node(&mut self, op: &str, inputs: &[&str]) -> String {
         self.export.graph.node(op, inputs, &[])
     }
 
@@ -103,7 +83,7 @@ impl<'e, 'a> Scope<'e, 'a> {
     }
 
     /// Brings values to common axes and combines them.
-    fn joined(&mut self, terms: &[Term], f: impl FnOnce(&mut Self, &[String]) -> String) -> Term {
+    pub(super) fn joined(&mut self, terms: &[Term], f: impl FnOnce(&mut Self, &[String]) -> String) -> Term {
         let mut vars: Vec<u32> = terms.iter().flat_map(|t| t.vars.iter().copied()).collect();
         vars.sort_unstable();
         vars.dedup();
@@ -191,162 +171,6 @@ impl<'e, 'a> Scope<'e, 'a> {
         self.node(op, &[a, b])
     }
 
-    fn read(&mut self, tensor: TensorId, at: &[ExprId], otherwise: Option<ExprId>) -> Result<Term, String> {
-        let module = self.export.module;
-        let shape = module.t(tensor).shape.clone();
-        let from = self.export.names.get(&tensor).cloned();
-        let from = from.ok_or_else(|| format!("reads `{}`, which has no value", module.t(tensor).name))?;
-        let mut positions = vec![];
-        let mut inside: Option<Term> = None;
-        for (p, extent) in at.iter().zip(&shape) {
-            let position = self.position(*p, *extent)?;
-            let (position, holds) =
-                if otherwise.is_some() { self.clamped(position, *extent) } else { (position, None) };
-            inside = match (inside, holds) {
-                (Some(a), Some(b)) => Some(self.joined(&[a, b], |scope, n| scope.node("And", &[&n[0], &n[1]]))),
-                (a, b) => a.or(b),
-            };
-            positions.push(position);
-        }
-        let (from, positions) = self.merged(from, positions, &shape);
-        let all: Vec<u32> = positions.iter().flat_map(Position::vars).collect();
-        let distinct = all.iter().all(|v| all.iter().filter(|w| *w == v).count() == 1);
-        let element = if distinct { self.axis_by_axis(from, positions) } else { self.at_once(&from, positions) };
-        match (inside, otherwise) {
-            (Some(inside), Some(otherwise)) => {
-                let otherwise = self.value(otherwise)?;
-                Ok(self.joined(&[inside, element, otherwise], |scope, n| scope.node("Where", &[&n[0], &n[1], &n[2]])))
-            }
-            _ => Ok(element),
-        }
-    }
-
-    /// Axes that are read at the digits of one variable become one axis, which it runs over.
-    fn merged(&mut self, from: String, positions: Vec<Position>, shape: &[usize]) -> (String, Vec<Position>) {
-        for first in 0..positions.len() {
-            for past in (first + 2..=positions.len()).rev() {
-                let Some(v) = self.digits(&positions[first..past], &shape[first..past]) else { continue };
-                // Zeros keep the extents before; those after the first are never the number of samples.
-                let dims = vec![0; first].into_iter().chain([self.extent(v) as i64]);
-                let dims: Vec<i64> = dims.chain(shape[past..].iter().map(|d| *d as i64)).collect();
-                let dims = self.export.graph.ints(&[dims.len()], &dims);
-                let name = self.node("Reshape", &[&from, &dims]);
-                let mut kept = positions;
-                kept.splice(first..past, [Position::Whole(v)]);
-                return (name, kept);
-            }
-        }
-        (from, positions)
-    }
-
-    /// The variable whose row-major digits the positions are.
-    fn digits(&self, positions: &[Position], shape: &[usize]) -> Option<u32> {
-        let [Position::Known { vars, .. }, ..] = positions else { return None };
-        let [v] = vars[..] else { return None };
-        let mut numbers = vec![0; self.extent(v)];
-        for (position, extent) in positions.iter().zip(shape) {
-            let Position::Known { vars, at } = position else { return None };
-            if vars[..] != [v] {
-                return None;
-            }
-            numbers.iter_mut().zip(at).for_each(|(n, digit)| *n = *n * *extent as i64 + digit);
-        }
-        let whole = shape.iter().product::<usize>() == self.extent(v);
-        (whole && numbers.iter().copied().eq(0..self.extent(v) as i64)).then_some(v)
-    }
-
-    fn position(&mut self, p: ExprId, extent: usize) -> Result<Position, String> {
-        if let Node::Var(v) = *self.export.module.node(p)
-            && self.extent(v) == extent
-        {
-            return Ok(Position::Whole(v));
-        }
-        let mut vars: Vec<u32> = self.export.module.variables(p).iter().copied().collect();
-        vars.sort_unstable();
-        let extents = self.extents(&vars);
-        if !extents.iter().any(|e| self.export.graph.is_any(*e)) {
-            let points: usize = extents.iter().product();
-            let known: Option<Vec<i64>> = (0..points).map(|n| self.known(p, &vars, &point(n, &extents))).collect();
-            if let Some(at) = known {
-                return Ok(Position::Known { vars, at });
-            }
-        }
-        Ok(Position::Computed(self.value(p)?))
-    }
-
-    /// The value of an integer expression that reads nothing, at a point of some variables.
-    fn known(&self, id: ExprId, vars: &[u32], point: &[i64]) -> Option<i64> {
-        match self.export.module.node(id) {
-            Node::Int(n) => Some(*n),
-            Node::Var(v) => vars.iter().position(|w| w == v).map(|i| point[i]),
-            Node::Unary(Unary::Neg, a) => Some(-self.known(*a, vars, point)?),
-            Node::Binary(f, a, b) => {
-                let (a, b) = (self.known(*a, vars, point)?, self.known(*b, vars, point)?);
-                match f {
-                    Binary::Add => Some(a + b),
-                    Binary::Sub => Some(a - b),
-                    Binary::Mul => Some(a * b),
-                    Binary::Max => Some(a.max(b)),
-                    Binary::Min => Some(a.min(b)),
-                    Binary::FloorDiv if b > 0 => Some(a.div_euclid(b)),
-                    Binary::Mod if b > 0 => Some(a.rem_euclid(b)),
-                    _ => None,
-                }
-            }
-            _ => None,
-        }
-    }
-
-    /// A position brought inside, and where it was inside, unless it is everywhere.
-    fn clamped(&mut self, position: Position, extent: usize) -> (Position, Option<Term>) {
-        let last = extent as i64 - 1;
-        match position {
-            Position::Whole(_) => (position, None),
-            Position::Known { vars, at } => {
-                let holds: Vec<bool> = at.iter().map(|p| (0..=last).contains(p)).collect();
-                if holds.iter().all(|h| *h) {
-                    return (Position::Known { vars, at }, None);
-                }
-                let name = self.export.graph.bools(&self.extents(&vars), &holds);
-                let inside = at.iter().map(|p| (*p).clamp(0, last)).collect();
-                (Position::Known { vars: vars.clone(), at: inside }, Some(Term { name, vars }))
-            }
-            Position::Computed(Term { name, vars }) => {
-                let [zero, last, past] = [0, last, extent as i64].map(|n| self.export.graph.ints(&[], &[n]));
-                let (low, high) = (self.node("LessOrEqual", &[&zero, &name]), self.node("Less", &[&name, &past]));
-                let holds = self.node("And", &[&low, &high]);
-                let above = self.node("Max", &[&name, &zero]);
-                let inside = self.node("Min", &[&above, &last]);
-                (Position::Computed(Term { name: inside, vars: vars.clone() }), Some(Term { name: holds, vars }))
-            }
-        }
-    }
-
-    /// The positions as a value.
-    fn index(&mut self, position: &Position) -> Term {
-        match position {
-            Position::Whole(v) => Term { name: self.export.graph.iota(self.extent(*v)), vars: vec![*v] },
-            Position::Known { vars, at } => {
-                Term { name: self.export.graph.ints(&self.extents(vars), at), vars: vars.clone() }
-            }
-            Position::Computed(term) => term.clone(),
-        }
-    }
-
-    /// A read whose axes depend on different variables: gathered one after the other, then put in order.
-    fn axis_by_axis(&mut self, from: String, positions: Vec<Position>) -> Term {
-        let mut name = from;
-        for (axis, position) in positions.iter().enumerate().rev() {
-            if !matches!(position, Position::Whole(_)) {
-                let index = self.index(position);
-                let axis = [("axis", Attribute::Int(axis as i64))];
-                name = self.export.graph.node("Gather", &[&name, &index.name], &axis);
-            }
-        }
-        let axes: Vec<u32> = positions.iter().flat_map(Position::vars).collect();
-        self.in_order(name, axes)
-    }
-
     /// A value whose axes are these variables in any order.
     pub fn in_order(&mut self, name: String, axes: Vec<u32>) -> Term {
         let mut vars = axes.clone();
@@ -363,65 +187,4 @@ impl<'e, 'a> Scope<'e, 'a> {
         let order = to.iter().map(place).collect();
         self.export.graph.node("Transpose", &[&name], &[("perm", Attribute::Ints(order))])
     }
-
-    /// A read whose positions share variables.
-    fn at_once(&mut self, from: &str, positions: Vec<Position>) -> Term {
-        let terms: Vec<Term> = positions.iter().map(|p| self.index(p)).collect();
-        let (index, vars) = self.indices(&terms);
-        Term { name: self.node("GatherND", &[from, &index]), vars }
-    }
-
-    /// Positions side by side along a last axis, for all points of the variables they depend on.
-    fn indices(&mut self, terms: &[Term]) -> (String, Vec<u32>) {
-        let mut vars: Vec<u32> = terms.iter().flat_map(|t| t.vars.iter().copied()).collect();
-        vars.sort_unstable();
-        vars.dedup();
-        (self.indices_over(terms, &vars), vars)
-    }
-
-    fn indices_over(&mut self, terms: &[Term], vars: &[u32]) -> String {
-        let last = self.export.graph.axes(&[vars.len()]);
-        let columns: Vec<String> = terms
-            .iter()
-            .map(|t| {
-                let whole = self.expanded(t, vars);
-                self.node("Unsqueeze", &[&whole, &last])
-            })
-            .collect();
-        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-        self.export.graph.node("Concat", &columns, &[("axis", Attribute::Int(vars.len() as i64))])
-    }
-
-    /// Values added into a tensor of zeros.
-    pub fn scatter(&mut self, at: &[ExprId], dropping: bool, value: Term) -> Result<String, String> {
-        let shape = self.export.module.t(self.def.target).shape.clone();
-        let all: Vec<u32> = (0..self.def.domain.len() as u32).collect();
-        let (mut terms, mut value) = (vec![], value);
-        for (p, extent) in at.iter().zip(&shape) {
-            let position = self.position(*p, *extent)?;
-            let (position, holds) = if dropping { self.clamped(position, *extent) } else { (position, None) };
-            terms.push(self.index(&position));
-            if let Some(holds) = holds {
-                let nothing = Term { name: self.export.graph.float(0.0), vars: vec![] };
-                value = self.joined(&[holds, value, nothing], |scope, n| scope.node("Where", &[&n[0], &n[1], &n[2]]));
-            }
-        }
-        let index = self.indices_over(&terms, &all);
-        let value = self.expanded(&value, &all);
-        let zero = self.export.graph.float(0.0);
-        let shape = self.export.graph.shape(&shape);
-        let zeros = self.node("Expand", &[&zero, &shape]);
-        let how = [("reduction", Attribute::Text("add"))];
-        Ok(self.export.graph.node("ScatterND", &[&zeros, &index, &value], &how))
-    }
-}
-
-/// The coordinates of a row-major number.
-fn point(mut number: usize, extents: &[usize]) -> Vec<i64> {
-    let mut at = vec![0; extents.len()];
-    for (place, extent) in at.iter_mut().zip(extents).rev() {
-        *place = (number % extent) as i64;
-        number /= extent;
-    }
-    at
 }

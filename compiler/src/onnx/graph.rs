@@ -61,12 +61,12 @@ impl Graph {
         self.constants.push(proto::tensor(name, Type::Float, dims, &raw));
     }
 
-    fn constant(&mut self, kind: Type, dims: &[usize], raw: Vec<u8>) -> String {
+    fn shared(&mut self, kind: Type, dims: &[usize], raw: Vec<u8>) -> String {
         let key = (kind, dims.to_vec(), raw);
         if let Some(name) = self.shared.get(&key) {
             return name.clone();
         }
-        let name = format!("constant.{}", self.shared.len() + 1);
+        let name = format!("known.{}", self.shared.len() + 1);
         self.constants.push(proto::tensor(&name, kind, dims, &key.2));
         self.shared.insert(key, name.clone());
         name
@@ -74,17 +74,17 @@ impl Graph {
 
     /// A constant of integers.
     pub fn ints(&mut self, dims: &[usize], values: &[i64]) -> String {
-        self.constant(Type::Int, dims, values.iter().flat_map(|v| v.to_le_bytes()).collect())
+        self.shared(Type::Int, dims, values.iter().flat_map(|v| v.to_le_bytes()).collect())
     }
 
     /// A real constant.
     pub fn float(&mut self, value: f64) -> String {
-        self.constant(Type::Float, &[], (value as f32).to_le_bytes().to_vec())
+        self.shared(Type::Float, &[], (value as f32).to_le_bytes().to_vec())
     }
 
     /// A constant of truth values.
     pub fn bools(&mut self, dims: &[usize], values: &[bool]) -> String {
-        self.constant(Type::Bool, dims, values.iter().map(|b| u8::from(*b)).collect())
+        self.shared(Type::Bool, dims, values.iter().map(|b| u8::from(*b)).collect())
     }
 
     /// A vector of axes.

@@ -9,6 +9,7 @@ mod definition;
 mod expression;
 mod graph;
 pub mod proto;
+mod read;
 mod unroll;
 
 use crate::ir::{Item, Module, Role, TensorId};

@@ -47,14 +47,14 @@ pub fn plan(work: &Contraction, types: Types) -> Vec<u8> {
     let words = work.base.iter().chain(&counts).map(|n| *n as i64);
     let words = words.chain(work.step.iter().map(|step| *step as i64 * size(types)));
     let mut bytes: Vec<u8> = words.flat_map(i64::to_le_bytes).collect();
-    let tables = work.rows.iter().chain(&work.columns).chain(&work.depth).flatten();
+    let tables = work.rows.iter().chain(&work.columns).chain(&work.depth).flat_map(|table| table.iter());
     let panels = || (0..counts[2]).step_by(columns(types));
     let adjacent = |table: &[u32], first: usize| {
         let panel = &table[first..counts[2].min(first + columns(types))];
         u32::from(panel.len() == columns(types) && panel.windows(2).all(|w| w[1] == w[0] + 1))
     };
     let flags = panels().flat_map(|first| work.columns.iter().map(move |table| adjacent(table, first)));
-    let entries = work.batch.iter().flatten().chain(tables).copied().chain(flags);
+    let entries = work.batch.iter().flat_map(|offsets| offsets.iter()).chain(tables).copied().chain(flags);
     bytes.extend(entries.flat_map(u32::to_le_bytes));
     bytes
 }
@@ -260,9 +260,9 @@ impl<'a, 'b> Engine<'a, 'b> {
         let above = self.b.ins().imul(block.first, terms.count);
         let a = address(self.b, self.scratch[0], above, size(self.types));
         let zero = super::super::lanes::float(self.b, self.types, 0.0);
-        let zeros = self.b.ins().splat(self.types.floats(), zero);
+        let empty = self.b.ins().splat(self.types.floats(), zero);
         let mut carried = vec![a, self.scratch[1]];
-        carried.resize(2 + ROWS * VECTORS, zeros);
+        carried.resize(2 + ROWS * VECTORS, empty);
         let each = Loop::open(self.b, self.zero, terms.count, 1, &carried);
         let (a, b) = (each.values[0], each.values[1]);
         let right: Vec<Value> = (0..VECTORS as i32).map(|v| load(self.b, self.types.floats(), b, 16 * v)).collect();

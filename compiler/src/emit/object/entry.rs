@@ -56,9 +56,9 @@ pub fn entry<M: Module>(
     match export.run {
         Run::Init => params.push(types::I64),
         Run::Step | Run::Predict => {
-            params.extend(supplied.iter().filter(|(s, _)| *s != Supplied::Step).map(|_| types::F64));
+            params.extend(supplied.iter().filter(|(s, _)| s.is_argument()).map(|_| types::F64));
             let results = if export.run == Run::Step { 1 } else { interface.outputs.len() };
-            params.extend(std::iter::repeat_n(pointer, results));
+            params.extend((0..results).map(|_| pointer));
         }
     }
     functions.define(&export.symbol, Linkage::Export, &params, None, None, &mut |module, b| {
@@ -90,6 +90,14 @@ pub fn entry<M: Module>(
         Ok(())
     })?;
     Ok(())
+}
+
+impl Supplied {
+    /// Whether the caller says it: updates are counted, and an update is made from one minibatch.
+    #[must_use]
+    pub fn is_argument(self) -> bool {
+        !matches!(self, Self::Step | Self::Share)
+    }
 }
 
 /// What tells the draws of one run from those of another: seed and step.
@@ -129,7 +137,7 @@ impl<M: Module> Body<'_, '_, M> {
     }
 
     /// The address of constant data.
-    fn constant(&mut self, bytes: Vec<u8>) -> Result<Value, Fault> {
+    fn fixed(&mut self, bytes: Vec<u8>) -> Result<Value, Fault> {
         let id = self.module.declare_anonymous_data(false, false).map_err(fault)?;
         let mut data = DataDescription::new();
         data.define(bytes.into());
@@ -165,8 +173,9 @@ impl<M: Module> Body<'_, '_, M> {
         };
         let mut left = arguments;
         for (which, slot) in supplied {
-            let value = match (which, left.split_first()) {
-                (Supplied::Steps | Supplied::Epoch, Some((first, rest))) => {
+            let value = match (which, left) {
+                (Supplied::Share, _) => self.b.ins().f64const(1.0),
+                (Supplied::Steps | Supplied::Epoch | Supplied::Figure(_), [first, rest @ ..]) => {
                     left = rest;
                     *first
                 }
@@ -211,14 +220,14 @@ impl<M: Module> Body<'_, '_, M> {
     fn launch(&mut self, planned: &Planned, turn: Value, clock: Clock) -> Result<(), Fault> {
         match planned {
             Planned::Kernel { number, words, extent, .. } => {
-                let words = self.constant(words.iter().flat_map(|w| w.to_le_bytes()).collect())?;
+                let words = self.fixed(words.iter().flat_map(|w| w.to_le_bytes()).collect())?;
                 let begin = self.b.ins().imul_imm_s(turn, *extent as i64);
                 let end = self.b.ins().iadd_imm_s(begin, *extent as i64);
                 self.call(self.helpers.kernels[*number], &[self.arena, begin, end, words]);
             }
             Planned::Work(Work::Contraction(work)) => {
                 let engine = self.helpers.engine.ok_or_else(|| Fault::new("a contraction without an engine"))?;
-                let plan = self.constant(contraction::plan(work, self.helpers.types))?;
+                let plan = self.fixed(contraction::plan(work, self.helpers.types))?;
                 let scratch = self.at(self.helpers.scratch);
                 self.call(engine, &[self.arena, scratch, plan, turn]);
             }

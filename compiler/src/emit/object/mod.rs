@@ -181,8 +181,12 @@ pub fn object(
 
 /// The functions that launches need beside kernels, and the scratch behind the arena.
 fn helpers(functions: &mut Functions<ObjectModule>, made: &Made, types: Types) -> Result<Helpers, Fault> {
-    let works =
-        || made.planned.iter().flatten().filter_map(|(_, _, p)| if let Planned::Work(w) = p { Some(w) } else { None });
+    let works = || {
+        made.planned
+            .iter()
+            .flat_map(|program| program.iter())
+            .filter_map(|(_, _, p)| if let Planned::Work(w) = p { Some(w) } else { None })
+    };
     let contracts = works().any(|w| matches!(w, Work::Contraction(_)));
     let mut fills: Vec<(runtime::random::Distribution, FuncId)> = vec![];
     for work in works() {
