@@ -229,7 +229,7 @@ impl Generator<'_> {
             4 => ("prod", format!("$[i] = prod[j] (1 + 0.3 * {a}[i, j] * {v}[j])"), vec![n]),
             5 => ("logsumexp", format!("$[i] = logsumexp[j] ({a}[i, j] + {v}[j])"), vec![n]),
             6 => ("argmax", format!("$[i] = {v}[argmax[j] {a}[i, j]]"), vec![n]),
-            7 => ("any and all", format!("$[i] = if (any[j] {a}[i, j] > 0.5) || (all[j] {v}[j] < 1) then 0.5 else {a}[i, 0]"), vec![n]),
+            7 => ("any and all", format!("$[i] = if (any[j] ({a}[i, j] > 0.5)) || (all[j] ({v}[j] < 1)) then 0.5 else {a}[i, 0]"), vec![n]),
             _ => ("reduction of two indices", format!("$[i] = {v}[0] * i + sum[k, j] {a}[k, j] * {a}[k, j]"), vec![m]),
         };
         stated(definition)
