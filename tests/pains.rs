@@ -224,7 +224,11 @@ fn pain_14_a_schedule_is_a_function_of_the_step() {
 #[test]
 fn pain_15_the_norm_after_the_clip_is_the_threshold() {
     let folder = Folder::new("pain-15");
-    let source = descent("[3, 4, 12]", "0.5 * squared_norm(q)", "optimizer = sgd(lr = 1)\n    clip = global_norm(0.5)\n    steps = 1");
+    let source = descent(
+        "[3, 4, 12]",
+        "0.5 * squared_norm(q)",
+        "optimizer = sgd(lr = 1)\n    clip = global_norm(0.5)\n    steps = 1",
+    );
     let p = &trained(&folder, &source, "")["p"].values;
     let moved = p.iter().zip([3.0, 4.0, 12.0]).map(|(p, start)| (p - start) * (p - start)).sum::<f64>().sqrt();
     assert!((moved - 0.5).abs() < 1e-12, "{moved}");

@@ -207,8 +207,14 @@ impl Generator<'_> {
         match self.rng.below(8) {
             0 => ("a function, element by element", format!("$ = {f}({a})"), shape),
             1 => ("whole tensors", format!("$ = {a} * {a} - 0.5 * {a} / (1 + {a}^2)"), shape),
-            2 => ("a choice for each element", format!("$ = if {a} > 0.1 && !({a} > 2) then {a}^2 else {f}({a})"), shape),
-            3 => ("the core's exponentials", format!("$ = log(1 + exp(min({a}, 3))) + log1p(sqrt(abs({a}) + 0.1))"), shape),
+            2 => {
+                ("a choice for each element", format!("$ = if {a} > 0.1 && !({a} > 2) then {a}^2 else {f}({a})"), shape)
+            }
+            3 => (
+                "the core's exponentials",
+                format!("$ = log(1 + exp(min({a}, 3))) + log1p(sqrt(abs({a}) + 0.1))"),
+                shape,
+            ),
             4 => ("rounding", format!("$ = {a} - 0.5 * floor({a}) + ceil({a}) / 4 + round({a})"), shape),
             5 => ("stop_gradient", format!("$ = {a} * stop_gradient({f}({a}))"), shape),
             6 => ("extrema of two", format!("$ = max({a}, 0.2) - min({a}, {f}({a}))"), shape),
@@ -229,7 +235,11 @@ impl Generator<'_> {
             4 => ("prod", format!("$[i] = prod[j] (1 + 0.3 * {a}[i, j] * {v}[j])"), vec![n]),
             5 => ("logsumexp", format!("$[i] = logsumexp[j] ({a}[i, j] + {v}[j])"), vec![n]),
             6 => ("argmax", format!("$[i] = {v}[argmax[j] {a}[i, j]]"), vec![n]),
-            7 => ("any and all", format!("$[i] = if (any[j] ({a}[i, j] > 0.5)) || (all[j] ({v}[j] < 1)) then 0.5 else {a}[i, 0]"), vec![n]),
+            7 => (
+                "any and all",
+                format!("$[i] = if (any[j] ({a}[i, j] > 0.5)) || (all[j] ({v}[j] < 1)) then 0.5 else {a}[i, 0]"),
+                vec![n],
+            ),
             _ => ("reduction of two indices", format!("$[i] = {v}[0] * i + sum[k, j] {a}[k, j] * {a}[k, j]"), vec![m]),
         };
         stated(definition)
@@ -244,11 +254,23 @@ impl Generator<'_> {
             0 => ("a guarded read", format!("$[i]: [{n}] = ({a}[i + 1] or 0) - ({a}[i - 1] or 0.5) + {a}[i]"), vec![n]),
             1 => {
                 let total = n + other[0];
-                ("two vectors joined", format!("$[i]: [{total}] = if i < {n} then {a}[i] else {b}[i - {n}]"), vec![total])
+                (
+                    "two vectors joined",
+                    format!("$[i]: [{total}] = if i < {n} then {a}[i] else {b}[i - {n}]"),
+                    vec![total],
+                )
             }
             2 => ("a stride", format!("$[i]: [{}] = {a}[2 * i] + {b}[0]", n.div_ceil(2)), vec![n.div_ceil(2)]),
-            3 => ("a remainder", format!("$[i]: [{}] = {a}[i mod {n}] * {b}[floor(i / 3) mod {}]", n + 2, other[0]), vec![n + 2]),
-            _ => ("backwards", format!("$[i]: [{n}] = {a}[{} - i] * (if i >= 1 then {a}[i - 1] else {b}[0])", n - 1), vec![n]),
+            3 => (
+                "a remainder",
+                format!("$[i]: [{}] = {a}[i mod {n}] * {b}[floor(i / 3) mod {}]", n + 2, other[0]),
+                vec![n + 2],
+            ),
+            _ => (
+                "backwards",
+                format!("$[i]: [{n}] = {a}[{} - i] * (if i >= 1 then {a}[i - 1] else {b}[0])", n - 1),
+                vec![n],
+            ),
         }
     }
 
@@ -276,7 +298,11 @@ impl Generator<'_> {
         let (a, shape) = self.some(1);
         match self.rng.below(4) {
             0 => ("a row by a class", "$ = E[y] + x".to_string(), vec![n]),
-            1 => ("a class compared", format!("$[k]: [{}] = if k == y then 1 else {a}[0]", self.classes), vec![self.classes]),
+            1 => (
+                "a class compared",
+                format!("$[k]: [{}] = if k == y then 1 else {a}[0]", self.classes),
+                vec![self.classes],
+            ),
             2 => ("a list", format!("$ = [{a}[0], 0.5, {a}[{}]]", shape[0] - 1), vec![3]),
             _ => ("a row", "$ = 2 * P[0]".to_string(), vec![self.live[2].1[1]]),
         }
@@ -294,7 +320,11 @@ impl Generator<'_> {
             }
             2 => ("a function as an argument", format!("$ = applied(tanh, {a})"), shape),
             3 => ("softmax of a row", format!("$ = softmax({a}) - log_softmax({a})"), shape),
-            4 => ("a choice while compiling", format!("$ = if {} > 2 {{ tanh({a}) }} else {{ sin({a}) }}", shape[0]), shape),
+            4 => (
+                "a choice while compiling",
+                format!("$ = if {} > 2 {{ tanh({a}) }} else {{ sin({a}) }}", shape[0]),
+                shape,
+            ),
             _ => ("a function of a pack", format!("$ = {a} * tanh(observed({a}))"), shape),
         }
     }
@@ -325,9 +355,17 @@ impl Generator<'_> {
         match self.rng.below(5) {
             1 => ("scan", format!("$ = scan e in {a} with h = 0 {{ tanh(0.8 * h + e) }}"), shape),
             2 => ("scan of a vector", format!("$ = (scan e in {a} with h = x {{ tanh(h * e + 0.1) }})[{}]", n - 1), x),
-            3 => ("scan with a record", format!("$ = (scan e in {a} with s = {{ u = 0.5, v = 0 }} {{ {{ u = sin(s.u + e), v = s.u * e }} }}).v"), shape),
+            3 => (
+                "scan with a record",
+                format!(
+                    "$ = (scan e in {a} with s = {{ u = 0.5, v = 0 }} {{ {{ u = sin(s.u + e), v = s.u * e }} }}).v"
+                ),
+                shape,
+            ),
             0 => ("for", format!("$ = for l in 1..3 with h = {a} {{ tanh(h + 0.1 * l) }}"), shape),
-            _ => ("for with layers", format!("$ = for l in 1..2 with h = {a} {{ h + tanh(mixed(h, {n})) / l }}"), shape),
+            _ => {
+                ("for with layers", format!("$ = for l in 1..2 with h = {a} {{ h + tanh(mixed(h, {n})) / l }}"), shape)
+            }
         }
     }
 
@@ -338,7 +376,7 @@ impl Generator<'_> {
             0 => ("a mean over the batch", format!("$[i] = {a}[i] - mean[batch] {a}[i]"), shape),
             1 => {
                 let first = self.name();
-                self.line(&format!("{first} = tanh({a})"));
+                self.line(&format!("{first} = tanh({a} + 0.1 * x[0])"));
                 let value = format!("$[i] = {first}[i] + logsumexp[b: batch] dot({first}, {first}@b)");
                 ("other samples", value, shape)
             }

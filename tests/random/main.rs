@@ -95,7 +95,9 @@ fn note_parts(module: &Module, parts: &mut BTreeMap<String, usize>) {
     let mut note = |what: String| *parts.entry(what).or_default() += 1;
     for item in &module.items {
         match item {
-            Item::Draw(d) => note(format!("draw {:?}, {}", d.distribution, if d.per_sample { "per sample" } else { "one for all" })),
+            Item::Draw(d) => {
+                note(format!("draw {:?}, {}", d.distribution, if d.per_sample { "per sample" } else { "one for all" }))
+            }
             Item::Def(def) => {
                 note(format!("{:?}", def.combine));
                 if let Some(scatter) = &def.scatter {
@@ -106,7 +108,9 @@ fn note_parts(module: &Module, parts: &mut BTreeMap<String, usize>) {
                         Node::Unary(op, _) => note(format!("{op:?}")),
                         Node::Binary(op, ..) => note(format!("{op:?}")),
                         Node::Select(..) => note("select".into()),
-                        Node::Read { otherwise, .. } => note(if otherwise.is_some() { "guarded read" } else { "read" }.into()),
+                        Node::Read { otherwise, .. } => {
+                            note(if otherwise.is_some() { "guarded read" } else { "read" }.into())
+                        }
                         _ => {}
                     }
                 }
@@ -119,7 +123,10 @@ fn note_parts(module: &Module, parts: &mut BTreeMap<String, usize>) {
 fn wanted_parts() -> Vec<String> {
     let mut wanted: Vec<String> = vec!["select".into(), "read".into(), "guarded read".into()];
     wanted.extend(["scatter", "scatter that drops"].map(String::from));
-    wanted.extend([Combine::Set, Combine::Sum, Combine::Prod, Combine::Max, Combine::Min, Combine::Argmax].map(|c| format!("{c:?}")));
+    wanted.extend(
+        [Combine::Set, Combine::Sum, Combine::Prod, Combine::Max, Combine::Min, Combine::Argmax]
+            .map(|c| format!("{c:?}")),
+    );
     wanted.extend(Unary::ALL.iter().map(|op| format!("{op:?}")));
     wanted.extend(Binary::ALL.iter().map(|op| format!("{op:?}")));
     for distribution in [Distribution::Uniform, Distribution::Normal] {

@@ -358,7 +358,9 @@ impl<'a> Elaborator<'a> {
         let d = Diagnostic::warning("factor-in-reduction", outside.span, message)
             .here(format!("the `{word}` takes the whole product"))
             .label(indices[0].name.span, format!("`{index}` is what it runs over"))
-            .help(format!("to multiply the result, put the reduction in parentheses or last: `(.. {word}[{index}] ..) * a`"))
+            .help(format!(
+                "to multiply the result, put the reduction in parentheses or last: `(.. {word}[{index}] ..) * a`"
+            ))
             .help("to keep it inside, put the product in parentheses");
         self.sink.add(d);
     }

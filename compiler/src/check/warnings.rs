@@ -204,7 +204,12 @@ fn unproven(train: &Train, doubt: Doubt, objective: Span) -> Diagnostic {
             .help("add a small constant under the root, `sqrt(x + 1e-8)`, or write `if x > 0 then sqrt(x) else 0`");
     }
     let at = if doubt.function == Unary::Log1p { "-1" } else { "0" };
-    let outside = if root { "the root of a negative number is none" } else { "the logarithm of zero is -inf, and of less there is none" };
-    d.note(format!("{outside}; a loss that meets one number of {at} or below is lost"))
-        .help(format!("bound it, `{name}(max(x, 1e-8))`, add a small constant, or begin from something positive, such as `exp` of it"))
+    let outside = if root {
+        "the root of a negative number is none"
+    } else {
+        "the logarithm of zero is -inf, and of less there is none"
+    };
+    d.note(format!("{outside}; a loss that meets one number of {at} or below is lost")).help(format!(
+        "bound it, `{name}(max(x, 1e-8))`, add a small constant, or begin from something positive, such as `exp` of it"
+    ))
 }

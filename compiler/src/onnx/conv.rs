@@ -34,7 +34,8 @@ impl Scope<'_, '_> {
             _ => None,
         };
         let rank = module.t(self.def.target).shape.len() as u32;
-        let axes: Vec<u32> = weights.at.iter().zip(&module.t(weights.tensor).shape).map(whole).collect::<Option<_>>()?;
+        let axes: Vec<u32> =
+            weights.at.iter().zip(&module.t(weights.tensor).shape).map(whole).collect::<Option<_>>()?;
         if weights.outside.is_some() {
             return None;
         }
