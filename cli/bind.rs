@@ -10,7 +10,9 @@ use compiler::ir::interpret::{Values, interpret};
 use compiler::ir::text::print;
 use compiler::ir::{Module, TensorId};
 use compiler::lower;
-use compiler::lower::programs::{Produced, Program, accumulation, application, evaluation, init, report, training};
+use compiler::lower::programs::{
+    self, Produced, Program, accumulation, application, evaluation, init, report, training,
+};
 use compiler::optimise::optimise;
 use compiler::typed::{self, DataValue, Supplied, Train};
 use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Spec, Table, Value};
@@ -181,6 +183,10 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
         evaluation_sizes.push(1);
     }
     let mut programs = vec![("init".to_string(), init(train))];
+    let restarts = train.start.is_some();
+    if restarts {
+        programs.push(("restart".to_string(), programs::restart(train)));
+    }
     let turns = step_programs(train, &training_sizes, &mut programs);
     let stepping = programs.len();
     programs.extend(evaluation_sizes.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n))));
@@ -203,6 +209,7 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
     let evaluation: Vec<Binding> =
         (stepping..).zip(&evaluation_sizes).map(|(k, size)| bind(k, *size)).collect::<Result<_, _>>()?;
     let first = bind(0, 1)?;
+    let restart = if restarts { Some(bind(1, 1)?) } else { None };
     let steps_per_epoch = samples.map_or(train.settings.steps.unwrap_or(1), |n| n.div_ceil(per_update)) as u64;
     let epochs = match (&data, train.settings.epochs, train.settings.steps) {
         (None, _, _) => 1,
@@ -216,6 +223,7 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
     let session = Session {
         executor: Executor::new(bundle, threads).map_err(|e| Fault::new(FaultKind::Data, e.to_string()))?,
         init: first,
+        restart,
         training,
         evaluation: Forms { sizes: evaluation },
         report,

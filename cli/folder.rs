@@ -18,8 +18,8 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// `out` itself, else `runs/NAME-N` with the first number not taken.
-    pub fn create(out: Option<&Path>, name: &str) -> Result<Self, Fault> {
+    /// `out` itself, else `runs/NAME-N` with the first number not taken; not made yet.
+    pub fn planned(out: Option<&Path>, name: &str) -> Self {
         let path = match out {
             Some(path) => path.to_path_buf(),
             None => (1..)
@@ -27,8 +27,13 @@ impl Folder {
                 .find(|p| !p.exists())
                 .unwrap_or_else(|| Path::new("runs").join(name)),
         };
-        std::fs::create_dir_all(&path).map_err(|e| Fault::data(format!("cannot make {}: {e}", path.display())))?;
-        Ok(Self { path })
+        Self { path }
+    }
+
+    /// Makes it.
+    pub fn make(&self) -> Result<(), Fault> {
+        std::fs::create_dir_all(&self.path)
+            .map_err(|e| Fault::data(format!("cannot make {}: {e}", self.path.display())))
     }
 
     /// The folder given, or with `last` the newest under `runs/` that has a checkpoint.

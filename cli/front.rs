@@ -70,20 +70,31 @@ pub fn load(options: &args::Program, json: bool) -> Result<Front, Fault> {
     }
 }
 
-/// The train block asked for, or the only one.
+/// The train block asked for, or the only one, or the only one that no other starts from.
 pub fn choose<'a>(front: &'a Front, options: &args::Program) -> Result<&'a Train, Fault> {
     let trains = &front.checked.trains;
     let names = || trains.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
-    match (&options.train, trains.as_slice()) {
-        (Some(name), _) => trains.iter().find(|t| t.name == *name).ok_or_else(|| {
+    if let Some(name) = &options.train {
+        return trains.iter().find(|t| t.name == *name).ok_or_else(|| {
             Fault::usage(format!("{} has no train block named {name}; it has: {}", options.file.display(), names()))
-        }),
-        (None, [train]) => Ok(train),
-        (None, []) => {
-            Err(Fault::usage(format!("{} has no train block, so nothing can be run", options.file.display())))
-        }
-        (None, _) => Err(Fault::usage(format!("there are several train blocks; choose one with --train: {}", names()))),
+        });
     }
+    let used = |t: &Train| trains.iter().any(|o| o.start.as_ref().is_some_and(|s| s.train == t.name));
+    let last: Vec<&Train> = trains.iter().filter(|t| !used(t)).collect();
+    match last.as_slice() {
+        [train] => Ok(train),
+        [] => Err(Fault::usage(format!("{} has no train block, so nothing can be run", options.file.display()))),
+        _ => Err(Fault::usage(format!("there are several train blocks; choose one with --train: {}", names()))),
+    }
+}
+
+/// The train blocks to be run before this one, which begins with their weights, in the order of need.
+pub fn needed<'a>(front: &'a Front, train: &Train) -> Vec<&'a Train> {
+    let trains = &front.checked.trains;
+    let before = |t: &Train| trains.iter().find(|o| t.start.as_ref().is_some_and(|s| s.train == o.name));
+    let mut list: Vec<&Train> = std::iter::successors(before(train), |t| before(t)).collect();
+    list.reverse();
+    list
 }
 
 fn read(path: &Path) -> Result<String, Fault> {

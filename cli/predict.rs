@@ -79,13 +79,6 @@ fn inputs(fields: &[Field], path: &Path) -> Result<Origin, Fault> {
     let mut columns = vec![];
     let mut count = None;
     for field in fields {
-        let [column] = field.columns.as_slice() else {
-            let columns = field.columns.join(", ");
-            return Err(Fault::usage(format!(
-                "field {} is put together from the columns {columns}; give a .csv file with them, or --as-is",
-                field.name
-            )));
-        };
         let only = if fields.len() == 1 && arrays.len() == 1 { arrays.pop_first().map(|(_, a)| a) } else { None };
         let array = only.or_else(|| arrays.remove(&field.name)).ok_or_else(|| {
             Fault::data(format!("{} has no array `{}`, a field that the network reads", path.display(), field.name))
@@ -94,8 +87,16 @@ fn inputs(fields: &[Field], path: &Path) -> Result<Origin, Fault> {
         if *count.get_or_insert(first) != first {
             return Err(Fault::data(format!("array `{}` has another number of samples", field.name)));
         }
-        let values = Values::Numbers(array.values.iter().map(|v| *v as f32).collect());
-        columns.push(Column::new(column, shape.to_vec(), values));
+        let values: Vec<f32> = array.values.iter().map(|v| *v as f32).collect();
+        match field.columns.as_slice() {
+            [] => columns.push(Column::new(&field.name, shape.to_vec(), Values::Numbers(values))),
+            [one] => columns.push(Column::new(one, shape.to_vec(), Values::Numbers(values))),
+            // A vector of several columns, which the other splits have one by one.
+            several => columns.extend(several.iter().enumerate().map(|(k, name)| {
+                let own = values.iter().skip(k).step_by(several.len()).copied().collect();
+                Column::new(name, vec![], Values::Numbers(own))
+            })),
+        }
     }
     Ok(Origin::Table(Table::new(count.unwrap_or(0), columns)))
 }

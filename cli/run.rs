@@ -5,16 +5,18 @@ use crate::bind::{self, Bound};
 use crate::diverged;
 use crate::fault::{Fault, FaultKind};
 use crate::folder::{self, Folder};
-use crate::front;
+use crate::front::{self, Front};
 use crate::progress::{Display, figures};
 use crate::say;
-use compiler::typed::Train;
+use compiler::typed::{Group, Train};
 use runtime::checkpoint::{self, Best, Exact};
 use runtime::log::Log;
 use runtime::plan::Slot;
 use runtime::session::{Position, Session, Sums};
 use runtime::trainer::{self, End, Metrics, Monitor, Observer, Progress, Record, Settings};
+use runtime::weights;
 use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -22,23 +24,68 @@ use std::time::{Duration, Instant};
 /// Longest time between two checkpoints of a running epoch.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 
-/// Compiles, trains, evaluates; leaves a folder with everything about the run.
+/// Compiles, trains, evaluates; leaves a folder with everything about the run. Train blocks whose weights it begins
+/// with are run before it, each in a folder of its name inside that one.
 pub fn run(options: &args::Run) -> Result<(), Fault> {
     let front = front::load(&options.program, options.json)?;
-    let train = front::choose(&front, &options.program)?;
-    let mut bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
-    check_memory(&bound, options.memory.as_deref())?;
-    announce(train, &bound, options);
+    let goal = front::choose(&front, &options.program)?;
     if options.dry_run {
+        let bound = bind_for(goal, options)?;
+        announce(&front, goal, &bound, options);
         return Ok(());
     }
-    bound.session.initialise().map_err(Fault::internal)?;
-    let mut run = Run::open(train, &mut bound, options)?;
     let interrupted = listen()?;
+    let mut place = None;
+    let folder = match &options.resume {
+        Some(asked) => Folder::existing(asked)?,
+        // Made only when there is something to keep: a program that cannot run leaves nothing.
+        None => Folder::planned(options.out.as_deref(), &goal.name),
+    };
+    let resumes = |folder: &Folder| options.resume.is_some() && checkpoint::path(&folder.path).exists();
+    for train in front::needed(&front, goal) {
+        let inside = Folder { path: folder.path.join(&train.name) };
+        let done = resumes(&inside) && checkpoint::load(&inside.path).is_ok_and(|(progress, _)| progress.finished);
+        if !done {
+            let resume = resumes(&inside);
+            train_one(&front, train, options, Place { folder: inside, start: place, resume }, &interrupted)?;
+        }
+        place = Some(folder.path.join(&train.name));
+    }
+    let resume = resumes(&folder) || (options.resume.is_some() && place.is_none());
+    train_one(&front, goal, options, Place { folder, start: place, resume }, &interrupted)
+}
+
+/// Where a train block is run.
+struct Place {
+    folder: Folder,
+    /// The folder of the run whose weights it begins with.
+    start: Option<PathBuf>,
+    /// Whether it goes on from the folder's checkpoint.
+    resume: bool,
+}
+
+fn bind_for(train: &Train, options: &args::Run) -> Result<Bound, Fault> {
+    let bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
+    check_memory(&bound, options.memory.as_deref())?;
+    Ok(bound)
+}
+
+/// Runs one train block.
+fn train_one(
+    front: &Front,
+    train: &Train,
+    options: &args::Run,
+    place: Place,
+    interrupted: &AtomicBool,
+) -> Result<(), Fault> {
+    let mut bound = bind_for(train, options)?;
+    announce(front, train, &bound, options);
+    begin(train, &mut bound, place.start.as_deref())?;
+    let mut run = Run::open(train, &mut bound, options, place)?;
     let settings = settings(train, &bound);
     let mut progress = run.progress.clone();
     let Bound { session, data, .. } = &mut bound;
-    let end = trainer::train(session, data.as_ref(), &settings, &mut progress, &interrupted, &mut run);
+    let end = trainer::train(session, data.as_ref(), &settings, &mut progress, interrupted, &mut run);
     run.display.finish();
     match end.map_err(Fault::data)? {
         End::Interrupted => {
@@ -50,12 +97,44 @@ pub fn run(options: &args::Run) -> Result<(), Fault> {
             ))
         }
         End::Diverged { step } => {
-            let restore = &mut |bound: &mut Bound| run.last_good(bound);
-            Err(diverged::explain(&front, train, &mut bound, &settings, restore, step))
+            let restore = &mut |bound: &mut Bound| run.last_good(train, bound);
+            Err(diverged::explain(front, train, &mut bound, &settings, restore, step))
         }
         End::Finished => run.finish(&mut bound, &settings, &progress, None),
         End::StoppedEarly { best } => run.finish(&mut bound, &settings, &progress, Some(best)),
     }
+}
+
+/// Gives all tensors their initial values; parameters and states that the run in the folder `start` has saved under
+/// the same name and in the same shape begin as it left them.
+fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<(), Fault> {
+    bound.session.initialise().map_err(Fault::internal)?;
+    let Some(start) = start else { return Ok(()) };
+    let tensors = weights::read(&start.join("weights.safetensors")).map_err(Fault::data)?;
+    let persistent = bound.session.executor.bundle().persistent.clone();
+    let parameters = train.parameters.iter().map(|p| (&p.saved, &p.path));
+    let states = train.states.iter().map(|s| (&s.saved, &s.path));
+    let mut found = vec![];
+    for (saved, path) in parameters.chain(states) {
+        let Some(slot) = persistent.get(path) else { continue };
+        if let Some(tensor) = tensors.iter().find(|t| t.name == *saved && t.shape == slot.shape) {
+            bound.session.executor.write_f64(slot, &tensor.values.to_f64());
+            found.push(saved.as_str());
+        }
+    }
+    if found.is_empty() {
+        let (has, wants): (Vec<&str>, Vec<&str>) = (
+            tensors.iter().map(|t| t.name.as_str()).collect(),
+            train.parameters.iter().map(|p| p.saved.as_str()).collect(),
+        );
+        return Err(Fault::data(format!(
+            "`{}` shares no tensor with the weights it is to start from: it has {}; they have {}",
+            train.name,
+            wants.join(", "),
+            has.join(", ")
+        )));
+    }
+    bound.session.restart().map_err(Fault::internal)
 }
 
 /// Refuses a program that does not fit the memory allowed, naming the largest buffers.
@@ -92,12 +171,16 @@ fn parse_size(text: &str) -> Option<usize> {
     (0.0..1e18).contains(&value).then_some(value as usize)
 }
 
-/// Says what is about to run.
-fn announce(train: &Train, bound: &Bound, options: &args::Run) {
+/// Says what is about to run, and which rule moves which parameters.
+fn announce(front: &Front, train: &Train, bound: &Bound, options: &args::Run) {
     let parameters: usize = train.parameters.iter().map(|p| p.dims.iter().product::<usize>()).sum();
+    let groups = groups(front, train);
     if options.json {
+        let groups: Vec<Value> =
+            groups.iter().map(|(rule, names)| json!({"rule": rule, "parameters": names})).collect();
         let start = json!({"event": "start", "train": train.name, "parameters": parameters,
-            "planned_bytes": bound.planned_bytes, "compile_s": bound.compile_s, "compiled": bound.compiled});
+            "planned_bytes": bound.planned_bytes, "compile_s": bound.compile_s, "compiled": bound.compiled,
+            "groups": groups});
         say!("{start}");
         return;
     }
@@ -110,14 +193,33 @@ fn announce(train: &Train, bound: &Bound, options: &args::Run) {
     );
     if let Some(data) = &bound.data {
         let splits: Vec<String> = data.splits.iter().map(|s| format!("{} {}", s.count, s.name)).collect();
+        let parts = if bound.accumulate > 1 { format!(" in {} parts", bound.accumulate) } else { String::new() };
         say!(
-            "data {}: {} samples; {} updates of {} an epoch",
+            "data {}: {} samples; {} updates of {}{parts} an epoch",
             data.name,
             splits.join(", "),
             bound.steps_per_epoch,
-            bound.batch
+            bound.batch * bound.accumulate
         );
     }
+    let all = groups.len() == 1;
+    for (rule, names) in groups {
+        let which = if all { format!("all {} parameters", names.len()) } else { names.join(", ") };
+        say!("{rule}: {which}");
+    }
+}
+
+/// Each rule as written and the parameters it moves, by their saved names; then those that nothing moves.
+fn groups<'a>(front: &'a Front, train: &'a Train) -> Vec<(String, Vec<&'a str>)> {
+    let name = |p: &usize| train.parameters[*p].saved.as_str();
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let group = |g: &'a Group| (words(front.sources.text(g.rule)), g.parameters.iter().map(name).collect());
+    let mut list: Vec<(String, Vec<&str>)> = train.groups.iter().map(group).collect();
+    let frozen: Vec<&str> = train.parameters.iter().filter(|p| p.frozen).map(|p| p.saved.as_str()).collect();
+    if !frozen.is_empty() {
+        list.push(("frozen".to_string(), frozen));
+    }
+    list
 }
 
 /// First Ctrl-C: checkpoint and stop; second: stop now.
@@ -171,25 +273,26 @@ struct Run {
     saved: Vec<(String, Slot)>,
     persistent: Vec<(String, Slot)>,
     last_checkpoint: Instant,
+    /// The folder of the run whose weights this one began with.
+    start: Option<PathBuf>,
 }
 
 impl Run {
     /// Makes the folder, or takes up the one to be resumed.
-    fn open(train: &Train, bound: &mut Bound, options: &args::Run) -> Result<Self, Fault> {
+    fn open(train: &Train, bound: &mut Bound, options: &args::Run, place: Place) -> Result<Self, Fault> {
+        let Place { folder, start, resume: resumes } = place;
         let persistent: Vec<(String, Slot)> =
             bound.session.executor.bundle().persistent.iter().map(|(n, s)| (n.clone(), s.clone())).collect();
-        let place = |path: &str| persistent.iter().find(|(n, _)| n == path).map(|(_, s)| s.clone());
+        let slot = |path: &str| persistent.iter().find(|(n, _)| n == path).map(|(_, s)| s.clone());
         let parameters = train.parameters.iter().enumerate().map(|(n, p)| (&p.saved, train.evaluated_path(n)));
         let states = train.states.iter().map(|s| (&s.saved, s.path.as_str()));
-        let saved = parameters.chain(states).filter_map(|(saved, path)| Some((saved.clone(), place(path)?))).collect();
+        let saved = parameters.chain(states).filter_map(|(saved, path)| Some((saved.clone(), slot(path)?))).collect();
         let plan = bound.fingerprint.clone();
-        let (folder, resumed) = match &options.resume {
-            Some(asked) => {
-                let folder = Folder::existing(asked)?;
-                let progress = resume(&folder, bound, &plan, &persistent)?;
-                (folder, Some(progress))
-            }
-            None => (Folder::create(options.out.as_deref(), &train.name)?, None),
+        let resumed = if resumes {
+            Some(resume(&folder, bound, &plan, &persistent)?)
+        } else {
+            folder.make()?;
+            None
         };
         let log = folder.log(resumed.as_ref().map(|p| p.at))?;
         let updates = (bound.epochs * bound.steps_per_epoch).min(train.settings.steps.map_or(u64::MAX, |s| s as u64));
@@ -203,6 +306,7 @@ impl Run {
             saved,
             persistent,
             last_checkpoint: Instant::now(),
+            start,
             folder,
             log,
         };
@@ -239,11 +343,11 @@ impl Run {
     }
 
     /// Puts the session back to the last checkpoint, or to the beginning.
-    fn last_good(&self, bound: &mut Bound) -> Result<Progress, Fault> {
+    fn last_good(&self, train: &Train, bound: &mut Bound) -> Result<Progress, Fault> {
         if checkpoint::path(&self.folder.path).exists() {
             return resume(&self.folder, bound, &self.plan, &self.persistent);
         }
-        bound.session.initialise().map_err(Fault::internal)?;
+        begin(train, bound, self.start.as_deref())?;
         Ok(Progress::default())
     }
 

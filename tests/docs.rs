@@ -3,6 +3,8 @@
 //! A block's first line says what it is:
 //! * `nn`: a whole program, which checks without a warning; `nn run`: it also trains, for 20 updates;
 //! * `nn fragment`: items or statements, which parse;
+//! * `nn run parquet`: as `nn run`, where Parquet is built in;
+//! * `.. file NAME`: a file of that name, beside the programs;
 //! * `sh run`: commands, which succeed where the examples are at hand;
 //! * `text of ARGUMENTS`: lines that `nnc ARGUMENTS` prints, in this order; with `without NAME` at the end, on
 //!   examples from which the steps `|> NAME` have been taken.
@@ -14,11 +16,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{fs, io};
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/command-line.md",
+    "docs/data.md",
     "docs/deploy.md",
     "docs/deviations.md",
     "docs/grammar.md",
@@ -100,13 +103,14 @@ fn said(output: &Output) -> String {
 fn programs_check_and_run() -> io::Result<()> {
     let place = Workplace::new("programs", None)?;
     let mut wrong = vec![];
+    write_data(&place.0)?;
     for block in blocks("nn")?.iter().filter(|b| b.kind != "nn fragment") {
         fs::write(place.0.join("program.nn"), &block.text)?;
         let checked = place.nnc(&["check", "program.nn"])?;
         if !said(&checked).contains("no errors, 0 warnings") {
             wrong.push(format!("{}: {}", block.place, said(&checked)));
         }
-        if block.kind == "nn run" {
+        if block.kind == "nn run" || block.kind == "nn run parquet" && cfg!(feature = "parquet") {
             let run = place.nnc(&["run", "program.nn", "--out", "out", "--epochs", "1", "--set", "steps=20"])?;
             if !run.status.success() {
                 wrong.push(format!("{}: {}", block.place, said(&run)));
@@ -114,6 +118,47 @@ fn programs_check_and_run() -> io::Result<()> {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// The files that the programs of docs/data.md read: those it shows, and small ones of the binary formats.
+fn write_data(folder: &Path) -> io::Result<()> {
+    for kind in ["csv", "text"] {
+        for block in blocks(kind)? {
+            if let Some((_, name)) = block.kind.split_once(" file ") {
+                fs::write(folder.join(name), &block.text)?;
+            }
+        }
+    }
+    for name in ["train/cat/1", "train/dog/2", "test/cat/3", "test/dog/4"] {
+        let picture = runtime::plot::Picture { title: name.to_string(), charts: vec![] };
+        let path = folder.join(format!("photos/{name}.png"));
+        fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        fs::write(path, picture.png().map_err(io::Error::other)?)?;
+    }
+    let array = |rows: usize, width: usize| runtime::arrays::Array {
+        shape: vec![rows, width],
+        values: (0..rows * width).map(|i| (i % 7) as f64 - 3.0).collect(),
+    };
+    let arrays = [("x_train", array(8, 3)), ("y_train", array(8, 2)), ("x_test", array(3, 3)), ("y_test", array(3, 2))];
+    let arrays = arrays.into_iter().map(|(name, a)| (name.to_string(), a)).collect();
+    runtime::arrays::write(&folder.join("arrays.npz"), &arrays, false).map_err(io::Error::other)?;
+    let pixels: Vec<u8> = (0..16 * 784).map(|i| (i % 251) as u8).collect();
+    fs::write(
+        folder.join("images-idx3-ubyte"),
+        [&[0, 0, 8, 3, 0, 0, 0, 16, 0, 0, 0, 28, 0, 0, 0, 28], &pixels[..]].concat(),
+    )?;
+    let labels: Vec<u8> = (0..16).map(|i| i % 10).collect();
+    fs::write(folder.join("labels-idx1-ubyte"), [&[0, 0, 8, 1, 0, 0, 0, 16], &labels[..]].concat())?;
+    fs::create_dir_all(folder.join("cifar-10-batches-bin"))?;
+    for (k, name) in ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"]
+        .iter()
+        .enumerate()
+    {
+        let image = [&[k as u8], &pixels[k..k + 3072]].concat();
+        fs::write(folder.join(format!("cifar-10-batches-bin/{name}.bin")), image)?;
+    }
+    fs::copy(root().join("runtime/src/data/tests/table.parquet"), folder.join("table.parquet"))?;
     Ok(())
 }
 

@@ -162,6 +162,11 @@ fn attention_runs_elsewhere() {
 }
 
 #[test]
+fn a_recurrent_network_runs_elsewhere() {
+    elsewhere("tests/object/recurrent.nn", 16, numbers("x", &[5, 3]), &["MatMul", "Tanh", "Concat"]);
+}
+
+#[test]
 fn what_has_no_operator_runs_elsewhere() {
     elsewhere("tests/exports/odd.nn", 16, numbers("x", &[3, 7]), &["Where", "ReduceMax", "ArgMax"]);
 }

@@ -148,6 +148,11 @@ fn an_object_trains_and_predicts_with_the_bits_of_the_runtime() {
 }
 
 #[test]
+fn an_object_runs_through_time_as_the_runtime_does() {
+    agrees("tests/object/recurrent.nn", 8, &HERE, args::Precision::F32);
+}
+
+#[test]
 fn in_double_precision_too() {
     agrees("tests/object/dropout.nn", 6, &HERE, args::Precision::F64);
 }

@@ -35,5 +35,5 @@ if ! command -v cargo >/dev/null; then
 fi
 
 cargo fmt --all --check
-cargo clippy --workspace --all-targets -- -D warnings
-cargo test --workspace
+cargo clippy --workspace --all-targets --features parquet -- -D warnings
+cargo test --workspace --features parquet

@@ -20,6 +20,7 @@ pub const TEXTS: &[(&str, &str)] = &[
     ("std/normalisation.nn", include_str!("../std/normalisation.nn")),
     ("std/optimizers.nn", include_str!("../std/optimizers.nn")),
     ("std/pool.nn", include_str!("../std/pool.nn")),
+    ("std/recurrent.nn", include_str!("../std/recurrent.nn")),
     ("std/schedules.nn", include_str!("../std/schedules.nn")),
     ("std/sets.nn", include_str!("../std/sets.nn")),
     ("std/shape.nn", include_str!("../std/shape.nn")),

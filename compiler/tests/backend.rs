@@ -303,6 +303,30 @@ fn programs_share_what_persists() {
 }
 
 #[test]
+fn equal_nests_at_other_places_and_of_other_extents_share_a_kernel() {
+    let text = "input x: f[40]
+input y: f[24]
+a[i0: 40] = tanh(x[i0])
+b[i0: 40] = exp(a[i0]) * x[i0]
+c[] = sum[r0: 40] b[r0]
+d[i0: 24] = tanh(y[i0])
+e[i0: 24] = exp(d[i0]) * y[i0]
+f[] = sum[r0: 24] e[r0]
+output a = a
+output b = b
+output c = c
+output d = d
+output e = e
+output f = f
+";
+    let module = module(text);
+    let dump = dump("p", &module, &Options::default()).unwrap_or_else(|e| panic!("{e}"));
+    let (steps, kernels) = (dump.loops.matches("step ").count(), dump.clif.matches("function ").count());
+    assert_eq!(2 * kernels, steps, "{}", dump.clif);
+    check(text);
+}
+
+#[test]
 fn stages_have_text() {
     let dump = dump("p", &module(PERCEPTRON), &Options::default()).unwrap_or_else(|e| panic!("{e}"));
     assert!(dump.loops.contains("product x * W1") && dump.loops.contains("in place W1 <- nW1"), "{}", dump.loops);

@@ -126,6 +126,8 @@ pub struct Session {
     pub executor: Executor,
     /// Fills parameters, states and slots.
     pub init: Binding,
+    /// Fills the slots anew for parameters that stand, where the run begins with weights of another.
+    pub restart: Option<Binding>,
     /// The step: a turn, or one for each objective where gradients are accumulated.
     pub training: Vec<Turn>,
     /// The forward pass of evaluation.
@@ -150,6 +152,12 @@ impl Session {
     pub fn initialise(&mut self) -> Result<(), Fault> {
         let clock = Clock { seed: self.seed, step: 0, sample: 0 };
         self.executor.run(self.init.program, clock)
+    }
+
+    /// Begins with the parameters as they stand: the rules' states that depend on them get their initial values anew.
+    pub fn restart(&mut self) -> Result<(), Fault> {
+        let Some(binding) = &self.restart else { return Ok(()) };
+        self.executor.run(binding.program, Clock { seed: self.seed, step: 0, sample: 0 })
     }
 
     /// Makes one update on the given samples, in one minibatch or several; adds the results to `sums`.

@@ -159,7 +159,8 @@ fn epochs(
     observer: &mut dyn Observer,
     feed: Option<&Feed>,
 ) -> Result<End, String> {
-    let mut batches = Batches { feed, taken: 0, numbers: (0..settings.batch as u32).collect() };
+    let numbers = (0..(settings.batch * settings.accumulate) as u32).collect();
+    let mut batches = Batches { feed, taken: 0, numbers };
     while progress.at.epoch < settings.epochs && progress.at.step < settings.limit {
         if let Some(best) = patience_lost(settings, progress) {
             return Ok(End::StoppedEarly { best });

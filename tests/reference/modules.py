@@ -79,6 +79,9 @@ class Sequences(nn.Module):
         self.table = nn.Embedding(9, 8)
         self.gate = Gate(8, 10)
         self.pair = nn.Bilinear(8, 8, 3)
+        self.memory = nn.LSTM(8, 5, batch_first=True)
+        self.gated = nn.GRU(5, 4, batch_first=True)
+        self.simple = nn.RNN(4, 3, batch_first=True)
 
     def turn(self, x):
         m = self.turned
@@ -92,7 +95,8 @@ class Sequences(nn.Module):
         mask = nn.Transformer.generate_square_subsequent_mask(6, dtype=x.dtype)
         a = self.block(self.place(x + sinusoids(6, 8, x.dtype)), src_mask=mask, is_causal=True)
         c = self.turn(self.cross(a, d["m"], d["m"], need_weights=False)[0])
-        return observed(c) + observed(self.pair(self.gate(self.table(d["y"])), c[:, 0]))
+        f = self.simple(self.gated(self.memory(x)[0].flip(1))[0])[0]
+        return observed(c) + observed(self.pair(self.gate(self.table(d["y"])), c[:, 0])) + observed(f)
 
 
 class Downsample(nn.Module):

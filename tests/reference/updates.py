@@ -1,11 +1,17 @@
 """Optimisers and schedules on small problems without data, in float64.
 
-Where PyTorch has the same definition its own optimiser is run; the others are written out from their formulas.
+Where PyTorch or Optax has the same definition its own optimiser is run; the others are written out from their formulas.
 """
 import math
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import torch
+from optax import contrib
+
+jax.config.update("jax_enable_x64", True)
 
 START = {"p": [1.5, -0.5, 0.8, -1.2], "w": [[0.5, -0.25, 0.75], [-1.0, 0.4, 0.1]]}
 STEPS = 50
@@ -33,6 +39,86 @@ def by_torch(make):
         opt.zero_grad()
         objective(*theta).backward()
         opt.step()
+    return theta
+
+
+def cost(params):
+    """The objective for JAX."""
+    p, w = params
+    valley = jnp.sum(0.5 * (p[1:] - p[:-1] ** 2) ** 2 + (1 - p[:-1]) ** 2)
+    return valley + jnp.sum(jnp.tanh(w @ p[:3]) ** 2) + 0.1 * jnp.sum(w ** 2)
+
+
+def by_optax(opt, end=lambda state, params: params):
+    """An optimiser of Optax; `end` says which parameters are evaluated."""
+    params = [jnp.array(v) for v in START.values()]
+    state = opt.init(params)
+    for _ in range(STEPS):
+        updates, state = opt.update(jax.grad(cost)(params), state, params)
+        params = optax.apply_updates(params, updates)
+    return [torch.tensor(np.asarray(t)) for t in end(state, params)]
+
+
+def lookahead():
+    """Optax keeps slow and fast parameters side by side."""
+    opt = optax.lookahead(optax.sgd(0.01), 5, 0.5)
+    params = optax.LookaheadParams.init_synced([jnp.array(v) for v in START.values()])
+    state = opt.init(params)
+    for _ in range(STEPS):
+        updates, state = opt.update(jax.grad(cost)(params.fast), state, params)
+        params = optax.apply_updates(params, updates)
+    return [torch.tensor(np.asarray(t)) for t in params.slow]
+
+
+def averaged(opt, mean):
+    """Plain points by a PyTorch optimiser; `mean(step, mean, point)` is what is evaluated."""
+    theta = tensors()
+    means = [t.detach().clone() for t in theta]
+    opt = opt(theta)
+    for step in range(1, STEPS + 1):
+        opt.zero_grad()
+        objective(*theta).backward()
+        opt.step()
+        means = [mean(step, m, t.detach()) for m, t in zip(means, theta)]
+    return means
+
+
+def muon(step, theta, grad, s):
+    """Jordan's formula; PyTorch's computes in bfloat16, Optax's corrects the momentum for its start."""
+    if grad.ndim != 2:
+        s["m"] = 0.9 * s.get("m", 0) + 0.1 * grad
+        s["q"] = 0.999 * s.get("q", 0) + 0.001 * grad ** 2
+        return theta - 0.05 * s["m"] / (1 - 0.9 ** step) / ((s["q"] / (1 - 0.999 ** step)).sqrt() + 1e-8)
+    s["v"] = 0.95 * s.get("v", 0) + grad
+    y = grad + 0.95 * s["v"]
+    y = y / (y.norm() + 1e-7)
+    for _ in range(5):
+        g = y @ y.T
+        y = 3.4445 * y + (-4.775 * g + 2.0315 * g @ g) @ y
+    return theta - 0.02 * max(1, grad.shape[0] / grad.shape[1]) ** 0.5 * y
+
+
+def adafactor(step, theta, grad, s):
+    """Shazeer and Stern's formula, as Optax has it but for the decay, which it computes in float32."""
+    keep = 1 - step ** -0.8
+    g2 = grad ** 2 + 1e-30
+    if grad.ndim == 2:
+        s["r"] = keep * s.get("r", 0) + (1 - keep) * g2.mean(1)
+        s["c"] = keep * s.get("c", 0) + (1 - keep) * g2.mean(0)
+        v = torch.outer(s["r"] / s["r"].mean(), s["c"])
+    else:
+        v = s["v"] = keep * s.get("v", 0) + (1 - keep) * g2
+    u = grad / v.sqrt()
+    rms = lambda x: float((x ** 2).mean().sqrt())
+    return theta - 0.05 * max(rms(theta), 1e-3) * u / max(1, rms(u))
+
+
+def sam():
+    """Each tensor is moved along its own gradient; Optax's measures all of them together."""
+    theta = [t.detach() for t in tensors()]
+    for _ in range(STEPS):
+        up = [t + 0.05 * g / g.norm() for t, g in zip(theta, gradients(theta))]
+        theta = [t - 0.01 * g for t, g in zip(theta, gradients(up))]
     return theta
 
 
@@ -99,6 +185,23 @@ def optimizers():
         "by_adamw": by_torch(lambda t: o.AdamW(t, 0.05, weight_decay=0.1)),
         "by_lars": by_formula(lars),
         "by_lamb": by_formula(lamb),
+        "by_amsgrad": by_optax(optax.amsgrad(0.05)),
+        "by_nadam": by_optax(optax.nadam(0.05)),
+        "by_adamax": by_optax(optax.adamax(0.05)),
+        "by_radam": by_optax(optax.radam(0.05, b2=0.99)),
+        "by_adabelief": by_optax(optax.adabelief(0.05)),
+        "by_adadelta": by_torch(lambda t: o.Adadelta(t, 1.0)),
+        "by_lion": by_optax(optax.lion(0.01, weight_decay=0.1)),
+        "by_adafactor": by_formula(adafactor),
+        "by_muon": by_formula(muon),
+        "by_averaged_sgd": averaged(lambda t: o.SGD(t, 0.01), lambda n, m, t: m + (t - m) / n),
+        "by_averaged_adam": averaged(lambda t: o.Adam(t, 0.05), lambda n, m, t: 0.9 * m + 0.1 * t),
+        "by_schedule_free_sgd": by_optax(contrib.schedule_free_sgd(0.05), contrib.schedule_free_eval_params),
+        "by_schedule_free_adamw": by_optax(
+            contrib.schedule_free_adamw(0.05, weight_decay=0.1), contrib.schedule_free_eval_params
+        ),
+        "by_lookahead_sgd": lookahead(),
+        "by_sam": sam(),
         "by_clip_norm": by_formula(clipped),
         "by_global_norm": globally_clipped(),
     }

@@ -169,8 +169,8 @@ pub(super) struct Elaborator<'a> {
     pub active: Vec<IndexId>,
     /// Distributions being elaborated.
     pub targets: Vec<Target>,
-    /// The scans we are inside of, outermost first.
-    pub scans: Vec<Scan>,
+    /// The scan we are inside of.
+    pub scan: Option<Scan>,
     /// The next value of states in the pass.
     pub next: BTreeMap<usize, Term>,
     /// How often a draw of a path was made in the pass.
@@ -211,7 +211,7 @@ impl<'a> Elaborator<'a> {
             facts: vec![],
             active: vec![],
             targets: vec![],
-            scans: vec![],
+            scan: None,
             next: BTreeMap::new(),
             draws: BTreeMap::new(),
             train: None,

@@ -39,7 +39,9 @@ mod sets;
 mod settings;
 pub mod short;
 mod statements;
+mod states;
 mod train;
+mod turns;
 mod update;
 mod warnings;
 

@@ -310,7 +310,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `[a, b, c]` as a tensor: its elements chosen by position.
-    fn list_term(&mut self, list: Vec<Entity<'a>>, span: Span) -> Option<Term> {
+    pub fn list_term(&mut self, list: Vec<Entity<'a>>, span: Span) -> Option<Term> {
         let mut parts = vec![];
         for entity in list {
             let term = self.float_or_whole(entity, span)?;

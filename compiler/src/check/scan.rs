@@ -2,13 +2,17 @@
 //!
 //! What the body computes has the turn as a dimension like any other, so that its values hold all
 //! turns at once; only what it carries refers back, as a value delayed by one turn
-//! ([`Definition::Delayed`]). A state of a layer in the body is part of the carry. The values of the
-//! turns come out stacked, along a first dimension.
+//! ([`Definition::Delayed`]). A state of a layer in the body is part of the carry ([`super::states`]).
+//! The values of the turns come out stacked, along a first dimension.
+//!
+//! A scan inside another may depend on what that one carries and the other way round, which no order
+//! of whole values satisfies; its turns are written out one by one.
 
 use super::elaborate::Elaborator;
-use super::entity::{Entity, Env, PassKind, Scope, Term, shape_text};
+use super::entity::{Entity, Env, Scope, Term, shape_text};
 use super::expr::substitute;
-use crate::typed::{Definition, Expr, Extent, IndexId, Outcome, Type, ValueId};
+use super::states::CarriedState;
+use crate::typed::{Definition, Expr, Extent, IndexId, Type, ValueId};
 use grammar::ast;
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
@@ -32,47 +36,43 @@ pub(super) struct ScanForm<'a> {
 /// A scan being elaborated.
 pub(super) struct Scan {
     /// Its indices.
-    turns: Turns,
+    pub turns: Turns,
     /// States of layers in the body.
-    states: Vec<CarriedState>,
+    pub states: Vec<CarriedState>,
 }
 
 /// The indices of a scan.
 #[derive(Clone)]
-struct Turns {
+pub(super) struct Turns {
     /// The index of the turn.
-    turn: IndexId,
+    pub turn: IndexId,
     /// How many turns.
-    count: usize,
+    pub count: usize,
     /// The indices around the scan, which everything it carries has as its first dimensions.
-    outer: Vec<IndexId>,
+    pub outer: Vec<IndexId>,
 }
 
 impl Turns {
     /// The indices that everything in the body may depend on.
-    fn inner(&self) -> Vec<IndexId> {
+    pub fn inner(&self) -> Vec<IndexId> {
         self.outer.iter().copied().chain([self.turn]).collect()
     }
 }
 
-/// A state within a scan.
-struct CarriedState {
-    /// By its place among the states.
-    number: usize,
-    /// Its value before the first turn.
-    initial: ValueId,
-    /// Its value before each turn.
-    delayed: ValueId,
-    /// The read of that in the body.
-    read: Term,
+/// What a scan carries at first.
+pub(super) struct Start {
+    /// The tensor, or the fields of the record.
+    pub parts: Vec<(String, Term)>,
+    /// Whether it was written as a record.
+    pub record: bool,
 }
 
 /// A tensor that is carried, or one field of a record that is.
-struct Carried {
+pub(super) struct Carried {
     name: String,
     start: Term,
     /// Its value before each turn.
-    delayed: ValueId,
+    pub delayed: ValueId,
 }
 
 /// What one elaboration of the body came to.
@@ -90,14 +90,17 @@ impl<'a> Elaborator<'a> {
         let start = match form.carry {
             Some((name, e)) => {
                 let entity = self.eval(e, env);
-                match self.starts(name, entity, e.span) {
-                    Some(parts) => parts,
+                match self.start(name, entity, e.span) {
+                    Some(start) => start,
                     None => return Entity::Poison,
                 }
             }
-            None => vec![],
+            None => Start { parts: vec![], record: false },
         };
-        let per_sample = start.iter().map(|p| &p.1).chain([&sequence.0]).any(|t| self.builder().per_sample(t));
+        if self.scan.is_some() {
+            return self.written_out(form, &sequence, &start, env);
+        }
+        let per_sample = start.parts.iter().map(|p| &p.1).chain([&sequence.0]).any(|t| self.builder().per_sample(t));
         let before = (self.activation().clone(), self.draws.clone(), self.next.clone());
         match self.walk(form, &sequence, &start, per_sample, env) {
             Walk::Done(value) => value,
@@ -133,24 +136,25 @@ impl<'a> Elaborator<'a> {
         Some((self.builder().plain(term, &name, sequence.span), count))
     }
 
-    /// What is carried, by name: one tensor, or the fields of a record.
-    fn starts(&mut self, name: &'a ast::Ident, entity: Entity<'a>, span: Span) -> Option<Vec<(String, Term)>> {
-        let parts = match entity {
+    /// What is carried at first: one tensor, or the fields of a record.
+    fn start(&mut self, name: &'a ast::Ident, entity: Entity<'a>, span: Span) -> Option<Start> {
+        let record = matches!(entity, Entity::Record(_));
+        let fields = match entity {
             Entity::Record(fields) => fields.to_vec(),
             other => vec![(name.name.clone(), other)],
         };
-        let mut out = vec![];
-        for (part, entity) in parts {
-            out.push((part, self.float_term(entity, span)?));
+        let mut parts = vec![];
+        for (part, entity) in fields {
+            parts.push((part, self.float_term(entity, span)?));
         }
-        Some(out)
+        Some(Start { parts, record })
     }
 
     fn walk(
         &mut self,
         form: ScanForm<'a>,
         (sequence, count): &(Term, usize),
-        start: &[(String, Term)],
+        start: &Start,
         per_sample: bool,
         env: &Env<'a>,
     ) -> Walk<'a> {
@@ -158,33 +162,32 @@ impl<'a> Elaborator<'a> {
         let turn = self.builder().index(&form.element.name, Extent::Fixed(*count));
         let turns = Turns { turn, count: *count, outer };
         let scope = Scope::inside(Some(env));
-        let element = Term {
-            axes: sequence.axes[1..].to_vec(),
-            dims: sequence.dims[1..].to_vec(),
-            expr: substitute(&sequence.expr, &[(sequence.axes[0], Expr::Index(turn))]),
-            ..sequence.clone()
-        };
+        let element = element_at(sequence, Expr::Index(turn));
         scope.bind(&form.element.name, Entity::Term(element), form.element.span);
-        let carried: Vec<Carried> =
-            start.iter().map(|(name, term)| self.carry(&turns, name, term, per_sample, form.span)).collect();
-        if let Some((name, start)) = form.carry {
+        let carried: Vec<Carried> = start
+            .parts
+            .iter()
+            .map(|(name, term)| {
+                let path = self.value_name(name);
+                self.carry(&turns, name, &path, term, per_sample, form.span)
+            })
+            .collect();
+        if let Some((name, first)) = form.carry {
             let reads = carried.iter().map(|c| {
-                let read = self.builder().read_over(c.delayed, &turns.inner(), start.span);
+                let read = self.builder().read_over(c.delayed, &turns.inner(), first.span);
                 (c.name.clone(), Entity::Term(Term { origin: c.start.origin, ..read }))
             });
-            let mut reads: Vec<_> = reads.collect();
-            let single = matches!(&reads[..], [(only, _)] if *only == name.name);
-            let value = if single { reads.remove(0).1 } else { Entity::Record(Rc::new(reads)) };
-            scope.bind(&name.name, value, name.span);
+            let reads = reads.collect();
+            bind_carry(name, reads, start.record, &scope);
         }
         let depth = self.active.len();
         self.active.push(turn);
-        self.scans.push(Scan { turns, states: vec![] });
+        self.scan = Some(Scan { turns, states: vec![] });
         let value = self.block(form.body, None, &scope);
         let value = self.settle(value, form.body.span);
         self.active.truncate(depth);
-        let Some(Scan { turns, states }) = self.scans.pop() else { return Walk::Done(Entity::Poison) };
-        let result = self.close(form, &turns, carried, value, per_sample);
+        let Some(Scan { turns, states }) = self.scan.take() else { return Walk::Done(Entity::Poison) };
+        let result = self.close(form, &turns, (carried, start.record), value, per_sample);
         self.hand_on_states(&turns, &states, form.span);
         result
     }
@@ -204,8 +207,15 @@ impl<'a> Elaborator<'a> {
     }
 
     /// The value of `name` before each turn; what it is after one is filled in at the end.
-    fn carry(&mut self, turns: &Turns, name: &str, start: &Term, per_sample: bool, span: Span) -> Carried {
-        let path = self.value_name(name);
+    pub fn carry(
+        &mut self,
+        turns: &Turns,
+        name: &str,
+        path: &str,
+        start: &Term,
+        per_sample: bool,
+        span: Span,
+    ) -> Carried {
         let alike = !self.builder().per_sample(start);
         let builder = self.builder();
         let initial = builder.define_over(&turns.outer, start, !alike, &format!("{path}.first"), span);
@@ -223,14 +233,14 @@ impl<'a> Elaborator<'a> {
         &mut self,
         form: ScanForm<'a>,
         turns: &Turns,
-        carried: Vec<Carried>,
+        (carried, record): (Vec<Carried>, bool),
         value: Entity<'a>,
         per_sample: bool,
     ) -> Walk<'a> {
         let last = form.body.stmts.last().map_or(form.body.span, |s| s.span);
         let mut ids = vec![];
         for part in &carried {
-            let Some(after) = self.after_turn(form, part, carried.len() == 1, &value, last) else {
+            let Some(after) = self.after_turn(form, (&part.name, &part.start), record, &value, last) else {
                 return Walk::Done(Entity::Poison);
             };
             if self.builder().per_sample(&after) && !per_sample {
@@ -264,41 +274,40 @@ impl<'a> Elaborator<'a> {
     }
 
     /// What a part of the carry is after a turn.
-    fn after_turn(
+    pub fn after_turn(
         &mut self,
         form: ScanForm<'a>,
-        part: &Carried,
-        single: bool,
+        (part, start): (&str, &Term),
+        record: bool,
         value: &Entity<'a>,
         at: Span,
     ) -> Option<Term> {
         let entity = match value {
-            Entity::Record(fields) => match fields.iter().find(|f| f.0 == part.name) {
+            Entity::Record(fields) => match fields.iter().find(|f| f.0 == *part) {
                 Some((_, entity)) => entity.clone(),
                 None => {
-                    let message = format!("this record has no field `{}`, which the scan carries on", part.name);
+                    let message = format!("this record has no field `{part}`, which the scan carries on");
                     let name = form.carry.map_or(form.span, |c| c.0.span);
                     let d = Diagnostic::error("wrong-kind", at, message).label(name, "carried from here");
-                    self.fail(d.help(format!("add it: `{{ {} = .., .. }}`", part.name)));
+                    self.fail(d.help(format!("add it: `{{ {part} = .., .. }}`")));
                     return None;
                 }
             },
             Entity::Poison => return None,
-            other if single => other.clone(),
+            other if !record => other.clone(),
             other => {
                 let message = format!("the scan carries a record on, but its body ends in {}", other.words());
                 let d = Diagnostic::error("wrong-kind", at, message);
-                self.fail(d.help(format!(
-                    "let the last line be a record with the same fields: `{{ {} = .., .. }}`",
-                    part.name
-                )));
+                self.fail(
+                    d.help(format!("let the last line be a record with the same fields: `{{ {} = .., .. }}`", part)),
+                );
                 return None;
             }
         };
         let after = self.float_term(entity, at)?;
-        if after.dims != part.start.dims {
-            let (was, is) = (shape_text(&part.start.dims), shape_text(&after.dims));
-            let message = format!("`{}` begins with shape {was} and has {is} after a turn", part.name);
+        if after.dims != start.dims {
+            let (was, is) = (shape_text(&start.dims), shape_text(&after.dims));
+            let message = format!("`{part}` begins with shape {was} and has {is} after a turn");
             let begins = form.carry.map_or(form.span, |c| c.1.span);
             let d = Diagnostic::error("shape-mismatch", at, message)
                 .here(format!("a turn makes {is} of it"))
@@ -317,56 +326,20 @@ impl<'a> Elaborator<'a> {
         let per_sample = self.builder().per_sample(&term);
         Some(self.builder().define_over(&turns.inner(), &term, per_sample, &path, span))
     }
+}
 
-    /// Makes the scans around us carry a state on, so that every turn sees what the one before left.
-    pub fn carry_state(&mut self, number: usize, now: Term, span: Span) -> Term {
-        let mut now = now;
-        for level in 0..self.scans.len() {
-            if self.scans[level].states.iter().any(|s| s.number == number) {
-                continue;
-            }
-            let turns = self.scans[level].turns.clone();
-            let path = self.tables.states[number].path.clone();
-            let carried = self.carry(&turns, &path, &now, false, span);
-            let initial = self.builder().first_of(carried.delayed);
-            now = self.builder().read_over(carried.delayed, &turns.inner(), span);
-            self.next.insert(number, now.clone());
-            let state = CarriedState { number, initial, delayed: carried.delayed, read: now.clone() };
-            self.scans[level].states.push(state);
-        }
-        self.next.get(&number).cloned().unwrap_or(now)
+/// An element of a sequence.
+pub(super) fn element_at(sequence: &Term, turn: Expr) -> Term {
+    Term {
+        axes: sequence.axes[1..].to_vec(),
+        dims: sequence.dims[1..].to_vec(),
+        expr: substitute(&sequence.expr, &[(sequence.axes[0], turn)]),
+        ..sequence.clone()
     }
+}
 
-    /// After the last turn: what the turns made of each state is its value from here on, and, outside of all
-    /// scans, its update.
-    fn hand_on_states(&mut self, turns: &Turns, states: &[CarriedState], span: Span) {
-        for state in states {
-            let Some(now) = self.next.get(&state.number).cloned() else { continue };
-            let path = self.tables.states[state.number].path.clone();
-            let builder = self.builder();
-            if now.expr == state.read.expr {
-                builder.untie(state.delayed, &turns.outer, turns.turn);
-                let before = builder.read_over(state.initial, &turns.outer, span);
-                self.next.insert(state.number, before);
-                continue;
-            }
-            let id = builder.define_over(&turns.inner(), &now, false, &format!("{path}.after"), span);
-            builder.tie(state.delayed, id);
-            let all = builder.read_over(id, &turns.outer, span);
-            let end = Expr::Int(turns.count as i64 - 1);
-            let last = Term {
-                expr: substitute(&all.expr, &[(all.axes[0], end)]),
-                axes: all.axes[1..].to_vec(),
-                dims: all.dims[1..].to_vec(),
-                ..all
-            };
-            self.next.insert(state.number, last.clone());
-            if self.scans.is_empty()
-                && self.now == PassKind::Training
-                && let Some((id, _)) = self.builder().define(&last, &format!("{path}'"), span)
-            {
-                self.builder().outcome(Outcome::State(state.number), id);
-            }
-        }
-    }
+/// Binds what a turn begins with under the name of the carry.
+pub(super) fn bind_carry<'a>(name: &ast::Ident, mut parts: Vec<(String, Entity<'a>)>, record: bool, scope: &Env<'a>) {
+    let value = if record { Entity::Record(Rc::new(parts)) } else { parts.pop().map_or(Entity::Nothing, |p| p.1) };
+    scope.bind(&name.name, value, name.span);
 }

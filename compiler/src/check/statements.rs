@@ -613,7 +613,7 @@ impl<'a> Elaborator<'a> {
         if let (Outcome::State(n), PassKind::Training) = (&outcome, self.now) {
             self.next.insert(*n, read.clone());
         }
-        if matches!(self.now, PassKind::Training | PassKind::Update) && self.scans.is_empty() {
+        if matches!(self.now, PassKind::Training | PassKind::Update) && self.scan.is_none() {
             self.builder().outcome(outcome, id);
         }
         Entity::Term(read)

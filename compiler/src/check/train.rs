@@ -73,7 +73,7 @@ impl<'a> Elaborator<'a> {
         if entries(block, "optimizer").next().is_some() && objectives.len() == self.tables.parameters.len() {
             self.update_pass(block, &objectives, &env);
         }
-        let start = self.start(block);
+        let start = self.continued(block);
         self.unused_locals(block, self.sink.errors() > errors);
         if self.sink.errors() > errors {
             return None;
@@ -376,7 +376,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `start = other.weights`.
-    fn start(&mut self, block: &'a ast::Train) -> Option<Start> {
+    fn continued(&mut self, block: &'a ast::Train) -> Option<Start> {
         let entry = entries(block, "start").next()?;
         let span = entry.value.span;
         let other = match &entry.value.kind {

@@ -129,7 +129,7 @@ fn sources(m: &Module, item: &Item, defined: &BTreeMap<TensorId, usize>) -> Vec<
 }
 
 /// `Var(k) + c` as (k, c).
-fn shifted(m: &Module, position: ExprId) -> Option<(u32, i64)> {
+pub(crate) fn shifted(m: &Module, position: ExprId) -> Option<(u32, i64)> {
     if let Node::Var(k) = m.node(position) {
         return Some((*k, 0));
     }

@@ -38,7 +38,7 @@ pub(super) struct Build<'a> {
 /// The tensors that leaves of the typed tree stand for.
 pub(super) struct LeafTensors<'a> {
     train: &'a Train,
-    parameters: Vec<TensorId>,
+    pub parameters: Vec<TensorId>,
     states: Vec<TensorId>,
     pub slots: Vec<TensorId>,
     /// Where gradients are accumulated: their sums, by parameter.

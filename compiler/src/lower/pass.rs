@@ -44,6 +44,11 @@ impl<'a> Lowering<'a> {
         Self { pass, batch, tensors: vec![None; pass.values.len()] }
     }
 
+    /// Says what a value is, which is then not lowered.
+    pub fn give(&mut self, id: ValueId, tensor: TensorId) {
+        self.tensors[id.0 as usize] = Some(tensor);
+    }
+
     /// Lowers the wanted values and all they need, in the order of the pass.
     pub fn demand(&mut self, module: &mut Module, wanted: &[ValueId], leaves: &mut Leaves) -> Vec<TensorId> {
         let needed = self.needed(wanted);

@@ -61,6 +61,27 @@ pub fn init(train: &Train) -> Program {
     build.finish()
 }
 
+/// Initial values of the slots for parameters that stand already, such as those another train block has left.
+#[must_use]
+pub fn restart(train: &Train) -> Program {
+    let mut build = Build::new(train, 1);
+    let mut lowering = Lowering::new(&train.init, 1);
+    let mut slots = vec![];
+    for (outcome, id) in &train.init.outcomes {
+        match outcome {
+            Outcome::Parameter(p) => lowering.give(*id, build.leaves.parameters[*p]),
+            Outcome::Slot(_) => slots.push((outcome, *id)),
+            _ => {}
+        }
+    }
+    let wanted: Vec<ValueId> = slots.iter().map(|(_, id)| *id).collect();
+    let tensors = lowering.demand(&mut build.module, &wanted, &mut |m, d| build.leaves.leaf(m, d, &[]));
+    for ((outcome, _), tensor) in slots.into_iter().zip(tensors) {
+        build.update(outcome, tensor);
+    }
+    build.finish()
+}
+
 /// One step of training on a minibatch of `batch` samples.
 #[must_use]
 pub fn training(train: &Train, batch: usize) -> Program {

@@ -9,12 +9,14 @@ mod definition;
 mod expression;
 mod graph;
 pub mod proto;
+mod unroll;
 
 use crate::ir::{Item, Module, Role, TensorId};
 use crate::scalar::Kind;
 use graph::Graph;
-use proto::Type;
+use proto::{Attribute, Type};
 use std::collections::BTreeMap;
+use unroll::{Step, unroll};
 
 /// What is exported.
 #[derive(Clone, Debug)]
@@ -38,7 +40,8 @@ pub struct Source<'a> {
 /// # Errors
 /// A sentence that names what cannot be said in ONNX, or cannot for any number of samples.
 pub fn export(source: &Source) -> Result<Vec<u8>, String> {
-    let module = source.module;
+    let (module, steps) = unroll(source.module)?;
+    let module = &module;
     if let Some(any) = source.any {
         independent(module, any)?;
     }
@@ -63,10 +66,13 @@ pub fn export(source: &Source) -> Result<Vec<u8>, String> {
             return Err(format!("nothing is known of `{}`", tensor.name));
         }
     }
-    for item in &module.items {
-        match item {
-            Item::Def(def) => export.definition(def).map_err(|e| format!("`{}`: {e}", module.t(def.target).name))?,
-            Item::Draw(draw) => {
+    for step in &steps {
+        match step {
+            Step::Item(Item::Def(def)) => {
+                export.definition(def).map_err(|e| format!("`{}`: {e}", module.t(def.target).name))?;
+            }
+            Step::Joined { tensor, axis, turns } => export.join(*tensor, *axis, turns),
+            Step::Item(Item::Draw(draw)) => {
                 let name = &module.t(draw.target).name;
                 return Err(format!("`{name}` draws random numbers, which an exported network cannot"));
             }
@@ -117,4 +123,13 @@ struct Export<'a> {
     graph: Graph,
     /// The values of tensors so far.
     names: BTreeMap<TensorId, String>,
+}
+
+impl Export<'_> {
+    /// The turns of a tensor, one behind the other.
+    fn join(&mut self, tensor: TensorId, axis: usize, turns: &[TensorId]) {
+        let turns: Vec<&str> = turns.iter().filter_map(|t| self.names.get(t)).map(String::as_str).collect();
+        let joined = self.graph.node("Concat", &turns, &[("axis", Attribute::Int(axis as i64))]);
+        self.names.insert(tensor, joined);
+    }
 }

@@ -40,7 +40,9 @@ fn turns(m: &mut Module, recurrence: &Recurrence, members: &[Item], steps: &mut 
         let tensor = m.t(id).clone();
         let mut shape = tensor.shape;
         shape[axis] = 1;
-        let slice = |n: usize| m.tensor(&format!("{}@{n}", tensor.name), shape.clone(), tensor.kind, Role::Temporary, tensor.span);
+        let slice = |n: usize| {
+            m.tensor(&format!("{}@{n}", tensor.name), shape.clone(), tensor.kind, Role::Temporary, tensor.span)
+        };
         slices.insert(id, (0..recurrence.turns).map(slice).collect());
     }
     for turn in recurrence.order() {

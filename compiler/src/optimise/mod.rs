@@ -30,6 +30,7 @@ pub mod share;
 pub mod simplify;
 pub mod solve;
 pub mod split;
+pub mod turns;
 
 use crate::ir::Module;
 use crate::ir::recurrence::{arrange, recurrences};
@@ -65,6 +66,8 @@ const HOIST: Pass = Pass { name: "hoist", what: "What depends on few variables i
 const FUSE: Pass = Pass { name: "fuse", what: "Pointwise definitions move into their readers.", run: fuse::run };
 const SPLIT: Pass = Pass { name: "split", what: "Long reductions become trees of two levels.", run: split::run };
 
+const TURNS: Pass = Pass { name: "turns", what: "What a recurrence touches lies turn by turn.", run: turns::run };
+
 /// What the optimiser does, in order.
 #[rustfmt::skip]
 pub const PASSES: &[Pass] = &[
@@ -72,7 +75,7 @@ pub const PASSES: &[Pass] = &[
     GATHER, SIMPLIFY, SHARE,
     REUSE, CONTRACT, DEAD,
     FUSE, SIMPLIFY, CONTRACT, HOIST, SHARE, DEAD,
-    SPLIT, SIMPLIFY, DEAD,
+    SPLIT, SIMPLIFY, DEAD, TURNS,
 ];
 
 /// Runs all passes; in debug builds verifies the module after each.

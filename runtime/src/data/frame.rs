@@ -101,7 +101,7 @@ pub fn table(count: usize, series: Vec<Series>, label: Option<&str>, path: &Path
     let mut columns: Vec<_> = series.iter().map(|s| s.column(&s.name, path)).collect();
     let joined = Column::new("features", vec![features.len()], joined(count, &features, path));
     let marked = series.get(label).map(|s| s.column("label", path));
-    for extra in [Some(Column { file: Some(path.to_path_buf()), ..joined }), marked].into_iter().flatten() {
+    for extra in std::iter::once(Column { file: Some(path.to_path_buf()), ..joined }).chain(marked) {
         if columns.iter().all(|c| c.name != extra.name) {
             columns.push(extra);
         }

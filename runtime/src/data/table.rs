@@ -152,9 +152,9 @@ impl Column {
     /// # Errors
     /// As there.
     pub fn into_numbers(self) -> Result<Vec<f32>> {
-        let dense = self.stride == self.width();
+        let apart = self.stride == self.width();
         match self.values {
-            Values::Numbers(values) if dense => Ok(values),
+            Values::Numbers(values) if apart => Ok(values),
             _ => self.numbers(),
         }
     }

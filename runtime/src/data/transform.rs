@@ -51,7 +51,7 @@ impl Pipeline {
         for split in &mut self.splits {
             match split {
                 Rows::Numbers(values) => values.iter_mut().for_each(change),
-                Rows::Bytes(bytes) => bytes.tables.iter_mut().flatten().for_each(change),
+                Rows::Bytes(bytes) => bytes.tables.iter_mut().for_each(|table| table.iter_mut().for_each(change)),
                 Rows::Classes { .. } => {}
             }
         }

@@ -205,6 +205,10 @@ impl<'a> Panel<'a> {
         let mut left = self.right - self.left - 1.3 * canvas.width(&self.chart.title)?;
         let mut rows = vec![Vec::new()];
         for (curve, colour) in self.chart.curves.iter().zip(COLOURS.iter().cycle()) {
+            // A single curve that is called as its chart needs no name.
+            if self.chart.curves.len() == 1 && curve.name == self.chart.title {
+                continue;
+            }
             let entry = Entry { name: &curve.name, colour, width: canvas.width(&curve.name)? };
             if entry.space() > left {
                 rows.push(Vec::new());

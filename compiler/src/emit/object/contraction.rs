@@ -1,9 +1,9 @@
 //! The contraction engine as generated code: what `runtime::contract` does, in the same order of summation, for code
 //! that has no runtime beside it.
 //!
-//! One function serves all contractions of a program: `fn(arena, scratch, plan)`. A plan is constant data: eight words
-//! (offsets of A, B and C in bytes, then the numbers of batches, rows, columns and terms) and after them the tables of
-//! 32-bit element offsets, those of the batches first. A block of rows is packed, then panel after panel of columns;
+//! One function serves all contractions of a program: `fn(arena, scratch, plan, turn)`. A plan is constant data: ten
+//! words (offsets of A, B and C in bytes, the numbers of batches, rows, columns and terms, by how many bytes A, B and C
+//! move on with every turn) and after them the tables of 32-bit element offsets, those of the batches first. A block of rows is packed, then panel after panel of columns;
 //! each block of results stays in registers for [`DEPTH`] terms. Every result is one chain of fused multiply-adds, cut
 //! every [`DEPTH`] terms, as in the runtime: the same bits.
 
@@ -25,7 +25,7 @@ const VECTORS: usize = 2;
 /// Rows packed together: with [`DEPTH`] terms a share of a second-level cache.
 const BLOCK: usize = 32 * ROWS;
 /// Bytes before a plan's tables.
-const HEAD: i64 = 64;
+const HEAD: i64 = 80;
 
 /// Columns of results in registers.
 fn columns(types: Types) -> usize {
@@ -44,8 +44,9 @@ pub fn scratch_bytes(types: Types) -> usize {
 /// The constant data of a contraction.
 pub fn plan(work: &Contraction, types: Types) -> Vec<u8> {
     let counts = [work.batch.len(), work.rows[0].len(), work.columns[0].len(), work.depth[0].len()];
-    let words = work.base.iter().chain(&counts).copied().chain([0]);
-    let mut bytes: Vec<u8> = words.flat_map(|w| (w as u64).to_le_bytes()).collect();
+    let words = work.base.iter().chain(&counts).map(|n| *n as i64);
+    let words = words.chain(work.step.iter().map(|step| *step as i64 * size(types)));
+    let mut bytes: Vec<u8> = words.flat_map(i64::to_le_bytes).collect();
     let tables = work.rows.iter().chain(&work.columns).chain(&work.depth).flatten();
     let panels = || (0..counts[2]).step_by(columns(types));
     let adjacent = |table: &[u32], first: usize| {
@@ -62,18 +63,25 @@ pub fn plan(work: &Contraction, types: Types) -> Vec<u8> {
 ///
 /// # Errors
 /// When Cranelift refuses it: a fault of ours.
-pub fn engine<M: Module>(functions: &mut Functions<M>, types: Types) -> Result<FuncId, Fault> {
+pub fn engine<M: Module>(functions: &mut Functions<M>, floats: Types) -> Result<FuncId, Fault> {
     let pointer = functions.pointer();
-    functions.define("contraction", Linkage::Local, &[pointer; 3], None, None, &mut |_, b| {
-        let entry = b.create_block();
-        b.append_block_params_for_function_params(entry);
-        b.switch_to_block(entry);
-        b.seal_block(entry);
-        let [arena, scratch, plan] = [0, 1, 2].map(|i| b.block_params(entry)[i]);
-        Engine::new(b, types, scratch, plan).run(arena);
-        b.ins().return_(&[]);
-        Ok(())
-    })
+    functions.define(
+        "contraction",
+        Linkage::Local,
+        &[pointer, pointer, pointer, types::I64],
+        None,
+        None,
+        &mut |_, b| {
+            let entry = b.create_block();
+            b.append_block_params_for_function_params(entry);
+            b.switch_to_block(entry);
+            b.seal_block(entry);
+            let [arena, scratch, plan, turn] = [0, 1, 2, 3].map(|i| b.block_params(entry)[i]);
+            Engine::new(b, floats, scratch, plan).run(arena, turn);
+            b.ins().return_(&[]);
+            Ok(())
+        },
+    )
 }
 
 /// The engine while it is emitted.
@@ -116,12 +124,15 @@ impl<'a, 'b> Engine<'a, 'b> {
         Self { b, types, counts, plan, tables, scratch, zero }
     }
 
-    fn run(&mut self, arena: Value) {
+    fn run(&mut self, arena: Value, turn: Value) {
         let [batches, m, n, k] = self.counts;
         let each = Loop::open(self.b, self.zero, batches, 1, &[]);
         let operands = [0, 1, 2].map(|o| {
             let base = word(self.b, self.plan, o);
             let start = self.b.ins().iadd(arena, base);
+            let step = word(self.b, self.plan, 7 + o);
+            let ahead = self.b.ins().imul(turn, step);
+            let start = self.b.ins().iadd(start, ahead);
             let entry = self.b.ins().imul_imm_s(each.i, 12);
             let entry = self.b.ins().iadd(self.tables[0], entry);
             let offset = self.b.ins().uload32(MemFlagsData::trusted(), entry, 4 * o as i32);

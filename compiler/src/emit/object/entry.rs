@@ -2,10 +2,12 @@
 
 use super::super::functions::{Functions, fault};
 use super::super::lanes::Types;
+use super::super::loops::Loop;
 use super::super::{Launches, Planned};
 use super::contraction;
 use super::memory::{load, word};
 use super::{Export, Interface, Run};
+use crate::schedule::Turns;
 use crate::typed::Supplied;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
 use cranelift_frontend::FunctionBuilder;
@@ -46,6 +48,7 @@ pub fn entry<M: Module>(
     interface: &Interface,
     supplied: Vec<(Supplied, Slot)>,
     launches: &Launches,
+    recurrences: &[Turns],
 ) -> Result<(), Fault> {
     let pointer = functions.pointer();
     let mut params = vec![pointer];
@@ -74,9 +77,7 @@ pub fn entry<M: Module>(
             Run::Init => (body.begin(rest[0]), &[][..]),
             Run::Step | Run::Predict => body.set_numbers(export.run, &supplied, rest),
         };
-        for (_, _, planned) in launches {
-            body.launch(planned, clock)?;
-        }
+        body.launches(launches, recurrences, clock)?;
         if export.run == Run::Step {
             body.results(&interface.outputs, outputs[0]);
         } else {
@@ -182,18 +183,44 @@ impl<M: Module> Body<'_, '_, M> {
         if element == Element::F32 { self.b.ins().fdemote(types::F32, value) } else { value }
     }
 
-    fn launch(&mut self, planned: &Planned, clock: Clock) -> Result<(), Fault> {
+    /// Every launch, those of a recurrence once in every turn.
+    fn launches(&mut self, launches: &Launches, recurrences: &[Turns], clock: Clock) -> Result<(), Fault> {
+        let first = self.number(0);
+        let mut next = 0;
+        for turns in recurrences {
+            self.launch_all(&launches[next..turns.steps.start], first, clock)?;
+            next = turns.steps.end;
+            let count = self.number(turns.count);
+            let each = Loop::open(self.b, first, count, 1, &[]);
+            let turn = if turns.descending {
+                let last = self.number(turns.count.saturating_sub(1));
+                self.b.ins().isub(last, each.i)
+            } else {
+                each.i
+            };
+            self.launch_all(&launches[turns.steps.clone()], turn, clock)?;
+            each.close(self.b, &[]);
+        }
+        self.launch_all(&launches[next..], first, clock)
+    }
+
+    fn launch_all(&mut self, launches: &[(String, usize, Planned)], turn: Value, clock: Clock) -> Result<(), Fault> {
+        launches.iter().try_for_each(|(_, _, planned)| self.launch(planned, turn, clock))
+    }
+
+    fn launch(&mut self, planned: &Planned, turn: Value, clock: Clock) -> Result<(), Fault> {
         match planned {
             Planned::Kernel { number, words, extent, .. } => {
                 let words = self.constant(words.iter().flat_map(|w| w.to_le_bytes()).collect())?;
-                let (begin, end) = (self.number(0), self.number(*extent));
+                let begin = self.b.ins().imul_imm_s(turn, *extent as i64);
+                let end = self.b.ins().iadd_imm_s(begin, *extent as i64);
                 self.call(self.helpers.kernels[*number], &[self.arena, begin, end, words]);
             }
             Planned::Work(Work::Contraction(work)) => {
                 let engine = self.helpers.engine.ok_or_else(|| Fault::new("a contraction without an engine"))?;
                 let plan = self.constant(contraction::plan(work, self.helpers.types))?;
                 let scratch = self.at(self.helpers.scratch);
-                self.call(engine, &[self.arena, scratch, plan]);
+                self.call(engine, &[self.arena, scratch, plan, turn]);
             }
             Planned::Work(Work::Fill(fill)) => self.fill(fill, clock)?,
             Planned::Work(Work::Copy { from, to, bytes }) => {

@@ -161,7 +161,15 @@ pub fn object(
         let interface = Interface { inputs: slots.all(&export.inputs)?, outputs: slots.all(&export.outputs)? };
         let supplied =
             export.supplied.iter().map(|(s, name)| Ok((*s, slots.one(name)?))).collect::<Result<_, Fault>>()?;
-        entry::entry(&mut functions, &helpers, export, &interface, supplied, &made.planned[number])?;
+        entry::entry(
+            &mut functions,
+            &helpers,
+            export,
+            &interface,
+            supplied,
+            &made.planned[number],
+            &made.schedules[number].recurrences,
+        )?;
         interfaces.push(interface);
     }
     let persistent = made.layout.persistent;

@@ -249,6 +249,56 @@ fn cifar_binaries() {
     }
 }
 
+/// Two columns of numbers and one of words, made by `make_table.py` with pyarrow, compressed by Snappy.
+#[cfg(feature = "parquet")]
+const TABLE: &[u8] = include_bytes!("table.parquet");
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_tables() {
+    let folder = Folder::new("parquet");
+    folder.write("a.parquet", TABLE);
+    let table = folder.load("parquet", &[text("a.parquet")]).unwrap();
+    assert_eq!(
+        table.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(),
+        ["size", "count", "gap", "kind", "features", "label"]
+    );
+    assert_eq!(table.column("size").unwrap().numbers().unwrap(), [0.5, 1.5, -2.0]);
+    assert_eq!(table.column("count").unwrap().numbers().unwrap(), [3.0, 0.0, 70_000.0]);
+    let kind = table.column("label").unwrap();
+    assert_eq!((kind.classes(2).unwrap(), &kind.names), (vec![1, 0, 1], &words(&["iris", "setosa"])));
+    let error = table.column("gap").unwrap().numbers().unwrap_err();
+    assert_eq!((error.kind, error.position), (Kind::BadValue, Some(Position::Row(2))));
+    assert_eq!(
+        folder.load("parquet", &[text("a.parquet"), text("size")]).unwrap().column("label").unwrap().numbers().unwrap()
+            [1],
+        1.5
+    );
+    for end in 0..TABLE.len() {
+        folder.write("cut.parquet", &TABLE[..end]);
+        let error = folder.load("parquet", &[text("cut.parquet")]).unwrap_err();
+        assert!(error.kind == Kind::Malformed && error.to_string().contains("cut.parquet"), "cut at {end}: {error}");
+    }
+    let mut flipped = TABLE.to_vec();
+    for at in 0..TABLE.len() {
+        flipped[at] ^= 0x55;
+        folder.write("flipped.parquet", &flipped);
+        if let Err(error) = folder.load("parquet", &[text("flipped.parquet")]) {
+            assert!(!error.message.is_empty());
+        }
+        flipped[at] ^= 0x55;
+    }
+}
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn without_the_feature_parquet_is_refused_politely() {
+    let folder = Folder::new("parquet");
+    folder.write("a.parquet", b"PAR1");
+    let error = folder.load("parquet", &[text("a.parquet")]).unwrap_err();
+    assert!(error.to_string().contains("--features parquet"), "{error}");
+}
+
 fn text_spec(folder: &Folder, classes: usize, args: &[(&str, f64)]) -> Spec {
     let mut windows = call("text", &[text("a.txt")]);
     windows.args.extend(args.iter().map(|(k, v)| (Some(k.to_string()), Value::Number(*v))));

@@ -1,0 +1,71 @@
+//! States of layers in the body of a scan: carried from turn to turn, as long as a turn changes them.
+
+use super::elaborate::Elaborator;
+use super::entity::{PassKind, Term};
+use super::expr::substitute;
+use super::scan::Turns;
+use crate::typed::{Expr, Outcome, ValueId};
+use grammar::span::Span;
+
+/// A state within a scan.
+pub(super) struct CarriedState {
+    /// By its place among the states.
+    number: usize,
+    /// Its value before the first turn.
+    initial: ValueId,
+    /// Its value before each turn.
+    delayed: ValueId,
+    /// The read of that in the body.
+    read: Term,
+}
+
+impl<'a> Elaborator<'a> {
+    /// Makes the scan around us carry a state on, so that every turn sees what the one before left.
+    pub fn carry_state(&mut self, number: usize, now: Term, span: Span) -> Term {
+        let Some(scan) = &self.scan else { return now };
+        if scan.states.iter().any(|s| s.number == number) {
+            return now;
+        }
+        let turns = scan.turns.clone();
+        let path = self.tables.states[number].path.clone();
+        let carried = self.carry(&turns, &path, &path, &now, false, span);
+        let initial = self.builder().first_of(carried.delayed);
+        let read = self.builder().read_over(carried.delayed, &turns.inner(), span);
+        self.next.insert(number, read.clone());
+        if let Some(scan) = &mut self.scan {
+            scan.states.push(CarriedState { number, initial, delayed: carried.delayed, read: read.clone() });
+        }
+        read
+    }
+
+    /// After the last turn: what the turns made of each state is its value from here on, and its update.
+    pub fn hand_on_states(&mut self, turns: &Turns, states: &[CarriedState], span: Span) {
+        for state in states {
+            let Some(now) = self.next.get(&state.number).cloned() else { continue };
+            let path = self.tables.states[state.number].path.clone();
+            let builder = self.builder();
+            if now.expr == state.read.expr {
+                builder.untie(state.delayed, &turns.outer, turns.turn);
+                let before = builder.read_over(state.initial, &turns.outer, span);
+                self.next.insert(state.number, before);
+                continue;
+            }
+            let id = builder.define_over(&turns.inner(), &now, false, &format!("{path}.after"), span);
+            builder.tie(state.delayed, id);
+            let all = builder.read_over(id, &turns.outer, span);
+            let end = Expr::Int(turns.count as i64 - 1);
+            let last = Term {
+                expr: substitute(&all.expr, &[(all.axes[0], end)]),
+                axes: all.axes[1..].to_vec(),
+                dims: all.dims[1..].to_vec(),
+                ..all
+            };
+            self.next.insert(state.number, last.clone());
+            if self.now == PassKind::Training
+                && let Some((id, _)) = self.builder().define(&last, &format!("{path}'"), span)
+            {
+                self.builder().outcome(Outcome::State(state.number), id);
+            }
+        }
+    }
+}
