@@ -145,8 +145,7 @@ pub fn compile(programs: &mut [(String, Program)], precision: Precision) -> Resu
 
 /// Refuses a size of minibatch that leaves one of so few samples that a formula over the minibatch divides by zero.
 fn large_enough(train: &Train, sizes: &[usize], samples: usize) -> Result<(), Fault> {
-    let Some((size, value)) =
-        sizes.iter().find_map(|n| Some((*n, short::divided_by_zero(&train.training, *n)?)))
+    let Some((size, value)) = sizes.iter().find_map(|n| Some((*n, short::divided_by_zero(&train.training, *n)?)))
     else {
         return Ok(());
     };
@@ -155,7 +154,10 @@ fn large_enough(train: &Train, sizes: &[usize], samples: usize) -> Result<(), Fa
     let help = better.map_or(String::new(), |b| format!("; `batch = {b}` leaves none so small"));
     Err(Fault::new(
         FaultKind::Program,
-        format!("{samples} samples in minibatches of {batch} leave one of {size}, for which `{}` divides by zero{help}", value.name),
+        format!(
+            "{samples} samples in minibatches of {batch} leave one of {size}, for which `{}` divides by zero{help}",
+            value.name
+        ),
     ))
 }
 

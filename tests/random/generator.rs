@@ -237,7 +237,7 @@ impl Generator<'_> {
             6 => ("argmax", format!("$[i] = {v}[argmax[j] {a}[i, j]]"), vec![n]),
             7 => (
                 "any and all",
-                format!("$[i] = if (any[j] {a}[i, j] > 0.5) || (all[j] {v}[j] < 1) then 0.5 else {a}[i, 0]"),
+                format!("$[i] = if (any[j] ({a}[i, j] > 0.5)) || (all[j] ({v}[j] < 1)) then 0.5 else {a}[i, 0]"),
                 vec![n],
             ),
             _ => ("reduction of two indices", format!("$[i] = {v}[0] * i + sum[k, j] {a}[k, j] * {a}[k, j]"), vec![m]),
@@ -355,7 +355,13 @@ impl Generator<'_> {
         match self.rng.below(5) {
             1 => ("scan", format!("$ = scan e in {a} with h = 0 {{ tanh(0.8 * h + e) }}"), shape),
             2 => ("scan of a vector", format!("$ = (scan e in {a} with h = x {{ tanh(h * e + 0.1) }})[{}]", n - 1), x),
-            3 => ("scan with a record", format!("$ = (scan e in {a} with s = {{ u = 0.5, v = 0 }} {{ {{ u = sin(s.u + e), v = s.u * e }} }}).v"), shape),
+            3 => (
+                "scan with a record",
+                format!(
+                    "$ = (scan e in {a} with s = {{ u = 0.5, v = 0 }} {{ {{ u = sin(s.u + e), v = s.u * e }} }}).v"
+                ),
+                shape,
+            ),
             0 => ("for", format!("$ = for l in 1..3 with h = {a} {{ tanh(h + 0.1 * l) }}"), shape),
             _ => {
                 ("for with layers", format!("$ = for l in 1..2 with h = {a} {{ h + tanh(mixed(h, {n})) / l }}"), shape)
@@ -370,7 +376,7 @@ impl Generator<'_> {
             0 => ("a mean over the batch", format!("$[i] = {a}[i] - mean[batch] {a}[i]"), shape),
             1 => {
                 let first = self.name();
-                self.line(&format!("{first} = tanh({a})"));
+                self.line(&format!("{first} = tanh({a} + 0.1 * x[0])"));
                 let value = format!("$[i] = {first}[i] + logsumexp[b: batch] dot({first}, {first}@b)");
                 ("other samples", value, shape)
             }

@@ -230,7 +230,9 @@ impl Resolver<'_, '_> {
     fn unknown_index(&mut self, name: &str, span: Span) {
         let d = Diagnostic::error("unknown-name", span, format!("there is no `{name}` here"))
             .here("nothing says what this index is")
-            .help(format!("if it is summed over, say so: `sum[{name}] ..`; an index of the result stands on the left too"));
+            .help(format!(
+                "if it is summed over, say so: `sum[{name}] ..`; an index of the result stands on the left too"
+            ));
         self.sink.add(d);
         self.bind(&ast::Ident { name: name.into(), span }, false);
     }
