@@ -53,6 +53,19 @@ pub enum Command {
     #[command(after_help = "Example:
   nnc eval model.nn --weights runs/model-1/best.safetensors --split test")]
     Eval(Eval),
+    /// What a trained network says about new samples
+    #[command(after_help = "Examples:
+  nnc predict model.nn --weights runs/model-1/best.safetensors --inputs samples.npz -o logits.npz
+  nnc predict model.nn --weights best.safetensors --inputs x.npy -o logits.npy")]
+    Predict(Predict),
+    /// A trained network in a format that other systems run
+    #[command(after_help = "Example:
+  nnc export model.nn --onnx --weights runs/model-1 -o model.onnx")]
+    Export(Export),
+    /// Weights from elsewhere under the names of a program
+    #[command(after_help = "Example:
+  nnc import model.nn --weights pytorch.safetensors -o weights.safetensors --map fc1.weight=layers.0.weight")]
+    Import(Import),
     /// What an error code means, with a wrong and a right program
     #[command(after_help = "Example:
   nnc explain shape-mismatch")]
@@ -64,6 +77,33 @@ pub enum Command {
     #[command(after_help = "Example:
   nnc bench examples/bench/mlp-tiny.nn --json --threads 1")]
     Bench(Bench),
+    /// Curves of one or several runs in one picture, or how a schedule goes
+    #[command(after_help = "Examples:
+  nnc plot runs/lenet-1 runs/lenet-2 -o compared
+  nnc plot lr examples/lenet.nn")]
+    Plot(Plot),
+    /// A folder with a program that runs at once
+    #[command(after_help = "Example:
+  nnc new spirals && cd spirals && nnc run spirals.nn")]
+    New {
+        /// Where; the last part names the program
+        folder: PathBuf,
+    },
+    /// What an item of the library is, with its text; without a name, all of them
+    #[command(after_help = "Examples:
+  nnc doc conv2d
+  nnc doc csv")]
+    Doc {
+        /// A layer, function, loss, schedule, optimiser, .., or a word of a data block
+        name: Option<String>,
+    },
+    /// The script that lets a shell complete the command line
+    #[command(after_help = "Example:
+  nnc completions bash > ~/.local/share/bash-completion/completions/nnc")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
     /// What this machine offers
     Doctor {
         /// One JSON object on standard output
@@ -106,6 +146,12 @@ pub struct Machine {
     /// Threads; results do not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Threads that put batches together ahead of time; results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// At most so many samples of each split, to try a program quickly
+    #[arg(long, value_name = "N")]
+    pub samples: Option<usize>,
 }
 
 /// `nnc run`.
@@ -189,9 +235,18 @@ pub struct Emit {
     /// How stages `ir` and `grad` are written [default: `ir` in index notation, `grad` as source]
     #[arg(long, value_enum)]
     pub form: Option<Form>,
-    /// Write here instead of to standard output
+    /// Write here instead of to standard output; for stage `obj` the object (the header goes beside it) or a folder
     #[arg(short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// The machine stage `obj` is for, such as aarch64-unknown-linux-gnu; without it, this one
+    #[arg(long, value_name = "TRIPLE")]
+    pub triple: Option<String>,
+    /// How many samples the object predicts at once; without it, a minibatch
+    #[arg(long, value_name = "N")]
+    pub predict_batch: Option<usize>,
+    /// Also link an executable that trains and predicts, with `cc`
+    #[arg(long)]
+    pub standalone: bool,
 }
 
 /// `nnc grad`.
@@ -232,6 +287,108 @@ pub struct Eval {
     /// One JSON object on standard output
     #[arg(long)]
     pub json: bool,
+}
+
+/// `nnc plot`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Plot {
+    /// Something else than curves of runs
+    #[command(subcommand)]
+    pub what: Option<Plotted>,
+    /// Folders of runs, or their metrics.jsonl
+    #[arg(value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Write OUT.svg and OUT.png
+    #[arg(short, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+}
+
+/// What `nnc plot` draws beside runs.
+#[derive(Subcommand, Debug)]
+pub enum Plotted {
+    /// The learning rate, or another setting of the optimiser, over the whole run
+    Lr(PlotSchedule),
+}
+
+/// `nnc plot lr`.
+#[derive(Args, Debug)]
+pub struct PlotSchedule {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// Data and threads
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Which setting of the optimiser
+    #[arg(long, value_name = "NAME", default_value = "lr")]
+    pub setting: String,
+    /// Draw a run of so many updates, without opening the data
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Write OUT.svg and OUT.png
+    #[arg(short, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+}
+
+/// `nnc predict`.
+#[derive(Args, Debug)]
+pub struct Predict {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// Data and threads
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Saved weights (safetensors or npz)
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+    /// Samples: arrays by the names of fields (.npz, .safetensors), one array (.npy), or a table (.csv)
+    #[arg(long, value_name = "FILE")]
+    pub inputs: PathBuf,
+    /// The inputs are what the network sees: do not apply the transforms of the data block
+    #[arg(long)]
+    pub as_is: bool,
+    /// The named locals of the train block are written here (.npz, .safetensors; .npy for a single one)
+    #[arg(short, value_name = "OUT")]
+    pub output: PathBuf,
+}
+
+/// `nnc export`.
+#[derive(Args, Debug)]
+pub struct Export {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// As an ONNX file
+    #[arg(long)]
+    pub onnx: bool,
+    /// Saved weights, or the folder of a run; without them, the initial ones of the seed
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// For this many samples at once; without it, for any number where the network allows it
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// The network is written here
+    #[arg(short, value_name = "OUT")]
+    pub output: PathBuf,
+}
+
+/// `nnc import`.
+#[derive(Args, Debug)]
+pub struct Import {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// The weights of another system (safetensors or npz)
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+    /// What a tensor is called there; may be repeated
+    #[arg(long, value_name = "OURS=THEIRS")]
+    pub map: Vec<String>,
+    /// The weights under the program's names are written here
+    #[arg(short, value_name = "OUT")]
+    pub output: PathBuf,
 }
 
 /// `nnc bench`.
@@ -306,6 +463,12 @@ pub enum Stage {
     Clif,
     /// Machine code
     Asm,
+    /// A linkable object and its C header
+    Obj,
+    /// The network as a graph for Graphviz
+    Dot,
+    /// The network as a picture
+    Svg,
 }
 
 /// How a program in index notation is written.

@@ -5,15 +5,18 @@ use crate::args::{Machine, Precision};
 use crate::fault::{Fault, FaultKind};
 use crate::say;
 use compiler::emit::{self, Options};
-use compiler::ir::Module;
+use compiler::ir::interpret::{Values, interpret};
 use compiler::ir::text::print;
+use compiler::ir::{Module, TensorId};
+use compiler::lower;
 use compiler::lower::programs::{
     self, Produced, Program, accumulation, application, evaluation, init, report, training,
 };
 use compiler::optimise::optimise;
 use compiler::typed::{self, DataValue, Supplied, Train};
-use runtime::data::{Call, DataSet, Element, Field, Files, Origin, Spec, Value};
+use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Spec, Table, Value};
 use runtime::execute::Executor;
+use runtime::feed;
 use runtime::plan::{Bundle, Slot};
 use runtime::session::{Binding, Forms, Report, Session, Turn};
 use runtime::trainer::batch_sizes;
@@ -34,6 +37,8 @@ pub struct Bound {
     pub epochs: u64,
     /// Updates in an epoch.
     pub steps_per_epoch: u64,
+    /// Threads that put batches together ahead of time.
+    pub workers: usize,
     /// Seconds spent compiling.
     pub compile_s: f64,
     /// Programs compiled.
@@ -46,17 +51,47 @@ pub struct Bound {
 
 /// Opens the data a train block names; `None` if it has none.
 pub fn open_data(train: &Train, program: &Path, machine: &Machine) -> Result<Option<DataSet>, Fault> {
-    let Some(data) = &train.data else { return Ok(None) };
-    let spec = Spec {
+    let spec = data_spec(train, program, machine)?;
+    spec.map(|spec| runtime::data::load(&spec).map_err(Fault::data)).transpose()
+}
+
+/// What the runtime has to know to open the data a train block names.
+///
+/// # Errors
+/// When samples made by a rule cannot be computed: a fault of ours.
+pub fn data_spec(train: &Train, program: &Path, machine: &Machine) -> Result<Option<Spec>, Fault> {
+    let Some(data) = train.data.as_ref() else { return Ok(None) };
+    Ok(Some(Spec {
         name: data.name.clone(),
-        splits: data.splits.iter().map(|(name, c)| (name.clone(), Origin::Call(call(c)))).collect(),
+        splits: origins(data, &train.fields)?,
         fields: train.fields.iter().map(field).collect(),
         settings: data.settings.iter().map(|(k, v, _)| (k.clone(), value(v))).collect(),
         valid_share: train.settings.valid_share,
+        at_most: machine.samples,
         seed: train.settings.seed,
         files: Files::usual(machine.data_dir.as_deref(), Some(program)),
+    }))
+}
+
+/// Where the samples of each split come from.
+fn origins(data: &typed::DataSet, fields: &[typed::Field]) -> Result<Vec<(String, Origin)>, Fault> {
+    let Some(rule) = &data.rule else {
+        return Ok(data.splits.iter().map(|(name, c)| (name.clone(), Origin::Call(call(c)))).collect());
     };
-    runtime::data::load(&spec).map(Some).map_err(Fault::data)
+    let module = lower::rule(rule);
+    let computed =
+        interpret(&module, &Values::new(), &mut |_, _| vec![]).map_err(|e| Fault::internal(e.to_string()))?;
+    let column = |(name, tensor): &(String, TensorId)| {
+        let field = fields.iter().find(|f| f.name == *name)?;
+        let numbers = &computed[tensor];
+        let values = match field.ty.element {
+            typed::Element::Class(_) => data::Values::Integers(numbers.iter().map(|x| *x as i32).collect()),
+            _ => data::Values::Numbers(numbers.iter().map(|x| *x as f32).collect()),
+        };
+        Some(Column::new(name, field.ty.dims.clone(), values))
+    };
+    let table = Table::new(rule.count, module.outputs.iter().filter_map(column).collect());
+    Ok(vec![("train".to_string(), Origin::Table(table))])
 }
 
 fn field(field: &typed::Field) -> Field {
@@ -138,7 +173,11 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
     let bundle = compile(&mut programs, precision)?;
     let compile_s = started.elapsed().as_secs_f64();
     let threads = threads(machine.threads);
-    let planned_bytes = bundle.planned_bytes(threads) + data.as_ref().map_or(0, DataSet::bytes);
+    let per_update = batch * train.settings.accumulate;
+    let split = data.as_ref().and_then(|d| d.split("train"));
+    let workers = machine.workers.unwrap_or_else(|| split.map_or(0, |s| feed::usual_workers(s, per_update)));
+    let batches = split.map_or(0, |s| feed::bytes(s, per_update, workers));
+    let planned_bytes = bundle.planned_bytes(threads) + data.as_ref().map_or(0, DataSet::bytes) + batches;
     let bind = |k: usize, size: usize| binding(train, &bundle, k, &programs[k].1, size);
     let training = turns
         .into_iter()
@@ -151,7 +190,6 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
         (stepping..).zip(&evaluation_sizes).map(|(k, size)| bind(k, *size)).collect::<Result<_, _>>()?;
     let first = bind(0, 1)?;
     let restart = if restarts { Some(bind(1, 1)?) } else { None };
-    let per_update = batch * train.settings.accumulate;
     let steps_per_epoch = samples.map_or(train.settings.steps.unwrap_or(1), |n| n.div_ceil(per_update)) as u64;
     let epochs = match (&data, train.settings.epochs, train.settings.steps) {
         (None, _, _) => 1,
@@ -182,6 +220,7 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
         accumulate,
         epochs,
         steps_per_epoch,
+        workers,
         compile_s,
         compiled,
         planned_bytes,

@@ -1,6 +1,6 @@
-//! Where a run went wrong: goes back to the last checkpoint, repeats the run up to the update that
-//! gave no finite loss, computes that one value by value in the interpreter, and shows the first
-//! definition whose result is not finite although all that it read was.
+//! Where a run went wrong: goes back to the last checkpoint, repeats the run up to the first update that
+//! left a parameter, a state or the loss not finite, computes that one value by value in the
+//! interpreter, and shows the first definition whose result is not finite although all that it read was.
 
 use crate::bind::Bound;
 use crate::fault::{Fault, FaultKind};
@@ -14,47 +14,84 @@ use grammar::diagnostic::Diagnostic;
 use grammar::render::human;
 use grammar::span::Span;
 use runtime::data::epoch_order;
+use runtime::plan::Slot;
 use runtime::random::{self, Place};
 use runtime::session::Session;
 use runtime::trainer::{self, End, Metrics, Observer, Progress, Record, Settings};
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
-/// The fault to report: with the place of the first value that is not finite, where it is found.
-/// The session and `start` must stand where the repetition begins, at or before update `step - 1`.
+/// The fault to report: with the place of the first value that is not finite, where it is found. `restore` puts the
+/// session back to where the repetition begins, at or before update `step - 1`, and says where that is.
 pub fn explain(
     front: &Front,
     train: &Train,
     bound: &mut Bound,
     settings: &Settings,
-    start: Progress,
+    restore: &mut dyn FnMut(&mut Bound) -> Result<Progress, Fault>,
     step: u64,
 ) -> Fault {
     let plain = format!("the loss is no finite number after update {step}; a lower learning rate or clipping may help");
-    let found = replay(bound, settings, start, step).and_then(|progress| culprit(train, bound, settings, &progress));
-    if let Some(found) = found {
+    let mut found = || -> Option<(Culprit, u64)> {
+        let start = restore(bound).ok()?;
+        let step = first_broken(bound, settings, start, step);
+        let start = restore(bound).ok()?;
+        let progress = replay(bound, settings, start, step - 1, &mut Watch::default()).ok()??;
+        Some((culprit(train, bound, settings, &progress)?, step))
+    };
+    if let Some((found, step)) = found() {
         eprint!("{}", human(&front.sources, &found.diagnostic(step), render::colour_wanted()));
     }
     Fault::new(FaultKind::Diverged, plain)
 }
 
-/// Repeats the run silently until `step - 1` updates are made.
-fn replay(bound: &mut Bound, settings: &Settings, mut progress: Progress, step: u64) -> Option<Progress> {
-    let settings = Settings { limit: step - 1, patience: None, interval: 0, ..settings.clone() };
+/// The update after which something that lasts is no longer finite: a gradient or a rule may have gone wrong a while
+/// before the loss does. At most `step`, where the loss did.
+fn first_broken(bound: &mut Bound, settings: &Settings, start: Progress, step: u64) -> u64 {
+    let finite = |(name, slot): (&String, &Slot)| is_finite(&bound.session, slot).then(|| (name.clone(), slot.clone()));
+    let watched = bound.session.executor.bundle().persistent.iter().filter_map(finite).collect();
+    let mut watch = Watch { watched, broken: None };
+    // That it was stopped is in `broken`.
+    let _ = replay(bound, settings, start, step - 1, &mut watch);
+    watch.broken.unwrap_or(step)
+}
+
+fn is_finite(session: &Session, slot: &Slot) -> bool {
+    session.executor.read_f64(slot).iter().all(|x| x.is_finite())
+}
+
+/// Repeats the run silently until that many updates are made; `None` if it ends in another way.
+fn replay(
+    bound: &mut Bound,
+    settings: &Settings,
+    mut progress: Progress,
+    updates: u64,
+    watch: &mut Watch,
+) -> Result<Option<Progress>, String> {
+    let settings = Settings { limit: updates, patience: None, interval: 0, ..settings.clone() };
     let never = AtomicBool::new(false);
     let Bound { session, data, .. } = bound;
     // A run that ends exactly at an epoch's end has moved on to the next; that is where the step lies.
-    match trainer::train(session, data.as_ref(), &settings, &mut progress, &never, &mut Silent) {
-        Ok(End::Finished) => Some(progress),
-        _ => None,
-    }
+    let end = trainer::train(session, data.as_ref(), &settings, &mut progress, &never, watch)?;
+    Ok((end == End::Finished).then_some(progress))
 }
 
-struct Silent;
+/// Stops a repetition after the update that leaves something it watches not finite.
+#[derive(Default)]
+struct Watch {
+    watched: Vec<(String, Slot)>,
+    broken: Option<u64>,
+}
 
-impl Observer for Silent {
-    fn updated(&mut self, _: &Session, _: &Progress, _: f64) -> Result<(), String> {
-        Ok(())
+impl Observer for Watch {
+    fn updated(&mut self, session: &Session, progress: &Progress, _: f64) -> Result<(), String> {
+        match self.watched.iter().find(|(_, slot)| !is_finite(session, slot)) {
+            Some((name, _)) => {
+                self.broken = Some(progress.at.step);
+                Err(format!("`{name}` is no longer finite"))
+            }
+            None => Ok(()),
+        }
     }
 
     fn interim(&mut self, _: &Progress, _: &Metrics) -> Result<(), String> {

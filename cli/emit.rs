@@ -4,6 +4,8 @@ use crate::args::{self, Form, Stage, Which};
 use crate::bind;
 use crate::fault::Fault;
 use crate::front;
+use crate::network::Graph;
+use crate::picture;
 use compiler::emit::{self, Dump};
 use compiler::lower::programs::{Program, evaluation, forward, init, training};
 use compiler::typed::Train;
@@ -11,6 +13,9 @@ use compiler::{check, ir, lower, optimise, source, symbolic};
 
 /// Prints one stage, to standard output or a file.
 pub fn emit(options: &args::Emit) -> Result<(), Fault> {
+    if options.stage == Stage::Obj {
+        return crate::object::emit(options);
+    }
     let text = render(options)?;
     match &options.output {
         None => crate::output::write(format_args!("{text}")),
@@ -49,7 +54,9 @@ fn render(options: &args::Emit) -> Result<String, Fault> {
     };
     let form = options.form.unwrap_or(if options.stage == Stage::Grad { Form::Source } else { Form::Index });
     match options.stage {
-        Stage::Ast => Ok(String::new()),
+        Stage::Ast | Stage::Obj => Ok(String::new()),
+        Stage::Dot => Ok(picture::dot(&train.name, &Graph::of(train))),
+        Stage::Svg => Ok(picture::svg(&train.name, &Graph::of(train))),
         Stage::Typed => Ok(check::print::print(train)),
         Stage::Ir | Stage::Grad => Ok(match form {
             Form::Index => ir::text::print(&whole()),

@@ -69,9 +69,10 @@ impl Folder {
         .map_err(Fault::data)
     }
 
-    /// Draws the curves of the log so far, as SVG and PNG.
+    /// Draws the curves of the log so far, as SVG and PNG, and writes its epochs as a table.
     pub fn draw(&self, title: &str) -> Result<(), Fault> {
         let lines = log::read(&self.path.join("metrics.jsonl")).map_err(Fault::data)?;
+        replace(&self.path.join("metrics.csv"), log::table(&lines).as_bytes()).map_err(Fault::data)?;
         Picture::of_log(title, &lines).save(&self.path.join("curves")).map_err(Fault::data)
     }
 

@@ -5,17 +5,28 @@ pub mod args;
 pub mod bench;
 pub mod bind;
 pub mod check;
+pub mod completions;
 pub mod diff;
 pub mod diverged;
+pub mod doc;
 pub mod doctor;
 pub mod emit;
 pub mod eval;
 pub mod explain;
+pub mod export;
 pub mod fault;
 pub mod folder;
 pub mod front;
 pub mod grad;
+pub mod header;
+pub mod import;
+pub mod network;
+pub mod new;
+pub mod object;
 pub mod output;
+pub mod picture;
+pub mod plot;
+pub mod predict;
 pub mod progress;
 pub mod render;
 pub mod reproduction;
@@ -46,9 +57,16 @@ fn dispatch(command: &Command) -> Result<(), Fault> {
         Command::Grad(options) => grad::grad(options),
         Command::Eval(options) => eval::eval(options),
         Command::Explain { code } => explain::explain(code.as_deref()),
+        Command::Export(options) => export::export(options),
+        Command::Predict(options) => predict::predict(options),
+        Command::Import(options) => import::import(options),
         Command::Bench(options) => bench::bench(options),
         Command::Doctor { json } => doctor::doctor(*json),
         Command::Diff(options) => diff::diff(options),
+        Command::Plot(options) => plot::plot(options),
+        Command::New { folder } => new::new(folder),
+        Command::Doc { name } => doc::doc(name.as_deref()),
+        Command::Completions { shell } => completions::completions(*shell),
     }
 }
 

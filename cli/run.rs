@@ -97,8 +97,8 @@ fn train_one(
             ))
         }
         End::Diverged { step } => {
-            let start = run.last_good(train, &mut bound)?;
-            Err(diverged::explain(front, train, &mut bound, &settings, start, step))
+            let restore = &mut |bound: &mut Bound| run.last_good(train, bound);
+            Err(diverged::explain(front, train, &mut bound, &settings, restore, step))
         }
         End::Finished => run.finish(&mut bound, &settings, &progress, None),
         End::StoppedEarly { best } => run.finish(&mut bound, &settings, &progress, Some(best)),
@@ -256,6 +256,7 @@ fn settings(train: &Train, bound: &Bound) -> Settings {
         },
         patience: train.settings.stop.as_ref().map(|s| s.patience as u64),
         interval: 100,
+        workers: bound.workers,
     }
 }
 

@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{fs, io};
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/command-line.md",
+    "docs/deploy.md",
     "docs/deviations.md",
     "docs/grammar.md",
     "docs/language.md",

@@ -115,6 +115,47 @@ fn check(name: &str) {
     assert!(compared > 0, "{name}.nn says no numbers");
 }
 
+const TABLE: &str = "
+data sums {
+    for a: 3, b: 2 {
+        c = (a + b) mod 3
+        x: [2] of class(3) = [a, b]
+        y: class(3)        = c
+        z: [2]             = [a / 2, c - 1]
+    }
+}
+model Net(x: [2] of class(3)) -> [3] { param E: [3, 3] ~ constant(1); E[x[0]] + E[x[1]] }
+train t {
+    data      = sums
+    objective = cross_entropy(Net(x), y) + z[0] + z[1]
+    optimizer = sgd(lr = 0.1)
+    valid     = split(0.5)
+    batch     = 2
+    epochs    = 1
+}
+";
+
+#[test]
+fn a_rule_makes_a_sample_of_each_combination() {
+    let mut sources = Sources::default();
+    let (file, _) = modules::gather(&mut sources, "table.nn", TABLE, &mut |_| Err(String::new()));
+    let (library, _) = compiler::library::parse(&mut sources, &compiler::library::texts());
+    let (checked, trouble) = compiler::check::check(&sources, &file, &library);
+    let said: String = trouble.iter().map(|d| render::human(&sources, d, false)).collect();
+    assert!(said.is_empty(), "{said}");
+    let rule = checked.trains[0].data.as_ref().and_then(|d| d.rule.as_ref()).expect("a rule");
+    let module = compiler::lower::rule(rule);
+    let values = interpret(&module, &Values::new(), &mut |_, _| vec![]).unwrap_or_else(|e| panic!("{e}"));
+    let column = |name: &str| {
+        let output = module.outputs.iter().find(|(n, _)| n == name).map(|(_, t)| values[t].clone());
+        output.unwrap_or_default()
+    };
+    assert_eq!(rule.count, 6);
+    assert_eq!(column("x"), [0., 0., 0., 1., 1., 0., 1., 1., 2., 0., 2., 1.]);
+    assert_eq!(column("y"), [0., 1., 1., 2., 2., 0.]);
+    assert_eq!(column("z"), [0., -1., 0., 0., 0.5, 0., 0.5, 1., 1., 1., 1., -1.]);
+}
+
 #[test]
 fn every_file_of_forms() {
     let folder = std::fs::read_dir(repository("tests/forms")).expect("tests/forms");

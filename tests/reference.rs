@@ -77,6 +77,26 @@ fn norms() {
     network("norms");
 }
 
+#[test]
+fn windows() {
+    network("windows");
+}
+
+#[test]
+fn sequences() {
+    network("sequences");
+}
+
+#[test]
+fn blocks() {
+    network("blocks");
+}
+
+#[test]
+fn losses() {
+    network("losses");
+}
+
 /// Every train block of a program, run to its end, leaves the parameters expected under `BLOCK.name`.
 fn updates(name: &str, bounds: [(&str, f64); 2]) {
     let folder = Folder::new(name);

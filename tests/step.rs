@@ -52,7 +52,7 @@ fn bound(program: &str, threads: usize) -> Bound {
     let options = args::Program { file: repository(program), ..args::Program::default() };
     let front = front::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
     let train = front::choose(&front, &options).unwrap_or_else(|e| panic!("{e}"));
-    let machine = args::Machine { data_dir: None, threads: Some(threads) };
+    let machine = args::Machine { data_dir: None, threads: Some(threads), ..args::Machine::default() };
     bind::bind(train, &options.file, &machine, options.precision).unwrap_or_else(|e| panic!("{e}"))
 }
 
@@ -93,7 +93,7 @@ impl Observer for Watch {
 fn a_step_allocates_nothing() {
     let _turn = alone();
     for program in PROGRAMS {
-        for threads in [1, 2] {
+        for (threads, workers) in [(1, 0), (2, 0), (1, 1), (1, 3)] {
             let mut bound = bound(program, threads);
             bound.session.initialise().unwrap_or_else(|e| panic!("{e}"));
             let settings = Settings {
@@ -107,6 +107,7 @@ fn a_step_allocates_nothing() {
                 monitor: Monitor { split: "train".into(), metric: "loss".into(), rising: false },
                 patience: None,
                 interval: 0,
+                workers,
             };
             let (mut watch, mut progress) = (Watch::default(), Progress::default());
             let never = AtomicBool::new(false);
@@ -115,7 +116,11 @@ fn a_step_allocates_nothing() {
             assert!(end.is_ok(), "{end:?}");
             // Choosing the samples, filling the inputs, the step, its results; a short last batch among them.
             assert!(watch.steps > 100, "{}", watch.steps);
-            assert_eq!(watch.allocations, 0, "{program} on {threads} threads, in {} steps", watch.steps);
+            assert_eq!(
+                watch.allocations, 0,
+                "{program} on {threads} threads, {workers} workers, in {} steps",
+                watch.steps
+            );
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod library;
 pub mod lower;
 pub mod modules;
 pub mod numeric;
+pub mod onnx;
 pub mod optimise;
 pub mod scalar;
 pub mod schedule;

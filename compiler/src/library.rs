@@ -8,11 +8,14 @@ use grammar::span::Sources;
 /// Each file's shown name and text.
 pub const TEXTS: &[(&str, &str)] = &[
     ("std/activations.nn", include_str!("../std/activations.nn")),
+    ("std/augment.nn", include_str!("../std/augment.nn")),
+    ("std/blocks.nn", include_str!("../std/blocks.nn")),
     ("std/conv.nn", include_str!("../std/conv.nn")),
     ("std/init.nn", include_str!("../std/init.nn")),
     ("std/linear.nn", include_str!("../std/linear.nn")),
     ("std/losses.nn", include_str!("../std/losses.nn")),
     ("std/metrics.nn", include_str!("../std/metrics.nn")),
+    ("std/mix.nn", include_str!("../std/mix.nn")),
     ("std/noise.nn", include_str!("../std/noise.nn")),
     ("std/normalisation.nn", include_str!("../std/normalisation.nn")),
     ("std/optimizers.nn", include_str!("../std/optimizers.nn")),
@@ -20,6 +23,10 @@ pub const TEXTS: &[(&str, &str)] = &[
     ("std/schedules.nn", include_str!("../std/schedules.nn")),
     ("std/sets.nn", include_str!("../std/sets.nn")),
     ("std/shape.nn", include_str!("../std/shape.nn")),
+    ("std/tokens.nn", include_str!("../std/tokens.nn")),
+    ("std/transformer.nn", include_str!("../std/transformer.nn")),
+    ("std/transposed.nn", include_str!("../std/transposed.nn")),
+    ("std/trigonometry.nn", include_str!("../std/trigonometry.nn")),
 ];
 
 /// The embedded library as pairs of name and text.

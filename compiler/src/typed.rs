@@ -173,7 +173,7 @@ pub struct Value {
 }
 
 /// What a pass is for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// The parameter's initial value (init pass) or next value (update pass).
     Parameter(usize),
@@ -278,6 +278,16 @@ pub enum DataValue {
     List(Vec<DataValue>),
 }
 
+/// Samples made by a rule: `for a: 97, b: 97 { .. }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// How many.
+    pub count: usize,
+    /// For each field an [`Outcome::Output`] of its name: a value whose first dimensions are the
+    /// rule's indices, which together, row-major, are the number of the sample.
+    pub pass: Pass,
+}
+
 /// The data a train block uses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataSet {
@@ -285,6 +295,8 @@ pub struct DataSet {
     pub name: String,
     /// `train`, `valid`, `test` and where each comes from.
     pub splits: Vec<(String, DataCall)>,
+    /// Where the samples come from instead, if a rule makes them.
+    pub rule: Option<Rule>,
     /// Other settings of the block (`samples = 1201`, `noise`, `subset`).
     pub settings: Vec<(String, DataValue, Span)>,
     /// Its name in the source.

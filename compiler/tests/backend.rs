@@ -1,9 +1,11 @@
 //! Compiled programs against the interpreter, and promises of the plan: same bits for any number of
 //! threads, updates in place. (That a step allocates nothing is shown in `tests/step.rs` at the root.)
 
+use nnc_compiler::differentiate::reverse;
 use nnc_compiler::emit::{Options, Precision, compile, dump};
 use nnc_compiler::ir::interpret::{Values, apply_updates, interpret};
 use nnc_compiler::ir::random::program;
+use nnc_compiler::ir::recurrence::{arrange, recurrences};
 use nnc_compiler::ir::text::{parse, print};
 use nnc_compiler::ir::{Distribution, Draw, Module, Role, Tensor, TensorId};
 use nnc_compiler::optimise::optimise;
@@ -317,4 +319,68 @@ fn random_programs_agree() {
         optimise(&mut module);
         compare(&print(&module), &run_on(&module, &given, Precision::F64, 2), &wanted, 1e-9);
     }
+}
+
+/// A recurrent layer with its gradients: large enough for the contraction engine and for several tasks.
+fn recurrent() -> Module {
+    let mut m = module(
+        "input x: f[16, 7, 24]\ninput start: f[16, 40]\npersistent U: f[40, 24]\npersistent W: f[40, 40]\n\
+           later h: f[16, 7, 40]\n\
+           before[i0: 16, i1: 7, i2: 40] = (h[i0, i1 - 1, i2] or start[i0, i2])\n\
+           mixed[i0: 16, i1: 7, i2: 40] = sum[r0: 40] W[i2, r0] * before[i0, i1, r0]\n\
+           seen[i0: 16, i1: 7, i2: 40] = sum[r0: 24] U[i2, r0] * x[i0, i1, r0]\n\
+           h[i0: 16, i1: 7, i2: 40] = tanh(0.05 * mixed[i0, i1, i2] + 0.1 * seen[i0, i1, i2])\n\
+           e[] = sum[r0: 16, r1: 40] h[r0, 6, r1] * h[r0, 3, r1]\noutput e = e\n",
+    );
+    arrange(&mut m);
+    let named = |name: &str| TensorId(m.tensors.iter().position(|t| t.name == name).expect("named") as u32);
+    let wrt = ["U", "W", "start"].map(named);
+    let e = m.outputs[0].1;
+    let gradients = reverse(&mut m, e, &wrt);
+    m.outputs.extend(gradients.into_iter().enumerate().map(|(k, g)| (format!("gradient {k}"), g)));
+    m
+}
+
+#[test]
+fn a_recurrence_keeps_only_what_it_must_in_its_loop() {
+    let mut m = recurrent();
+    check(&print(&m));
+    optimise(&mut m);
+    check(&print(&m));
+    let found = recurrences(&m);
+    assert_eq!(found.iter().map(|r| r.descending).collect::<Vec<_>>(), [false, true], "{}", print(&m));
+    let place = |name: &str| m.items.iter().position(|i| m.t(i.target()).name == name).expect("defined");
+    // The projection of the input is one contraction over all turns before the loop, the gradients of both
+    // matrices are one each after it.
+    assert!(place("seen") < found[0].items.start, "{}", print(&m));
+    assert!(place("d.U") >= found[1].items.end && place("d.W") >= found[1].items.end, "{}", print(&m));
+    assert!(found[0].items.len() <= 3 && found[1].items.len() <= 3, "{}", print(&m));
+    let loops = dump("p", &m, &Options::default()).expect("compiles").loops;
+    assert!(loops.contains("in each of 7 turns, the last first"), "{loops}");
+    assert_eq!(loops.matches("product ").count(), 5, "{loops}");
+}
+
+#[test]
+fn recurrences_of_every_shape() {
+    // Descending, along the last axis, two turns at once.
+    check(
+        "input x: f[9, 33]\nlater y: f[9, 33]\n\
+           y[i0: 9, i1: 33] = 0.5 * (y[i0, i1 + 2] or x[i0, 0]) + x[i0, i1]\noutput y = y\n",
+    );
+    // A reduction, the number of the largest, a row chosen by it, and a scatter within a turn.
+    check(
+        "input x: f[6, 11]\ninput rows: f[11, 11]\nlater y: f[6, 11]\n\
+           before[i0: 6, i1: 11] = (y[i0 - 1, i1] or 0.0)\n\
+           best[i0: 6] = argmax[r0: 11] before[i0, r0] + x[i0, r0]\n\
+           over [i0: 6, i1: 11] spread: f[6, 11] at [i0, mod(3 * i1, 7)] += x[i0, i1] * before[i0, i1]\n\
+           total[i0: 6] = sum[r0: 11] before[i0, r0]\n\
+           y[i0: 6, i1: 11] = tanh(rows[best[i0], i1] + spread[i0, i1] + 0.1 * total[i0])\noutput y = y\n",
+    );
+    // The turn behind other axes of a scatter; and one turn only.
+    check(
+        "input x: f[5, 4, 3]\nlater y: f[5, 4, 3]\n\
+           over [i0: 4, i1: 5, i2: 3] spread: f[5, 4, 3] at [4 - i1, i0, i2] += (y[i1, i0 - 1, i2] or 1.0)\n\
+           y[i0: 5, i1: 4, i2: 3] = 0.5 * spread[i0, i1, i2] + x[i0, i1, i2]\noutput y = y\n",
+    );
+    check("input x: f[1, 3]\nlater y: f[1, 3]\ny[i0: 1, i1: 3] = (y[i0 - 1, i1] or 2.0) * x[i0, i1]\noutput y = y\n");
 }

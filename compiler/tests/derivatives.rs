@@ -6,6 +6,7 @@ mod common;
 
 use common::{Counts, check};
 use nnc_compiler::ir::random::program;
+use nnc_compiler::ir::recurrence::recurrences;
 use nnc_compiler::ir::{ExprId, Item, Module, Node};
 use nnc_compiler::scalar::{Binary, Kind, Unary};
 use std::collections::BTreeMap;
@@ -13,6 +14,9 @@ use std::collections::BTreeMap;
 /// How often each form of the IR occurs.
 fn tally(m: &Module, table: &mut BTreeMap<String, usize>) {
     let mut count = |form: String| *table.entry(form).or_default() += 1;
+    for recurrence in recurrences(m) {
+        count(if recurrence.descending { "descending recurrence" } else { "recurrence" }.into());
+    }
     for item in &m.items {
         let Item::Def(def) = item else {
             count("draw".into());
@@ -57,6 +61,7 @@ fn forms() -> Vec<String> {
     forms.extend(
         ["Set", "Sum", "Prod", "Max", "Min", "Argmax", "draw", "scatter", "scatter, dropping"].map(String::from),
     );
+    forms.extend(["recurrence", "descending recurrence"].map(String::from));
     forms.extend(["select", "read", "guarded read", "gather", "read of Input", "read of Persistent"].map(String::from));
     forms
 }

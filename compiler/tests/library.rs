@@ -114,8 +114,11 @@ fn every_gradient_is_right() {
 
 #[test]
 fn every_definition_without_gradient_is_used() {
-    let all: String =
-        ["tests/reference", "tests/run", "tests/grad"].iter().flat_map(|f| programs(f)).map(|p| p.1).collect();
+    let all: String = ["tests/reference", "tests/run", "tests/grad", "tests/forms"]
+        .iter()
+        .flat_map(|f| programs(f))
+        .map(|p| p.1)
+        .collect();
     let words: Vec<&str> = all.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
     for (kind, name) in definitions() {
         assert!(words.contains(&name.as_str()), "no test program uses the {} {name}", kind.word());

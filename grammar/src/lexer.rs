@@ -274,7 +274,8 @@ impl<'a> Layout<'a> {
         let begins = self.previous.is_none_or(|p| matches!(p, Token::LBrace | Token::Sep));
         match token {
             Token::Ident(word) => {
-                if let Some(op) = reduction(word).filter(|_| next == Some(&b'[')) {
+                let field = self.previous == Some(Token::Dot);
+                if let Some(op) = reduction(word).filter(|_| next == Some(&b'[') && !field) {
                     return Token::Reduce(op);
                 }
                 if self.previous.is_some_and(Token::ends_operand)

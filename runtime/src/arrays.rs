@@ -37,7 +37,8 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Array>> {
     let arrays = match extension(path) {
         Some("safetensors") => read_safetensors(&bytes),
         Some("npz") => read_npz(&bytes),
-        _ => Err(malformed("the name ends neither in .safetensors nor in .npz")),
+        Some("npy") => Ok(BTreeMap::from([(stem(path), read_npy(&bytes).map_err(|e| malformed(e.to_string()))?)])),
+        _ => Err(malformed("the name ends neither in .safetensors nor in .npz or .npy")),
     };
     arrays.map_err(|e| e.in_file(path))
 }
@@ -50,10 +51,16 @@ pub fn write(path: &Path, arrays: &BTreeMap<String, Array>, double: bool) -> Res
     let bytes = match extension(path) {
         Some("safetensors") => safetensors_bytes(arrays, double),
         Some("npz") => npz_bytes(arrays, double),
-        _ => Err(malformed("the name ends neither in .safetensors nor in .npz")),
+        Some("npy") => lone_npy_bytes(arrays, double),
+        _ => Err(malformed("the name ends neither in .safetensors nor in .npz or .npy")),
     };
     let bytes = bytes.map_err(|e| e.in_file(path))?;
     crate::file::replace(path, &bytes)
+}
+
+/// The file's name without its ending.
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn extension(path: &Path) -> Option<&str> {
@@ -157,6 +164,15 @@ fn npz_bytes(arrays: &BTreeMap<String, Array>, double: bool) -> Result<Vec<u8>> 
         archive.write_all(&content).map_err(|e| failed(e.to_string()))?;
     }
     Ok(archive.finish().map_err(|e| failed(e.to_string()))?.into_inner())
+}
+
+/// The only array, without its name.
+fn lone_npy_bytes(arrays: &BTreeMap<String, Array>, double: bool) -> Result<Vec<u8>> {
+    let mut all = arrays.values();
+    match (all.next(), all.next()) {
+        (Some(array), None) => npy_bytes(array, double).map_err(|e| malformed(e.to_string())),
+        _ => Err(malformed(format!("a .npy file holds one array, not {}; write .npz", arrays.len()))),
+    }
 }
 
 fn npy_bytes(array: &Array, double: bool) -> std::io::Result<Vec<u8>> {

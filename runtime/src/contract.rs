@@ -32,6 +32,8 @@ pub struct Contraction {
     pub double: bool,
     /// First bytes of A, B and C in the arena.
     pub base: [usize; 3],
+    /// Elements by which A, B and C lie further on with every turn of a recurrence.
+    pub step: [isize; 3],
     /// For each batch index, element offsets into A, B and C.
     pub batch: Vec<[u32; 3]>,
     /// For each m, offsets into A and C.
@@ -95,26 +97,26 @@ impl Contraction {
         self.columns[0].len().div_ceil(self.tile.1)
     }
 
-    /// Computes one tile.
+    /// Computes one tile at a turn.
     ///
     /// # Safety
-    /// `arena` must hold the operands at `base` with every offset the tables can sum to, and
+    /// `arena` must hold the operands at `base` and `turn` steps, with every offset the tables can sum to, and
     /// nobody may write them or touch this tile meanwhile; `scratch` must have
     /// [`Self::scratch_bytes`] bytes of the caller's own.
-    pub unsafe fn run(&self, arena: *mut u8, scratch: *mut u8, task: usize) {
+    pub unsafe fn run(&self, arena: *mut u8, scratch: *mut u8, turn: usize, task: usize) {
         // SAFETY: passed on from the caller.
         unsafe {
             if self.double {
-                self.run_in::<f64>(arena, scratch, task);
+                self.run_in::<f64>(arena, scratch, turn, task);
             } else {
-                self.run_in::<f32>(arena, scratch, task);
+                self.run_in::<f32>(arena, scratch, turn, task);
             }
         }
     }
 
     /// # Safety
     /// As [`Self::run`], the elements being of type `T`.
-    unsafe fn run_in<T: Float>(&self, arena: *mut u8, scratch: *mut u8, task: usize) {
+    unsafe fn run_in<T: Float>(&self, arena: *mut u8, scratch: *mut u8, turn: usize, task: usize) {
         let kernel = T::kernel();
         let (tiles, task) = (self.row_tiles() * self.column_tiles(), task);
         let (batch, tile) = (self.batch[task / tiles], task % tiles);
@@ -123,7 +125,10 @@ impl Contraction {
         // SAFETY: bases and batch offsets lie in the arena (the caller's promise); packed panels fit the scratch,
         // whose size is for tiles rounded up to any panel.
         unsafe {
-            let operand = |i: usize| arena.add(self.base[i]).cast::<T>().add(batch[i] as usize);
+            let operand = |i: usize| {
+                let ahead = turn as isize * self.step[i] + batch[i] as isize;
+                arena.add(self.base[i]).cast::<T>().offset(ahead)
+            };
             let packed_a = scratch.add(scratch.align_offset(ALIGNMENT)).cast::<T>();
             let packed_b = packed_a.add(rows.len().next_multiple_of(kernel.rows) * self.depth[0].len().min(DEPTH));
             let mut start = 0;

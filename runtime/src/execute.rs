@@ -107,8 +107,8 @@ impl Executor {
     /// When a task panics: a fault of ours.
     pub fn run(&mut self, program: usize, clock: Clock) -> Result<(), Fault> {
         let memory = Memory { arena: self.arena.start, scratch: self.scratch.start, stride: self.scratch_stride };
-        for launch in &self.bundle.programs[program].launches {
-            run_launch(launch, &self.pool, memory, clock)?;
+        for (launch, turn) in self.bundle.programs[program].in_order() {
+            run_launch(launch, turn, &self.pool, memory, clock)?;
         }
         Ok(())
     }
@@ -119,9 +119,9 @@ impl Executor {
     /// As [`Self::run`].
     pub fn profile(&mut self, program: usize, clock: Clock, observe: &mut dyn FnMut(&str, f64)) -> Result<(), Fault> {
         let memory = Memory { arena: self.arena.start, scratch: self.scratch.start, stride: self.scratch_stride };
-        for launch in &self.bundle.programs[program].launches {
+        for (launch, turn) in self.bundle.programs[program].in_order() {
             let start = std::time::Instant::now();
-            run_launch(launch, &self.pool, memory, clock)?;
+            run_launch(launch, turn, &self.pool, memory, clock)?;
             observe(&launch.label, start.elapsed().as_secs_f64());
         }
         Ok(())
@@ -219,26 +219,26 @@ impl Memory {
     }
 }
 
-fn run_launch(launch: &Launch, pool: &Pool, memory: Memory, clock: Clock) -> Result<(), Fault> {
+fn run_launch(launch: &Launch, turn: usize, pool: &Pool, memory: Memory, clock: Clock) -> Result<(), Fault> {
     if launch.tasks == 1 {
-        run_task(&launch.work, memory, clock, 0, 0);
+        run_task(&launch.work, memory, clock, turn, (0, 0));
         return Ok(());
     }
-    pool.run(launch.tasks, &|task, worker| run_task(&launch.work, memory, clock, task, worker))
+    pool.run(launch.tasks, &|task, worker| run_task(&launch.work, memory, clock, turn, (task, worker)))
         .map_err(|e| Fault::new(format!("{}: {e}", launch.label)))
 }
 
-fn run_task(work: &Work, memory: Memory, clock: Clock, task: usize, worker: usize) {
+fn run_task(work: &Work, memory: Memory, clock: Clock, turn: usize, (task, worker): (usize, usize)) {
     match work {
         Work::Kernel { entry, words, extent, grain } => {
-            let range = chunk(task, *grain, *extent);
+            let (range, before) = (chunk(task, *grain, *extent), turn * extent);
             leave_wide_vectors();
             // SAFETY: generated for this arena; the plan gives every task iterations of its own.
-            unsafe { entry(memory.arena, range.start as u64, range.end as u64, words.as_ptr()) };
+            unsafe { entry(memory.arena, (before + range.start) as u64, (before + range.end) as u64, words.as_ptr()) };
         }
         Work::Contraction(contraction) => {
             // SAFETY: operands and tile lie in this arena by the plan; the scratch is the worker's own.
-            unsafe { contraction.run(memory.arena, memory.scratch_of(worker), task) };
+            unsafe { contraction.run(memory.arena, memory.scratch_of(worker), turn, task) };
             leave_wide_vectors();
         }
         Work::Fill(draw) => run_fill(draw, memory, clock, chunk(task, FILL_GRAIN, draw.slot.len)),

@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod contract;
 pub mod data;
 pub mod execute;
+pub mod feed;
 pub mod file;
 pub mod log;
 mod microkernel;

@@ -90,10 +90,50 @@ pub fn read(path: &Path) -> Result<Vec<Value>> {
     Ok(whole.map_while(|line| serde_json::from_slice(line).ok()).collect())
 }
 
+/// The epochs of a log as comma-separated values: `epoch`, `step`, then every figure under its split, `valid.loss`.
+#[must_use]
+pub fn table(lines: &[Value]) -> String {
+    let epochs = || lines.iter().filter(|l| l.get("event").and_then(Value::as_str) == Some("epoch"));
+    let figures = |line: &Value| {
+        let splits = line.as_object().into_iter().flat_map(|l| l.iter());
+        let named = |(split, v): (&String, &Value)| {
+            let metrics = v.as_object().into_iter().flat_map(|m| m.iter());
+            metrics.map(|(metric, value)| (format!("{split}.{metric}"), value.clone())).collect::<Vec<_>>()
+        };
+        splits.flat_map(named).collect::<Vec<_>>()
+    };
+    let mut columns = vec!["epoch".to_string(), "step".to_string()];
+    for (name, _) in epochs().flat_map(figures) {
+        if !columns.contains(&name) {
+            columns.push(name);
+        }
+    }
+    let row = |line: &Value| {
+        let figures = figures(line);
+        let cell = |name: &String| {
+            let value = figures.iter().find(|(n, _)| n == name).map(|(_, v)| v).or_else(|| line.get(name));
+            value.map_or(String::new(), Value::to_string)
+        };
+        columns.iter().map(cell).collect::<Vec<_>>().join(",")
+    };
+    let lines = std::iter::once(columns.join(",")).chain(epochs().map(row));
+    lines.map(|line| line + "\n").collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn epochs_make_a_table() {
+        let lines = [
+            json!({"event": "start"}),
+            json!({"event": "epoch", "epoch": 1, "step": 4, "train": {"loss": 0.5}}),
+            json!({"event": "epoch", "epoch": 2, "step": 8, "train": {"loss": 0.25}, "valid": {"loss": 1.0}}),
+        ];
+        assert_eq!(table(&lines), "epoch,step,train.loss,valid.loss\n1,4,0.5,\n2,8,0.25,1.0\n");
+    }
 
     #[test]
     fn resuming_leaves_no_gap_and_no_repetition() {

@@ -10,6 +10,7 @@ use crate::contract::Contraction;
 use crate::random::Distribution;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 /// Alignment of every tensor in the arena, in bytes: a cache line.
 pub const ALIGNMENT: usize = 64;
@@ -98,7 +99,7 @@ pub struct Fill {
 
 /// What a launch does.
 pub enum Work {
-    /// Iterations `task * grain ..` up to `extent` of a generated kernel.
+    /// Iterations `task * grain ..` up to `extent` of a generated kernel, `extent` further on for every turn.
     Kernel { entry: Entry, words: Box<[u64]>, extent: usize, grain: usize },
     /// A sum of products, a tile a task.
     Contraction(Box<Contraction>),
@@ -118,12 +119,25 @@ pub struct Launch {
     pub work: Work,
 }
 
+/// Launches that are run once in every turn, on what lies at that turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recurrence {
+    /// By their places.
+    pub launches: Range<usize>,
+    /// How many turns.
+    pub turns: usize,
+    /// Whether the last turn comes first.
+    pub descending: bool,
+}
+
 /// A compiled module.
 pub struct Program {
     /// As given to the compiler.
     pub name: String,
     /// In execution order.
     pub launches: Vec<Launch>,
+    /// Those that are run turn by turn, in order and apart.
+    pub recurrences: Vec<Recurrence>,
     /// Inputs, persistent tensors and outputs by the module's tensor names.
     pub tensors: BTreeMap<String, Slot>,
     /// Names of what is to be filled before each run.
@@ -133,6 +147,20 @@ pub struct Program {
 }
 
 impl Program {
+    /// Every launch as often as it is run, in order, with its turn; outside of recurrences, that is 0.
+    pub fn in_order(&self) -> impl Iterator<Item = (&Launch, usize)> {
+        let once = |launches: Range<usize>| self.launches[launches].iter().map(|l| (l, 0));
+        let start_after = |k: usize| k.checked_sub(1).map_or(0, |k| self.recurrences[k].launches.end);
+        let each = move |(k, r): (usize, &Recurrence)| {
+            let (members, turns, descending) = (r.launches.clone(), r.turns, r.descending);
+            let order = (0..turns).map(move |n| if descending { turns - 1 - n } else { n });
+            let turn = move |turn| self.launches[members.clone()].iter().map(move |l| (l, turn));
+            once(start_after(k)..r.launches.start).chain(order.flat_map(turn))
+        };
+        let last = start_after(self.recurrences.len())..self.launches.len();
+        self.recurrences.iter().enumerate().flat_map(each).chain(once(last))
+    }
+
     /// The place of an output.
     #[must_use]
     pub fn output(&self, name: &str) -> Option<&Slot> {

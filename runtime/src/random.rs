@@ -161,8 +161,10 @@ fn normal_kernel(lanes: &Lanes, place: Place) -> [[f64; LANES]; 4] {
     out
 }
 
-const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+/// What a round multiplies by.
+pub const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+/// What the key grows by from round to round.
+pub const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// One round.
 #[inline(always)]
@@ -216,7 +218,7 @@ fn box_muller(a: u32, b: u32) -> (f64, f64) {
 }
 
 /// `2^52`: or-ing a number below 2^52 into its bits and subtracting it converts to f64 exactly.
-const TWO_52: f64 = 4_503_599_627_370_496.0;
+pub const TWO_52: f64 = 4_503_599_627_370_496.0;
 
 /// Natural logarithm of (word + 1/2) / 2^32, by log m = 2 artanh((m - 1) / (m + 1)).
 #[inline(always)]
@@ -325,12 +327,18 @@ pub mod sites {
 /// (Fisher and Yates).
 #[must_use]
 pub fn random_order(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
+    let mut order = vec![0; n];
+    reorder(&mut order, seed, epoch);
+    order
+}
+
+/// As [`random_order`], of as many numbers as there is room for.
+pub fn reorder(order: &mut [u32], seed: u64, epoch: u64) {
     let mut generator = Generator::new(Place { seed, site: sites::ORDER, step: epoch }, 0);
-    let mut order: Vec<u32> = (0..n as u32).collect();
-    for i in (1..n).rev() {
+    order.iter_mut().zip(0..).for_each(|(place, number)| *place = number);
+    for i in (1..order.len()).rev() {
         order.swap(i, generator.below(i as u64 + 1) as usize);
     }
-    order
 }
 
 #[cfg(test)]

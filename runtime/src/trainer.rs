@@ -5,6 +5,7 @@
 //! order and draws are functions of the seed and the position alone.
 
 use crate::data::{DataSet, Split, epoch_order};
+use crate::feed::{self, Course, Feed};
 use crate::session::{Position, Session, Sums};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub patience: Option<u64>,
     /// Updates between two interim records; 0 for none.
     pub interval: u64,
+    /// Threads that put batches together ahead of time; no result depends on it.
+    pub workers: usize,
 }
 
 /// A figure that is watched.
@@ -136,13 +139,34 @@ pub fn train(
     interrupted: &AtomicBool,
     observer: &mut dyn Observer,
 ) -> Result<End, String> {
+    let Some(split) = data.and_then(|d| d.split("train")) else {
+        return epochs(session, data, settings, progress, interrupted, observer, None);
+    };
+    let from = (progress.at.epoch, progress.at.sample);
+    let Settings { shuffle, epochs: until, workers, .. } = *settings;
+    let batch = settings.batch * settings.accumulate;
+    let course = Course { seed: session.seed, shuffle, batch, from, until };
+    feed::with(split, course, workers, |feed| epochs(session, data, settings, progress, interrupted, observer, feed))
+}
+
+/// All epochs that are left.
+fn epochs(
+    session: &mut Session,
+    data: Option<&DataSet>,
+    settings: &Settings,
+    progress: &mut Progress,
+    interrupted: &AtomicBool,
+    observer: &mut dyn Observer,
+    feed: Option<&Feed>,
+) -> Result<End, String> {
+    let mut batches = Batches { feed, taken: 0, numbers: (0..settings.batch as u32).collect() };
     while progress.at.epoch < settings.epochs && progress.at.step < settings.limit {
         if let Some(best) = patience_lost(settings, progress) {
             return Ok(End::StoppedEarly { best });
         }
         let started = Instant::now();
         let before = progress.seconds;
-        let end = epoch(session, data, settings, progress, interrupted, observer, (started, before))?;
+        let end = epoch(session, data, settings, progress, interrupted, observer, (started, before), &mut batches)?;
         progress.seconds = before + started.elapsed().as_secs_f64();
         if let Some(end) = end {
             return Ok(end);
@@ -168,6 +192,29 @@ fn patience_lost(settings: &Settings, progress: &Progress) -> Option<u64> {
     (progress.at.epoch >= best + patience).then_some(best)
 }
 
+/// Where the samples of an update are read from: the split itself, or batches that workers have put together.
+struct Batches<'a> {
+    feed: Option<&'a Feed>,
+    taken: usize,
+    /// 0, 1, ..: the samples of a batch that is a split of its own.
+    numbers: Vec<u32>,
+}
+
+impl Batches<'_> {
+    /// Calls `body` with a split and the numbers of the given samples in it.
+    fn next(
+        &mut self,
+        split: Option<&Split>,
+        samples: &[u32],
+        body: impl FnOnce(Option<&Split>, &[u32]) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let Some(feed) = self.feed else { return body(split, samples) };
+        self.taken += 1;
+        let done = feed.with_batch(self.taken - 1, |batch| body(Some(batch), &self.numbers[..batch.count]));
+        done.unwrap_or_else(|| Err("a thread that puts batches together has failed".to_string()))
+    }
+}
+
 /// The rest of the epoch at hand; `Some` if the run ends within it.
 fn epoch(
     session: &mut Session,
@@ -177,6 +224,7 @@ fn epoch(
     interrupted: &AtomicBool,
     observer: &mut dyn Observer,
     (started, before): (Instant, f64),
+    batches: &mut Batches,
 ) -> Result<Option<End>, String> {
     let count = samples_in(data, settings);
     let order = epoch_order(session.seed, progress.at.epoch, count, settings.shuffle && data.is_some());
@@ -192,7 +240,9 @@ fn epoch(
         let size = if data.is_some() { whole.min(count - progress.at.sample) } else { 1 };
         let samples = &order[progress.at.sample..progress.at.sample + size];
         update.clear();
-        session.train(split, samples, progress.at, &mut update).map_err(|e| e.to_string())?;
+        batches.next(split, samples, |split, samples| {
+            session.train(split, samples, progress.at, &mut update).map_err(|e| e.to_string())
+        })?;
         progress.at.step += 1;
         progress.at.sample += size;
         progress.seconds = before + started.elapsed().as_secs_f64();

@@ -143,6 +143,33 @@ pub(crate) fn encode(tensors: &[Tensor], key: &str, text: &str) -> Result<Vec<u8
     safetensors::serialize(tensors.iter().map(|t| (t.name.as_str(), t)), Some(metadata)).map_err(|e| broken(&e))
 }
 
+/// A weights file without its elements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// What comes before the elements: names, element types, shapes, places.
+    pub head: Vec<u8>,
+    /// First byte of each tensor's elements in the file.
+    pub starts: Vec<usize>,
+    /// Bytes of the whole file.
+    pub bytes: usize,
+}
+
+/// The frame of the file that [`write`] makes of such tensors, whatever their elements.
+///
+/// # Errors
+/// If two tensors have one name.
+pub fn frame(tensors: &[Tensor]) -> Result<Frame> {
+    let mut bytes = encode(tensors, "format", "pt")?;
+    let (head, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(&e))?;
+    // Eight bytes before the head say how long it is.
+    let first = head + 8;
+    let start = |t: &Tensor| metadata.info(&t.name).map_or(first, |info| first + info.data_offsets.0);
+    let starts = tensors.iter().map(start).collect();
+    let whole = bytes.len();
+    bytes.truncate(first);
+    Ok(Frame { head: bytes, starts, bytes: whole })
+}
+
 /// The tensors in the order of their names, and the metadata.
 pub(crate) fn decode(bytes: &[u8]) -> Result<(Vec<Tensor<'static>>, HashMap<String, String>)> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| broken(&e))?;
@@ -203,6 +230,17 @@ mod tests {
         assert_eq!(bits(&read(&path).unwrap()), bits(&sample()));
         std::fs::remove_file(&path).unwrap();
         assert_eq!(read(&path).unwrap_err().kind, Kind::Missing);
+    }
+
+    #[test]
+    fn a_frame_says_where_elements_lie() {
+        let whole = encode(&sample(), "format", "pt").unwrap();
+        let frame = frame(&sample()).unwrap();
+        assert_eq!((&whole[..frame.head.len()], whole.len()), (&frame.head[..], frame.bytes));
+        for (tensor, start) in sample().iter().zip(frame.starts) {
+            let bytes = tensor.values.to_bytes();
+            assert_eq!(whole[start..start + bytes.len()], bytes, "{}", tensor.name);
+        }
     }
 
     #[test]

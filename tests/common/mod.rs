@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test is a crate of its own and uses a part")]
 
+pub mod agreement;
+
 use runtime::arrays::{self, Array};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

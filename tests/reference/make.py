@@ -16,7 +16,9 @@ jax.config.update("jax_enable_x64", True)
 
 import numpy as np
 
+import modules
 import networks
+import torch
 import updates
 
 HERE = pathlib.Path(__file__).parent
@@ -56,16 +58,26 @@ def distance(a, b):
     return max(float(np.linalg.norm(a[k] - b[k]) / (length[k] if length[k] > 1e-9 * longest else longest)) for k in b)
 
 
-def make_network(name):
-    objective, shapes, draw = networks.NETWORKS[name]
+def make_files(name, shapes, draw, loss_and_gradients, precisions):
     rng = np.random.default_rng(sum(map(ord, name)))
     params, batch = single(draw_parameters(rng, shapes)), single(draw(rng))
-    exact = loss_and_gradients(objective, params, batch, np.float64)
-    rough = loss_and_gradients(objective, params, batch, np.float32)
+    exact, rough = (loss_and_gradients(params, batch, precision) for precision in precisions)
     print(f"{name:10} loss {float(exact['loss']):.6f}, float32 off by at most {distance(rough, exact):.1e}")
     save(f"{name}.inputs", batch)
     save(f"{name}.params", params)
     save(f"{name}.expected", exact)
+
+
+def make_network(name):
+    objective, shapes, draw = networks.NETWORKS[name]
+    make_files(name, shapes, draw, lambda *given: loss_and_gradients(objective, *given), (np.float64, np.float32))
+
+
+def make_module(name):
+    made, draw = modules.MODULES[name]
+    module = made()
+    make_files(name, modules.shapes(module), draw, lambda *given: modules.loss_and_gradients(module, *given),
+               (torch.float64, torch.float32))
 
 
 def make_updates():
@@ -79,4 +91,6 @@ def make_updates():
 if __name__ == "__main__":
     for network in networks.NETWORKS:
         make_network(network)
+    for module in modules.MODULES:
+        make_module(module)
     make_updates()

@@ -89,7 +89,7 @@ impl<'a> Elaborator<'a> {
             format!("the {} `{name}` calls itself without end", kind_word(callable.kind)),
         )
         .label(callable.name.span, "defined here")
-        .help("repeat something with `for l in 1..n with h = x { .. }`");
+        .help("do something several times with `for l in 1..n with h = x { .. }`");
         self.sink.add(d);
         false
     }
@@ -174,6 +174,9 @@ impl<'a> Elaborator<'a> {
                     None => return false,
                 }
             } else {
+                if let Some(ty) = &param.ty {
+                    good &= self.solve_fields(ty, &value, Meeting::of(*at, call), callable, scope);
+                }
                 value
             };
             if matches!(entity, Entity::Poison) {
@@ -181,6 +184,25 @@ impl<'a> Elaborator<'a> {
             }
         }
         good
+    }
+
+    /// Solves the dimension variables in the fields of a record type.
+    fn solve_fields(
+        &mut self,
+        ty: &'a ast::TypeExpr,
+        given: &Entity<'a>,
+        at: Meeting,
+        callable: &'a ast::Callable,
+        scope: &Env<'a>,
+    ) -> bool {
+        match (&ty.kind, given) {
+            (TypeKind::Record(types), Entity::Record(values)) => types.iter().all(|(name, ty)| {
+                let value = values.iter().find(|v| v.0 == name.name);
+                value.is_none_or(|v| self.solve_fields(ty, &v.1, at, callable, scope))
+            }),
+            (_, Entity::Term(term)) => self.solve(ty, term, at, callable, scope),
+            _ => true,
+        }
     }
 
     fn compare_inputs(&mut self, callable: &'a ast::Callable, bound: &[Option<Given<'a>>], scope: &Env<'a>) -> bool {

@@ -35,8 +35,12 @@ impl Affine {
     }
 
     fn lowest(&self, builder: &Builder) -> i64 {
+        self.sum_of_lowest(|atom| atom_range(builder, atom))
+    }
+
+    fn sum_of_lowest(&self, range: impl Fn(&Expr) -> (i64, i64)) -> i64 {
         self.terms.iter().fold(self.offset, |sum, (atom, k)| {
-            let (low, high) = atom_range(builder, atom);
+            let (low, high) = range(atom);
             sum.saturating_add(k.saturating_mul(if *k > 0 { low } else { high }))
         })
     }
@@ -93,7 +97,7 @@ pub(super) fn interval_under(builder: &Builder, expr: &Expr, known: &[Affine]) -
 }
 
 fn lowest_under(builder: &Builder, form: &Affine, known: &[Affine]) -> i64 {
-    let mut best = form.lowest(builder);
+    let mut best = form.sum_of_lowest(|atom| quotient_under(builder, atom, known));
     for (n, fact) in known.iter().enumerate() {
         let once = form.clone().plus(fact, -1);
         best = best.max(once.lowest(builder));
@@ -102,6 +106,20 @@ fn lowest_under(builder: &Builder, form: &Affine, known: &[Affine]) -> i64 {
         }
     }
     best
+}
+
+/// The range of an atom; what is known narrows what a quotient divides.
+fn quotient_under(builder: &Builder, atom: &Expr, known: &[Affine]) -> (i64, i64) {
+    match atom {
+        Expr::Binary(Binary::FloorDiv, a, b) => match **b {
+            Expr::Int(n) if n > 0 => {
+                let (low, high) = interval_under(builder, a, known);
+                (low.div_euclid(n), high.div_euclid(n))
+            }
+            _ => atom_range(builder, atom),
+        },
+        _ => atom_range(builder, atom),
+    }
 }
 
 fn atom_range(builder: &Builder, atom: &Expr) -> (i64, i64) {

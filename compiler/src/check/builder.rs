@@ -7,6 +7,7 @@ use super::expr::{free, is_small, substitute};
 use crate::scalar::{Binary, Kind};
 use crate::typed::{Definition, Element, Expr, Extent, Index, IndexId, Outcome, Pass, SAMPLE, Type, Value, ValueId};
 use grammar::span::Span;
+use std::collections::BTreeMap;
 
 /// A pass under construction.
 pub(super) struct Builder {
@@ -14,8 +15,10 @@ pub(super) struct Builder {
     pub kind: PassKind,
     /// What stands so far.
     pub pass: Pass,
-    /// Values that read something outside the pass, so that each is made once.
-    outside: Vec<(Definition, ValueId)>,
+    /// Values that read something outside the pass by name, so that each is made once.
+    outside: BTreeMap<String, Vec<ValueId>>,
+    /// Where each outcome stands.
+    outcomes: BTreeMap<Outcome, usize>,
     /// Whether the statement at hand ends with `per microbatch`.
     pub per_microbatch: bool,
 }
@@ -24,7 +27,8 @@ impl Builder {
     /// An empty pass.
     pub fn new(kind: PassKind) -> Self {
         let sample = Index { name: "batch".into(), extent: Extent::Batch };
-        Self { kind, pass: Pass { indices: vec![sample], ..Pass::default() }, outside: vec![], per_microbatch: false }
+        let pass = Pass { indices: vec![sample], ..Pass::default() };
+        Self { kind, pass, outside: BTreeMap::new(), outcomes: BTreeMap::new(), per_microbatch: false }
     }
 
     /// A new index.
@@ -73,11 +77,12 @@ impl Builder {
 
     /// The value of something outside the pass; made at the first call.
     pub fn outside(&mut self, definition: Definition, name: &str, ty: Type, span: Span) -> ValueId {
-        if let Some((_, id)) = self.outside.iter().find(|o| o.0 == definition) {
-            return *id;
+        let known = self.outside.get(name).map_or(&[][..], Vec::as_slice);
+        if let Some(id) = known.iter().copied().find(|id| self.pass.v(*id).definition == definition) {
+            return id;
         }
-        let id = self.push(name, ty, definition.clone(), span);
-        self.outside.push((definition, id));
+        let id = self.push(name, ty, definition, span);
+        self.outside.entry(name.to_string()).or_default().push(id);
         id
     }
 
@@ -90,8 +95,13 @@ impl Builder {
 
     /// Adds an outcome, in place of an earlier one of the same purpose.
     pub fn outcome(&mut self, outcome: Outcome, value: ValueId) {
-        self.pass.outcomes.retain(|o| o.0 != outcome);
-        self.pass.outcomes.push((outcome, value));
+        match self.outcomes.get(&outcome) {
+            Some(place) => self.pass.outcomes[*place].1 = value,
+            None => {
+                self.outcomes.insert(outcome.clone(), self.pass.outcomes.len());
+                self.pass.outcomes.push((outcome, value));
+            }
+        }
     }
 
     /// Whether the term is a read of consecutive trailing dimensions of a value, in order, so that

@@ -38,7 +38,7 @@ impl<'a> Elaborator<'a> {
     pub fn data(&mut self, data: &'a ast::Data) -> (Option<DataSet>, Vec<Field>) {
         let env = Scope::inside(None);
         let span = data.name.span;
-        let mut set = DataSet { name: data.name.name.clone(), splits: vec![], settings: vec![], span };
+        let mut set = DataSet { name: data.name.name.clone(), splits: vec![], rule: None, settings: vec![], span };
         let mut columns: &'static [&'static str] = &[];
         for entry in &data.entries {
             if let DataEntry::Setting { name, value } = entry {
@@ -49,10 +49,20 @@ impl<'a> Elaborator<'a> {
         for entry in &data.entries {
             match entry {
                 DataEntry::Field { name, ty, value } => fields.extend(self.data_column(name, ty, value, columns, &env)),
-                DataEntry::Rule { span, .. } => {
-                    let d =
-                        Diagnostic::error("not-supported", *span, "data by rule cannot be compiled by this version");
-                    self.fail(d.help("write the samples to a CSV or NPY file and load that"));
+                DataEntry::Rule { indices, entries, span } => {
+                    if set.rule.is_some() || !set.splits.is_empty() {
+                        let d = Diagnostic::error(
+                            "duplicate-definition",
+                            *span,
+                            "the samples come from here and from elsewhere",
+                        );
+                        self.fail(d.help(
+                            "a data block has one rule, or `train = ..`; set samples aside with `valid = split(0.1)`",
+                        ));
+                    } else if let Some((rule, made)) = self.data_rule(indices, entries, *span) {
+                        set.rule = Some(rule);
+                        fields.extend(made);
+                    }
                 }
                 DataEntry::Setting { .. } | DataEntry::Error(_) => {}
             }
@@ -68,6 +78,10 @@ impl<'a> Elaborator<'a> {
         columns: &mut &'static [&'static str],
         env: &Env<'a>,
     ) {
+        if matches!(name.name.as_str(), "augment" | "mix") {
+            // Elaborated with the training pass.
+            return;
+        }
         let split = matches!(name.name.as_str(), "train" | "valid" | "test");
         if split {
             if let Some((call, entry)) = self.data_call(value, catalogue::LOADERS, "loader", env) {

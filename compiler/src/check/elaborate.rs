@@ -88,8 +88,12 @@ pub(super) struct ParameterInfo {
 pub(super) struct Tables {
     /// Parameters in order of first use.
     pub parameters: Vec<ParameterInfo>,
+    /// Their numbers by path.
+    pub parameter_numbers: BTreeMap<String, usize>,
     /// States in order of first use.
     pub states: Vec<State>,
+    /// Their numbers by path.
+    pub state_numbers: BTreeMap<String, usize>,
     /// States of the update rules.
     pub slots: Vec<State>,
     /// Fields of the data set that are used.
@@ -131,6 +135,8 @@ pub(super) struct TrainScope<'a> {
     pub used: BTreeSet<usize>,
     /// The data set, by its fields.
     pub fields: Vec<Field>,
+    /// What the pass at hand sees instead of a field, by the field's place.
+    pub seen: BTreeMap<usize, Term>,
     /// Whether a field may be missing because its declaration, already reported, is wrong.
     pub fields_lost: bool,
     /// Whether several models share the block, so that each needs its name in paths.
@@ -233,6 +239,7 @@ impl<'a> Elaborator<'a> {
         self.activations = vec![Activation::outermost(made)];
         if let Some(train) = &mut self.train {
             train.progress.fill(Progress::Waiting);
+            train.seen.clear();
         }
     }
 

@@ -320,6 +320,9 @@ impl<'a> Elaborator<'a> {
         if !matches!(self.now, PassKind::Training | PassKind::Evaluation) {
             return self.other_pass(&field.name, field.span);
         }
+        if let Some(term) = self.train.as_ref().and_then(|t| t.seen.get(&number)) {
+            return Entity::Term(term.clone());
+        }
         let known = self.tables.fields.iter().position(|f| f.name == field.name);
         let place = known.unwrap_or(self.tables.fields.len());
         if known.is_none() {

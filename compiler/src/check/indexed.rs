@@ -174,7 +174,7 @@ impl<'a> Elaborator<'a> {
             let dots = if pack { ".." } else { "" };
             let d = Diagnostic::error("index-range-unknown", span, format!("nothing says how far the index `{dots}{name}` runs"))
                 .note("a range comes from the declared type of the left side, or from a read such as `x[i]` where the index stands alone and no condition or `or` guards it")
-                .help(format!("state it: `sum[{name}: n] ..`, or declare the type on the left: `y: [n]`"));
+                .help(format!("state it: `sum[{name}: n] ..`, or declare the type on the left: `y[{name}]: [n] = ..`"));
             self.fail(d);
             return None;
         };
@@ -253,6 +253,9 @@ impl<'a> Elaborator<'a> {
                 Some(ids) => over.extend(ids),
                 None => return Entity::Poison,
             }
+        }
+        if batch.is_none() && matches!(op, ReduceOp::Max | ReduceOp::Min | ReduceOp::Prod | ReduceOp::Logsumexp) {
+            self.factors_inside(op, indices, body);
         }
         let depth = self.active.len();
         self.active.extend(&over);
@@ -337,6 +340,31 @@ impl<'a> Elaborator<'a> {
         leaves
     }
 
+    /// Warns of a factor of the body that does not mention what is reduced. A sum of it is the same either way; of the
+    /// others the reader may have meant the factor to stand outside. In parentheses it is meant as it stands.
+    fn factors_inside(&mut self, op: ReduceOp, indices: &[ReduceIndex], body: &ast::Expr) {
+        let mut factors = vec![];
+        split_product(body, &mut factors);
+        let mentions = |e: &ast::Expr| indices.iter().any(|i| super::ranges::mentions(e, &i.name.name));
+        let Some(outside) = factors.iter().find(|f| factors.len() > 1 && !mentions(f)) else { return };
+        let index = &indices[0].name.name;
+        let word = match op {
+            ReduceOp::Max => "max",
+            ReduceOp::Min => "min",
+            ReduceOp::Prod => "prod",
+            _ => "logsumexp",
+        };
+        let message = format!("this factor stands inside the `{word}`, though it does not mention `{index}`");
+        let d = Diagnostic::warning("factor-in-reduction", outside.span, message)
+            .here(format!("the `{word}` takes the whole product"))
+            .label(indices[0].name.span, format!("`{index}` is what it runs over"))
+            .help(format!(
+                "to multiply the result, put the reduction in parentheses or last: `(.. {word}[{index}] ..) * a`"
+            ))
+            .help("to keep it inside, put the product in parentheses");
+        self.sink.add(d);
+    }
+
     fn reduced(&mut self, op: ReduceOp, over: Vec<IndexId>, mut term: Term, span: Span) -> Entity<'a> {
         let truth = matches!(op, ReduceOp::Any | ReduceOp::All);
         if truth && term.kind != Kind::Bool {
@@ -408,21 +436,29 @@ impl<'a> Elaborator<'a> {
                 return self.fail(d);
             }
         };
-        let mut total: Option<Entity<'a>> = None;
+        let mut values: Vec<Entity<'a>> = vec![];
         for member in members.iter() {
             let scope = Scope::inside(Some(env));
             scope.bind(&name.name, Entity::Term(member.term.clone()), name.span);
-            let value = self.eval(body, &scope);
-            total = Some(match total {
-                None => value,
-                Some(sum) => self.join_members(op, sum, value, body.span),
-            });
+            values.push(self.eval(body, &scope));
+        }
+        // Two by two, so that neither the expression nor its rounding grows with every member.
+        while values.len() > 1 {
+            let mut pairs = values.into_iter();
+            let mut joined = vec![];
+            while let Some(first) = pairs.next() {
+                joined.push(match pairs.next() {
+                    Some(second) => self.join_members(op, first, second, body.span),
+                    None => first,
+                });
+            }
+            values = joined;
         }
         let empty = match op {
             ReduceOp::Prod => 1.0,
             _ => 0.0,
         };
-        let total = total.unwrap_or(Entity::Number(Num::float(empty)));
+        let total = values.pop().unwrap_or(Entity::Number(Num::float(empty)));
         if op == ReduceOp::Mean && !members.is_empty() {
             let count = Entity::Number(Num::int(members.len() as i64));
             return self.binary(ast::BinaryOp::Div, (total, body.span), (count, body.span));
@@ -459,4 +495,15 @@ fn split(axis: IndexId, ids: &[IndexId], extents: &[usize]) -> Vec<(IndexId, Exp
         rest = rest.saturating_mul(*extent as i64);
     }
     out
+}
+
+/// The factors of a product, as far as no parentheses hold them together.
+fn split_product<'e>(expr: &'e ast::Expr, out: &mut Vec<&'e ast::Expr>) {
+    match &expr.kind {
+        ExprKind::Binary { op: ast::BinaryOp::Mul | ast::BinaryOp::Div, left, right } => {
+            split_product(left, out);
+            split_product(right, out);
+        }
+        _ => out.push(expr),
+    }
 }

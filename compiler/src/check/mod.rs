@@ -7,6 +7,7 @@
 //! why, and an error never causes a second one.
 
 mod apply;
+mod augment;
 mod bounds;
 mod builder;
 mod calls;
@@ -21,15 +22,18 @@ mod expr;
 mod finish;
 pub mod function;
 mod indexed;
+mod interval;
 mod items;
 mod microbatch;
 mod names;
 mod number;
 mod operators;
+mod positive;
 pub mod print;
 mod ranges;
 mod reads;
 mod report;
+mod rule;
 mod scan;
 mod sets;
 mod settings;
@@ -45,7 +49,7 @@ use grammar::diagnostic::Diagnostic;
 use grammar::span::{SourceId, Sources, Span};
 use items::Items;
 use report::Sink;
-pub(crate) use report::nearest;
+pub use report::nearest;
 use std::collections::BTreeSet;
 
 /// What could be checked.

@@ -88,7 +88,12 @@ impl<'a> Elaborator<'a> {
                 );
                 if let Entity::Template(t) = &other {
                     let name = &t.callable.name.name;
-                    d = d.help(format!("give it its input: `{name}(..)` or `.. |> {name}`"));
+                    d = d.help(match t.callable.kind {
+                        ast::CallableKind::Init => {
+                            format!("fill a tensor with it, `{name}([n])`, or draw one: `z: [n] ~ {name}`")
+                        }
+                        _ => format!("give it its input: `{name}(..)` or `.. |> {name}`"),
+                    });
                 }
                 self.fail(d);
                 None
@@ -351,8 +356,11 @@ fn positive(part: &Operand) -> bool {
     }
 }
 
-/// `floor(a / n)` of a whole `a` and a positive whole `n`, as an integer.
+/// `floor(a / n)` of a whole `a` and a positive whole `n`, as an integer; divided by one it is `a` already.
 fn whole_quotient(op: Unary, expr: &Expr) -> Option<Expr> {
+    if let Expr::Unary(Unary::ToFloat, a) = expr {
+        return Some((**a).clone());
+    }
     let Expr::Binary(Binary::Div, a, b) = expr else { return None };
     let (Expr::Unary(Unary::ToFloat, a), Expr::Number(n)) = (&**a, &**b) else { return None };
     if n.fract() != 0.0 || *n < 1.0 || *n > 1e9 {

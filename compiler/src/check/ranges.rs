@@ -145,16 +145,6 @@ fn known<'a>(s: &mut Elaborator<'a>, expr: &'a Expr, env: &Env<'a>) -> Option<En
     }
 }
 
-/// Whether the name occurs in the expression.
-pub(super) fn mentions(expr: &Expr, name: &str) -> bool {
-    if matches!(&expr.kind, ExprKind::Name(n) if n == name) {
-        return true;
-    }
-    let mut found = false;
-    children(expr, &mut |e| found |= mentions(e, name));
-    found
-}
-
 /// Calls `f` on the direct parts of an expression, those in blocks included.
 pub(super) fn children<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
     match &expr.kind {
@@ -225,6 +215,24 @@ pub(super) fn body_children<'a>(body: &'a ast::Body, f: &mut dyn FnMut(&'a Expr)
             otherwise.iter().for_each(|b| block_children(b, f));
         }
     }
+}
+
+/// Whether the expression mentions a name, as a value, an index or a pack.
+pub(super) fn mentions(expr: &Expr, name: &str) -> bool {
+    fn as_pack(arg: &IndexArg, name: &str) -> bool {
+        match arg {
+            IndexArg::Pack(pack) => pack.name == name,
+            IndexArg::Combine { parts, .. } => parts.iter().any(|p| as_pack(p, name)),
+            IndexArg::Expr(_) => false,
+        }
+    }
+    let mut found = match &expr.kind {
+        ExprKind::Name(n) => n == name,
+        ExprKind::Index { at, .. } => at.iter().any(|a| as_pack(a, name)),
+        _ => false,
+    };
+    children(expr, &mut |e| found |= mentions(e, name));
+    found
 }
 
 fn index_children<'a>(arg: &'a IndexArg, f: &mut dyn FnMut(&'a Expr)) {

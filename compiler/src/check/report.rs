@@ -36,7 +36,7 @@ impl Sink {
 }
 
 /// The candidate nearest to `name`, if one is near enough to be what was meant.
-pub(crate) fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let limit = match name.chars().count() {
         0..=2 => 1,
         3..=5 => 2,

@@ -108,7 +108,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Binds a name; `=` defines once.
-    fn bind_once(&mut self, name: &'a ast::Ident, entity: Entity<'a>, scope: &Env<'a>) {
+    pub fn bind_once(&mut self, name: &'a ast::Ident, entity: Entity<'a>, scope: &Env<'a>) {
         if let Some(earlier) = scope.bound_here(&name.name) {
             let d = Diagnostic::error(
                 "duplicate-definition",
@@ -208,7 +208,7 @@ impl<'a> Elaborator<'a> {
                 format!("nothing says how large `{}` is", lhs.name.name),
             )
             .help(format!(
-                "declare it: `{}: [n, m][..] += ..`, or let it be the last line of a function with an output type",
+                "declare it: `{}[..]: [n, m] += ..`, or let it be the last line of a function with an output type",
                 lhs.name.name
             ));
             return self.fail(d);
@@ -378,7 +378,7 @@ impl<'a> Elaborator<'a> {
         scope: &Env<'a>,
     ) -> Entity<'a> {
         let (path, saved) = (self.path(&name.name), self.path(saved));
-        let number = match self.tables.parameters.iter().position(|p| p.parameter.path == path) {
+        let number = match self.tables.parameter_numbers.get(&path).copied() {
             Some(n) => {
                 if !self.same_parameter(n, &dims, name, span) {
                     return Entity::Poison;
@@ -423,6 +423,7 @@ impl<'a> Elaborator<'a> {
         let parameter =
             Parameter { path: path.clone(), saved, dims: dims.clone(), span, instance, frozen: false, evaluated: None };
         self.tables.parameters.push(ParameterInfo { parameter, model });
+        self.tables.parameter_numbers.insert(path.clone(), number);
         self.initial(Outcome::Parameter(number), &path, &dims, init, scope);
         number
     }
@@ -499,12 +500,13 @@ impl<'a> Elaborator<'a> {
         scope: &Env<'a>,
     ) -> Entity<'a> {
         let path = self.path(&name.name);
-        let number = match self.tables.states.iter().position(|s| s.path == path) {
+        let number = match self.tables.state_numbers.get(&path).copied() {
             Some(n) => n,
             None => {
                 let saved = self.path(saved);
                 self.tables.states.push(State { path: path.clone(), saved, dims: dims.clone(), span });
                 let number = self.tables.states.len() - 1;
+                self.tables.state_numbers.insert(path.clone(), number);
                 self.initial(Outcome::State(number), &path, &dims, init, scope);
                 number
             }

@@ -9,11 +9,13 @@ use crate::typed::{DataSet, Definition, Outcome, Settings, Start, Train};
 use grammar::ast::{self, CallableKind, ExprKind, TrainEntry};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The settings of a train block; any other name is a local.
-pub(super) const SETTINGS: [&str; 15] = [
+pub(super) const SETTINGS: [&str; 17] = [
     "data",
+    "augment",
+    "mix",
     "objective",
     "optimizer",
     "clip",
@@ -54,6 +56,7 @@ impl<'a> Elaborator<'a> {
             progress: vec![Progress::Waiting; block.entries.len()],
             used: BTreeSet::new(),
             fields,
+            seen: BTreeMap::new(),
             several_models: self.counts_models(block) > 1,
             splits: splits(block, data.as_ref()),
             measuring: false,
@@ -99,12 +102,7 @@ impl<'a> Elaborator<'a> {
         let Some(entry) = entries(block, "data").next() else { return Some(0) };
         let ExprKind::Name(name) = &entry.value.kind else { return None };
         let data = self.items.data(name)?;
-        Some(
-            data.entries
-                .iter()
-                .filter(|e| matches!(e, ast::DataEntry::Field { .. } | ast::DataEntry::Error(_)))
-                .count(),
-        )
+        Some(declared_fields(&data.entries))
     }
 
     fn bind_locals(&mut self, block: &'a ast::Train, env: &Env<'a>) {
@@ -195,6 +193,9 @@ impl<'a> Elaborator<'a> {
 
     fn forward_pass(&mut self, pass: PassKind, forward: &Forward<'a>, env: &Env<'a>) {
         self.begin(pass);
+        if let (PassKind::Training, Some(block)) = (pass, self.train.as_ref().map(|t| t.block)) {
+            self.prepare_fields(block, env);
+        }
         for (n, entry) in forward.objectives.iter().enumerate() {
             let value = match &entry.value.kind {
                 ExprKind::Over { value, .. } => value,
@@ -458,6 +459,15 @@ impl<'a> Elaborator<'a> {
             span: block.name.span,
         }
     }
+}
+
+fn declared_fields(entries: &[ast::DataEntry]) -> usize {
+    let count = |entry: &ast::DataEntry| match entry {
+        ast::DataEntry::Field { .. } | ast::DataEntry::Error(_) => 1,
+        ast::DataEntry::Rule { entries, .. } => declared_fields(entries),
+        ast::DataEntry::Setting { .. } => 0,
+    };
+    entries.iter().map(count).sum()
 }
 
 /// The splits that are evaluated at the end of an epoch.

@@ -1,7 +1,9 @@
 //! What a train block that has no errors may still not mean: parameters that nothing trains, units that stay alike,
-//! probabilities given to a loss of logits. Judged from the typed tree by structure; no definition is known by name.
+//! probabilities given to a loss of logits, logarithms and roots of what may not be positive. Judged from the typed tree
+//! by structure; no definition is known by name.
 
 use super::expr::operands;
+use super::positive::{Doubt, doubts};
 use crate::scalar::{Binary, Unary};
 use crate::typed::{Definition, Expr, Outcome, Parameter, Pass, ReduceOp, Train, ValueId};
 use grammar::diagnostic::Diagnostic;
@@ -13,6 +15,7 @@ pub(super) fn warnings(train: &Train, objective: Span) -> Vec<Diagnostic> {
     let mut list = untrained(train);
     list.extend(identical_units(train));
     list.extend(normalised_twice(&train.training, objective));
+    list.extend(unproven_positive(train, objective));
     list
 }
 
@@ -173,4 +176,40 @@ fn is_normalised(pass: &Pass, id: ValueId) -> bool {
         }
         _ => false,
     }
+}
+
+/// Logarithms and roots that a gradient passes through, of what nothing shows to be positive.
+fn unproven_positive(train: &Train, objective: Span) -> Vec<Diagnostic> {
+    let pass = &train.training;
+    let doubts = doubts(pass, reached(pass, objectives(pass), differentiable));
+    doubts.into_iter().map(|doubt| unproven(train, doubt, objective)).collect()
+}
+
+fn unproven(train: &Train, doubt: Doubt, objective: Span) -> Diagnostic {
+    let value = train.training.v(doubt.value);
+    let own = value.span.source == train.span.source;
+    let root = doubt.function == Unary::Sqrt;
+    let (what, name) = if root { ("root", "sqrt") } else { ("logarithm", doubt.function.name()) };
+    let least = match doubt.least {
+        low if low == f64::NEG_INFINITY => "it may be any number".to_string(),
+        low => format!("it may be {low}"),
+    };
+    let message = format!("nothing shows that what this {what} is taken of is positive");
+    let mut d = Diagnostic::warning("unproven-positive", if own { value.span } else { objective }, message);
+    let label = format!("a `{name}` in the definition of `{}`; what it takes: {least}", value.name);
+    d = if own { d.here(label) } else { d.here("in what is minimised here").label(value.span, label) };
+    if root && doubt.least >= 0.0 {
+        return d
+            .note("at zero the slope of a root is infinite, and training goes on with numbers that are none")
+            .help("add a small constant under the root, `sqrt(x + 1e-8)`, or write `if x > 0 then sqrt(x) else 0`");
+    }
+    let at = if doubt.function == Unary::Log1p { "-1" } else { "0" };
+    let outside = if root {
+        "the root of a negative number is none"
+    } else {
+        "the logarithm of zero is -inf, and of less there is none"
+    };
+    d.note(format!("{outside}; a loss that meets one number of {at} or below is lost")).help(format!(
+        "bound it, `{name}(max(x, 1e-8))`, add a small constant, or begin from something positive, such as `exp` of it"
+    ))
 }

@@ -3,6 +3,7 @@
 //! number, a draw or a detached value). Nothing is built for the rest.
 
 use super::table;
+use crate::ir::recurrence::recurrences;
 use crate::ir::{Combine, ExprId, Item, Module, Node, TensorId};
 use crate::scalar::Kind;
 use std::collections::{HashMap, HashSet};
@@ -18,15 +19,28 @@ impl Activity {
     pub(super) fn of(module: &Module, wrt: &[TensorId]) -> Self {
         let tensors = wrt.iter().copied().filter(|t| module.t(*t).kind == Kind::Float).collect();
         let mut activity = Self { tensors, known: HashMap::new() };
-        for item in &module.items {
-            if let Item::Def(def) = item
-                && def.combine != Combine::Argmax
-                && activity.expr(module, def.value)
-            {
-                activity.tensors.insert(def.target);
+        let mut done = 0;
+        for recurrence in recurrences(module) {
+            activity.items(module, &module.items[done..recurrence.items.start]);
+            // What one member learns may matter to those before it.
+            while activity.items(module, &module.items[recurrence.items.clone()]) {
+                activity.known.clear();
+            }
+            done = recurrence.items.end;
+        }
+        activity.items(module, &module.items[done..]);
+        activity
+    }
+
+    /// Adds the targets of items that read what is active; whether there was any new one.
+    fn items(&mut self, module: &Module, items: &[Item]) -> bool {
+        let mut grown = false;
+        for def in items.iter().filter_map(Item::def) {
+            if def.combine != Combine::Argmax && self.expr(module, def.value) {
+                grown |= self.tensors.insert(def.target);
             }
         }
-        activity
+        grown
     }
 
     pub(super) fn tensor(&self, id: TensorId) -> bool {

@@ -7,9 +7,10 @@ use super::activity::Activity;
 use super::adjoint::inside;
 use super::reduction;
 use super::table::{self, Side};
+use crate::ir::recurrence::{arrange, recurrences};
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, Role, TensorId};
 use crate::scalar::Kind;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Appends the tangents of all that depends on the first of each pair, whose tangent is the second
 /// (an input, or anything defined before it is used). Returns every tensor's tangent; one that is
@@ -18,34 +19,67 @@ pub fn forward(module: &mut Module, tangents: &[(TensorId, TensorId)]) -> BTreeM
     let wrt: Vec<TensorId> = tangents.iter().map(|(t, _)| *t).collect();
     let activity = Activity::of(module, &wrt);
     let items = module.items.clone();
-    let mut sweep =
-        Forward { m: module, activity, tangents: tangents.iter().copied().collect(), known: HashMap::new() };
-    for item in &items {
+    let recurrences = recurrences(module);
+    let mut sweep = Forward {
+        m: module,
+        activity,
+        tangents: tangents.iter().copied().collect(),
+        announced: HashSet::new(),
+        known: HashMap::new(),
+    };
+    for (k, item) in items.iter().enumerate() {
+        if let Some(r) = recurrences.iter().find(|r| r.items.start == k) {
+            sweep.announce(&items[r.items.clone()]);
+        }
         if let Item::Def(def) = item
             && sweep.activity.tensor(def.target)
-            && !sweep.tangents.contains_key(&def.target)
         {
             sweep.definition(def);
         }
     }
-    sweep.tangents
+    let tangents = sweep.tangents;
+    arrange(module);
+    tangents
 }
 
 struct Forward<'a> {
     m: &'a mut Module,
     activity: Activity,
     tangents: BTreeMap<TensorId, TensorId>,
+    /// Tangents of a recurrence's members that are not defined yet.
+    announced: HashSet<TensorId>,
     /// Tangents of expressions; `None` is zero.
     known: HashMap<ExprId, Option<ExprId>>,
 }
 
 impl Forward<'_> {
+    /// Makes the tangents of a recurrence's members known, to be defined one by one.
+    fn announce(&mut self, members: &[Item]) {
+        for member in members.iter().map(Item::target) {
+            if self.activity.tensor(member) && !self.tangents.contains_key(&member) {
+                let tangent = self.tensor(member);
+                self.tangents.insert(member, tangent);
+                self.announced.insert(tangent);
+            }
+        }
+    }
+
+    /// A new tensor for the tangent of another.
+    fn tensor(&mut self, of: TensorId) -> TensorId {
+        let name = format!("t.{}", self.m.t(of).name);
+        let shape = self.m.t(of).shape.clone();
+        self.m.tensor(&name, shape, Kind::Float, Role::Temporary, None)
+    }
+
     fn definition(&mut self, def: &Def) {
-        let Some(tangent) = self.expr(def.value) else { return };
+        let announced = self.tangents.get(&def.target).copied();
+        if announced.is_some_and(|t| !self.announced.remove(&t)) {
+            return;
+        }
+        let zero = announced.map(|_| self.m.float(0.0));
+        let Some(tangent) = self.expr(def.value).or(zero) else { return };
         let value = reduction::through(self.m, def, tangent).everywhere(self.m);
-        let name = format!("t.{}", self.m.t(def.target).name);
-        let shape = self.m.t(def.target).shape.clone();
-        let target = self.m.tensor(&name, shape, Kind::Float, Role::Temporary, None);
+        let target = announced.unwrap_or_else(|| self.tensor(def.target));
         let combine = if def.combine == Combine::Set { Combine::Set } else { Combine::Sum };
         self.m.items.push(Item::Def(Def { target, combine, value, ..def.clone() }));
         self.tangents.insert(def.target, target);

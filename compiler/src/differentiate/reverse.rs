@@ -5,31 +5,51 @@
 //! of the definition to each element read there, and accumulated through the same access: where
 //! that is a renaming of variables the result is a projection, else a scatter. What does not lead
 //! from the tensors asked for to the objective is never built.
+//!
+//! A recurrence is walked like anything else. Only what it reads of another turn flows into cotangents
+//! before that of the reader is known; so that one is announced, read, and defined when its turn comes.
+//! What results is a recurrence in the other direction, which `ir::recurrence` finds and orders.
 
 use super::activity::Activity;
 use super::adjoint::{Guarded, inside};
 use super::reduction;
 use super::table::{self, Side};
+use crate::ir::recurrence::{Recurrence, arrange, recurrences};
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, Role, Scatter, TensorId};
 use crate::scalar::Kind;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Appends what computes the gradient of `objective` (of the sum of its elements, if it is no
 /// scalar) by each tensor of `wrt`, and returns the gradients, in that order and of those shapes.
 pub fn reverse(module: &mut Module, objective: TensorId, wrt: &[TensorId]) -> Vec<TensorId> {
     let activity = Activity::of(module, wrt);
     let items = module.items.clone();
-    let mut sweep = Reverse { m: module, activity, wrt, parts: HashMap::new(), gradients: HashMap::new() };
+    let recurrences = recurrences(module);
+    let mut sweep = Reverse {
+        m: module,
+        activity,
+        wrt,
+        parts: HashMap::new(),
+        gradients: HashMap::new(),
+        announced: HashMap::new(),
+        cotangents: HashSet::new(),
+        recurrence: None,
+    };
     let one = sweep.m.float(1.0);
     sweep.parts.insert(objective, vec![Part::Here(one)]);
-    for item in items.iter().rev() {
+    for (k, item) in items.iter().enumerate().rev() {
+        if let Some(recurrence) = recurrences.iter().find(|r| r.items.end == k + 1) {
+            sweep.enter(&items[recurrence.items.clone()], recurrence);
+        }
         if let Item::Def(def) = item
             && sweep.activity.tensor(def.target)
         {
             sweep.definition(def);
         }
     }
-    wrt.iter().map(|t| sweep.gradient(*t)).collect()
+    let gradients = wrt.iter().map(|t| sweep.gradient(*t)).collect();
+    arrange(module);
+    gradients
 }
 
 /// One thing that flows into a tensor's cotangent.
@@ -48,13 +68,47 @@ struct Reverse<'a> {
     parts: HashMap<TensorId, Vec<Part>>,
     /// Cotangents that are tensors.
     gradients: HashMap<TensorId, TensorId>,
+    /// Cotangents that are already read, but not defined yet.
+    announced: HashMap<TensorId, TensorId>,
+    /// All that were ever announced.
+    cotangents: HashSet<TensorId>,
+    /// The one whose members are being walked.
+    recurrence: Option<Recurrence>,
 }
 
 impl Reverse<'_> {
+    /// Before the members of a recurrence are walked, what flows from one turn to the turn before is
+    /// carried on: members that read another turn get a cotangent that is defined when they are reached.
+    fn enter(&mut self, items: &[Item], recurrence: &Recurrence) {
+        self.recurrence = Some(recurrence.clone());
+        let members: Vec<&Def> = items.iter().filter_map(Item::def).collect();
+        let reached = |d: &&Def| self.activity.tensor(d.target) && self.parts.contains_key(&d.target);
+        if !members.iter().any(reached) {
+            return;
+        }
+        let delayed = members.iter().filter(|d| self.activity.tensor(d.target) && recurrence.delays(self.m, d));
+        for def in delayed.copied().collect::<Vec<_>>() {
+            let cotangent = self.tensor(def.target);
+            self.announced.insert(def.target, cotangent);
+            self.cotangents.insert(cotangent);
+            let here = self.m.read_here(cotangent);
+            self.carry(def, here);
+        }
+    }
+
     /// Carries the cotangent of a definition's target to what the definition reads.
     fn definition(&mut self, def: &Def) {
+        if self.announced.contains_key(&def.target) {
+            self.gradient(def.target);
+            return;
+        }
         let dropping = def.scatter.as_ref().is_some_and(|s| s.dropping);
-        let Some(cotangent) = self.cotangent(def.target, dropping || self.wrt.contains(&def.target)) else { return };
+        if let Some(cotangent) = self.cotangent(def.target, dropping || self.wrt.contains(&def.target)) {
+            self.carry(def, cotangent);
+        }
+    }
+
+    fn carry(&mut self, def: &Def, cotangent: ExprId) {
         let seed = match &def.scatter {
             None => reduction::through(self.m, def, cotangent),
             Some(scatter) => Guarded::always(self.at_scatter(cotangent, scatter)),
@@ -91,50 +145,46 @@ impl Reverse<'_> {
         if let Some(known) = self.gradients.get(&tensor) {
             return *known;
         }
-        let name = format!("d.{}", self.m.t(tensor).name);
-        let shape = self.m.t(tensor).shape.clone();
+        let target = self.announced.remove(&tensor).unwrap_or_else(|| self.tensor(tensor));
         let mut parts = self.parts.remove(&tensor).unwrap_or_default();
-        let gradient = match parts.pop() {
+        match parts.pop() {
             Some(Part::Sum { domain, value, scatter }) if parts.is_empty() => {
-                self.sum(&name, shape, domain, value, scatter)
+                self.m.items.push(Item::Def(Def { target, domain, combine: Combine::Sum, value, scatter }));
             }
             last => {
                 parts.extend(last);
-                let total = self.total(&name, &shape, parts);
-                self.m.define(&name, shape, &[], Combine::Set, total, None)
+                let value = self.total(target, parts);
+                let domain = self.m.t(target).shape.clone();
+                self.m.items.push(Item::Def(Def { target, domain, combine: Combine::Set, value, scatter: None }));
             }
-        };
-        self.gradients.insert(tensor, gradient);
-        gradient
+        }
+        self.gradients.insert(tensor, target);
+        target
+    }
+
+    /// A new tensor for the cotangent of another.
+    fn tensor(&mut self, of: TensorId) -> TensorId {
+        let name = format!("d.{}", self.m.t(of).name);
+        let shape = self.m.t(of).shape.clone();
+        self.m.tensor(&name, shape, Kind::Float, Role::Temporary, None)
     }
 
     /// The sum of all parts, at a position.
-    fn total(&mut self, name: &str, shape: &[usize], parts: Vec<Part>) -> ExprId {
+    fn total(&mut self, of: TensorId, parts: Vec<Part>) -> ExprId {
         let mut total = self.m.float(0.0);
         for (k, part) in parts.into_iter().enumerate() {
             let here = match part {
                 Part::Here(e) => e,
                 Part::Sum { domain, value, scatter } => {
-                    let part = self.sum(&format!("{name}.{}", k + 1), shape.to_vec(), domain, value, scatter);
-                    self.m.read_here(part)
+                    let (name, shape) = (format!("{}.{}", self.m.t(of).name, k + 1), self.m.t(of).shape.clone());
+                    let target = self.m.tensor(&name, shape, Kind::Float, Role::Temporary, None);
+                    self.m.items.push(Item::Def(Def { target, domain, combine: Combine::Sum, value, scatter }));
+                    self.m.read_here(target)
                 }
             };
             total = self.m.add(total, here);
         }
         total
-    }
-
-    fn sum(
-        &mut self,
-        name: &str,
-        shape: Vec<usize>,
-        domain: Vec<usize>,
-        value: ExprId,
-        scatter: Option<Scatter>,
-    ) -> TensorId {
-        let target = self.m.tensor(name, shape, Kind::Float, Role::Temporary, None);
-        self.m.items.push(Item::Def(Def { target, domain, combine: Combine::Sum, value, scatter }));
-        target
     }
 
     /// The adjoint of every read that an expression's value depends on, for the adjoint `seed` of
@@ -195,6 +245,7 @@ impl Reverse<'_> {
     /// under the adjoint's guard are -1 elsewhere, and dropped.
     fn accumulate(&mut self, domain: &[usize], read: ExprId, adjoint: Guarded) {
         let Node::Read { tensor, at, otherwise } = self.m.node(read).clone() else { return };
+        let (at, adjoint) = self.at_its_turn(domain, read, adjoint).unwrap_or((at, adjoint));
         let part = self.projection(domain, tensor, &at, adjoint).unwrap_or_else(|| {
             let hidden = adjoint.guard.filter(|_| at.iter().any(|p| !self.safe(*p, domain)));
             let inside = self.m.proven_inside(tensor, &at, domain) && hidden.is_none();
@@ -205,6 +256,38 @@ impl Reverse<'_> {
             Part::Sum { domain: domain.to_vec(), value, scatter: Some(Scatter { at, dropping }) }
         });
         self.parts.entry(tensor).or_default().push(part);
+    }
+
+    /// A member of the recurrence at hand that is read `c` turns on, at turn k + c, is given the adjoint of
+    /// that read at turn k: so it takes, at its own turn k, the adjoint of turn k - c, if there is one.
+    fn at_its_turn(&mut self, domain: &[usize], read: ExprId, adjoint: Guarded) -> Option<(Box<[ExprId]>, Guarded)> {
+        let Node::Read { tensor, at, .. } = self.m.node(read).clone() else { return None };
+        let axis = self.recurrence.as_ref()?.axis(tensor)?;
+        let (ahead, terms) = self.m.affine(at[axis]).filter(|(ahead, _)| *ahead != 0)?;
+        let turn = terms.first().map(|(k, _)| *k)?;
+        let mut with: Vec<ExprId> = (0..domain.len() as u32).map(|v| self.m.var(v)).collect();
+        let ahead = self.m.int(ahead);
+        let other = self.m.sub(with[turn as usize], ahead);
+        with[turn as usize] = other;
+        let at = at.iter().map(|p| self.m.substitute(*p, &with)).collect();
+        let value = self.m.substitute(adjoint.value, &with);
+        let inside = inside(self.m, &[other], &[domain[turn as usize]]);
+        let Some(guard) = adjoint.guard else {
+            return Some((at, self.guarded(value, other, inside)));
+        };
+        let guard = self.m.substitute(guard, &with);
+        Some((at, Guarded { guard: Some(inside), value }.and(self.m, guard)))
+    }
+
+    /// A value at turn `other`, where it is inside; the read of a cotangent at that turn guards itself.
+    fn guarded(&mut self, value: ExprId, other: ExprId, inside: ExprId) -> Guarded {
+        match self.m.node(value).clone() {
+            Node::Read { tensor, at, otherwise: None } if self.cotangents.contains(&tensor) && at.contains(&other) => {
+                let otherwise = Some(self.m.float(0.0));
+                Guarded::always(self.m.intern(Node::Read { tensor, at, otherwise }))
+            }
+            _ => Guarded { guard: Some(inside), value },
+        }
     }
 
     /// Whether an expression can be evaluated anywhere in the domain: all that it reads is proven

@@ -1,7 +1,8 @@
 //! The loops of a nest around its operations.
 //!
 //! A kernel is `fn(arena, begin, end, words)`; `begin..end` cuts the outermost loop, and the words
-//! say where its tensors lie and how far its loops go (see [`Template`]).
+//! say where its tensors lie and how far its loops go (see [`Template`]). In a recurrence the turn is
+//! not walked: `begin..end` cuts the loop after it, and counts on from turn to turn.
 
 use super::access::Place;
 use super::lanes::{Types, float};
@@ -32,13 +33,23 @@ pub fn emit(builder: &mut FunctionBuilder, template: &Template, types: Types) {
     }
     let nest = &template.nest;
     let extents = (0..nest.extents.len()).map(|v| word(builder, places.len() + v)).collect();
-    let cleared = (nest.form == Form::Accumulate).then(|| word(builder, places.len() + nest.extents.len()));
+    let after_extents = places.len() + nest.extents.len();
+    let cleared = match (nest.form, nest.turn) {
+        (Form::Accumulate, None) => vec![word(builder, after_extents)],
+        (Form::Accumulate, Some(_)) => vec![word(builder, after_extents), word(builder, after_extents + 1)],
+        _ => vec![],
+    };
     let mut scene = Scene { builder, nest, places, extents, types, together: template.together };
-    if let Some(len) = cleared {
-        scene.clear(len);
+    let (mut vars, task) = scene.turn((begin, end));
+    match cleared[..] {
+        [len] => {
+            let start = scene.known(0);
+            scene.clear(start, len);
+        }
+        [runs, length] => scene.clear_turn(vars[0], runs, length),
+        _ => {}
     }
-    let mut vars = vec![];
-    scene.walk(&mut vars, (begin, end));
+    scene.walk(&mut vars, task);
     scene.builder.ins().return_(&[]);
 }
 
@@ -52,7 +63,7 @@ impl<'a, 'b> Scene<'a, 'b> {
     }
 
     /// `while i + step <= to { body; i += step }` from `from`; yields the final `i` and carried values.
-    pub fn repeat(
+    pub fn count_up(
         &mut self,
         from: Value,
         to: Value,
@@ -65,18 +76,32 @@ impl<'a, 'b> Scene<'a, 'b> {
         looping.close(self.builder, &next)
     }
 
+    /// Takes the turn of a recurrence out of a task: the loops entered so far, and what is left.
+    fn turn(&mut self, (begin, end): (Value, Value)) -> (Vec<Value>, (Value, Value)) {
+        if self.nest.turn.is_none() {
+            return (vec![], (begin, end));
+        }
+        if self.nest.outer == 1 || self.nest.form == Form::Accumulate {
+            return (vec![begin], (begin, end));
+        }
+        let turn = self.builder.ins().udiv(begin, self.extents[1]);
+        let before = self.builder.ins().imul(turn, self.extents[1]);
+        let [begin, end] = [begin, end].map(|at| self.builder.ins().isub(at, before));
+        (vec![turn], (begin, end))
+    }
+
     /// The loops that walk stored elements, from the outermost not yet entered.
     fn walk(&mut self, vars: &mut Vec<Value>, task: (Value, Value)) {
         let level = vars.len();
         if level == self.nest.outer {
             return self.leaf(&Point { vars: vars.clone(), wide: false }, 1);
         }
-        let (from, to) =
-            if level == 0 && self.nest.form != Form::Accumulate { task } else { (self.known(0), self.extents[level]) };
+        let shared = level == self.nest.first() && self.nest.form != Form::Accumulate;
+        let (from, to) = if shared { task } else { (self.known(0), self.extents[level]) };
         if self.nest.lanes == Lanes::Outer && level + 1 == self.nest.outer {
             return self.strips(vars, from, to);
         }
-        self.repeat(from, to, 1, &[], &mut |scene, i, _| {
+        self.count_up(from, to, 1, &[], &mut |scene, i, _| {
             vars.push(i);
             scene.walk(vars, task);
             vars.pop();
@@ -90,12 +115,12 @@ impl<'a, 'b> Scene<'a, 'b> {
         let mut from = from;
         let counts: &[usize] = if self.together { &[PARALLEL, 1] } else { &[1] };
         for count in counts {
-            (from, _) = self.repeat(from, to, count * width, &[], &mut |scene, i, _| {
+            (from, _) = self.count_up(from, to, count * width, &[], &mut |scene, i, _| {
                 scene.leaf(&Point { vars: [vars, &[i]].concat(), wide: true }, *count);
                 vec![]
             });
         }
-        self.repeat(from, to, 1, &[], &mut |scene, i, _| {
+        self.count_up(from, to, 1, &[], &mut |scene, i, _| {
             scene.leaf(&Point { vars: [vars, &[i]].concat(), wide: false }, 1);
             vec![]
         });
@@ -126,16 +151,28 @@ impl<'a, 'b> Scene<'a, 'b> {
         }
     }
 
-    /// Sets the `len` elements of an accumulation's target to zero.
-    fn clear(&mut self, to: Value) {
+    /// Sets what an accumulation's target holds at a turn to zero: that many runs of that length.
+    fn clear_turn(&mut self, turn: Value, runs: Value, length: Value) {
+        let from = self.known(0);
+        self.count_up(from, runs, 1, &[], &mut |scene, run, _| {
+            let turns = scene.builder.ins().imul(run, scene.extents[0]);
+            let number = scene.builder.ins().iadd(turns, turn);
+            let start = scene.builder.ins().imul(number, length);
+            let end = scene.builder.ins().iadd(start, length);
+            scene.clear(start, end);
+            vec![]
+        });
+    }
+
+    /// Sets elements of an accumulation's target to zero.
+    fn clear(&mut self, start: Value, to: Value) {
         let place = self.place(self.nest.stores[0].tensor);
-        let start = self.known(0);
         let zero = self.zero(place.kind);
-        let (done, _) = self.repeat(start, to, self.types.width(), &[], &mut |scene, i, _| {
+        let (done, _) = self.count_up(start, to, self.types.width(), &[], &mut |scene, i, _| {
             scene.fill_run(i, place, zero);
             vec![]
         });
-        self.repeat(done, to, 1, &[], &mut |scene, i, _| {
+        self.count_up(done, to, 1, &[], &mut |scene, i, _| {
             scene.fill_one(i, place, zero);
             vec![]
         });

@@ -23,12 +23,13 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Lays out the persistent tensors, then each module's others from the same offset on.
+    /// Lays out the persistent tensors from byte `head` on, then each module's others from the same offset on.
     ///
     /// # Errors
     /// When persistent tensors of one name differ.
-    pub fn new(modules: &[(&str, &Module)], schedules: &[Schedule], types: Types) -> Result<Self, Fault> {
-        let mut layout = Self { persistent: BTreeMap::new(), holdings: vec![], arena_bytes: 0, types, offsets: vec![] };
+    pub fn new(modules: &[(&str, &Module)], schedules: &[Schedule], types: Types, head: usize) -> Result<Self, Fault> {
+        let (persistent, holdings, offsets) = (BTreeMap::new(), vec![], vec![]);
+        let mut layout = Self { persistent, holdings, arena_bytes: head, types, offsets };
         for schedule in schedules {
             layout.place_persistent(&schedule.module)?;
         }
@@ -102,14 +103,17 @@ fn slot(module: &Module, id: TensorId, offset: usize, types: Types) -> Slot {
 
 /// What the module's inputs and stored temporaries need, and when. Inputs stay whole through the
 /// run, so that a program can run again on the same ones; outputs and sources of copies stay to its end.
+/// What a recurrence touches is needed until its last turn, what it defines from its first.
 fn needs(schedule: &Schedule, types: Types) -> Vec<Need> {
     let module = &schedule.module;
     let end = schedule.steps.len();
     let mut spans: BTreeMap<TensorId, (usize, usize)> = BTreeMap::new();
     for (number, step) in schedule.steps.iter().enumerate() {
         for tensor in step.defines.iter().chain(&step.reads) {
-            let span = spans.entry(*tensor).or_insert((number, number));
-            span.1 = number;
+            let turns = schedule.recurrences.iter().find(|r| r.steps.contains(&number));
+            let (first, last) = turns.map_or((number, number), |r| (r.steps.start, r.steps.end - 1));
+            let span = spans.entry(*tensor).or_insert((first, last));
+            span.1 = last;
         }
     }
     let kept = module.outputs.iter().map(|(_, t)| *t).chain(schedule.places.copies.iter().map(|(_, from)| *from));

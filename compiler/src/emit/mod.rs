@@ -10,6 +10,7 @@ pub mod jit;
 pub mod kernel;
 pub mod lanes;
 pub mod loops;
+pub mod object;
 pub mod point;
 pub mod reduce;
 pub mod store;
@@ -23,14 +24,15 @@ use crate::ir::{Distribution, Draw, Module, Role, TensorId};
 pub use crate::numeric::ops::Precision;
 use crate::scalar::Kind;
 use crate::schedule::nest::{Form, Nest};
-use crate::schedule::{Schedule, Step, Task, Vectors, schedule};
+use crate::schedule::{Schedule, Step, Task, Turns, Vectors, schedule};
 use cranelift_jit::JITModule;
 use functions::{Functions, Listing};
 use lanes::Types;
 use layout::Layout;
 use runtime::contract::Contraction;
 use runtime::execute::FILL_GRAIN;
-pub use runtime::plan::{Bundle, Fault};
+pub use runtime::plan;
+use runtime::plan::{Bundle, Fault};
 use runtime::plan::{Element, Fill, Launch, Program, Work};
 use runtime::random;
 use template::{Memory, Template};
@@ -72,7 +74,7 @@ pub struct Dump {
 /// When persistent tensors of one name differ in shape, or code cannot be made: faults of ours.
 pub fn compile(modules: &[(&str, &Module)], options: &Options) -> Result<Bundle, Fault> {
     let mut compiler = Compiler::new(jit::module()?, options, false);
-    let made = compiler.make(modules)?;
+    let made = compiler.make(modules, 0)?;
     bundle(modules, made, compiler.functions)
 }
 
@@ -82,7 +84,7 @@ pub fn compile(modules: &[(&str, &Module)], options: &Options) -> Result<Bundle,
 /// As [`compile`].
 pub fn dump(name: &str, module: &Module, options: &Options) -> Result<Dump, Fault> {
     let mut compiler = Compiler::new(jit::module()?, options, true);
-    compiler.make(&[(name, module)])?;
+    compiler.make(&[(name, module)], 0)?;
     Ok(compiler.dump)
 }
 
@@ -116,10 +118,11 @@ impl<M: cranelift_module::Module> Compiler<M> {
         Self { types, functions: Functions::new(module), listing, dump: Dump::default() }
     }
 
-    fn make(&mut self, modules: &[(&str, &Module)]) -> Result<Made, Fault> {
+    /// Schedules, lays out from byte `head` of the arena on, and makes the kernels.
+    fn make(&mut self, modules: &[(&str, &Module)], head: usize) -> Result<Made, Fault> {
         let vectors = Vectors { width: self.types.width(), double: self.types.precision == Precision::F64 };
         let schedules: Vec<Schedule> = modules.iter().map(|(_, m)| schedule(m, vectors)).collect();
-        let layout = Layout::new(modules, &schedules, self.types)?;
+        let layout = Layout::new(modules, &schedules, self.types, head)?;
         let mut planned = vec![];
         for (number, schedule) in schedules.iter().enumerate() {
             if self.listing {
@@ -216,13 +219,14 @@ fn bundle(modules: &[(&str, &Module)], made: Made, functions: Functions<JITModul
 
 /// Extent of the loop that tasks share, and how much of it a task takes: a function of the nest alone.
 fn split(nest: &Nest) -> (usize, usize) {
-    if nest.outer == 0 || nest.form == Form::Accumulate {
+    let first = nest.first();
+    if nest.outer == first || nest.form == Form::Accumulate {
         return (1, 1);
     }
-    let extent = nest.extents[0];
+    let extent = nest.extents[first];
     let tasks = (nest.cost() / WORTH_A_TASK).clamp(1, TASKS);
     let grain = extent.div_ceil(tasks);
-    let whole = if nest.outer == 1 && nest.lane_loop() == Some(0) { LINE } else { 1 };
+    let whole = if nest.outer == first + 1 && nest.lane_loop() == Some(first) { LINE } else { 1 };
     (extent, grain.next_multiple_of(whole))
 }
 
@@ -248,7 +252,9 @@ fn program(name: &str, schedule: &Schedule, layout: &Layout, number: usize, laun
         .collect();
     tensors.retain(|_, slot| slot.len > 0);
     let inputs = lasting(Role::Input).map(|t| module.t(t).name.clone()).collect();
-    Program { name: name.to_string(), launches, tensors, inputs, outputs }
+    let turns = |t: &Turns| plan::Recurrence { launches: t.steps.clone(), turns: t.count, descending: t.descending };
+    let recurrences = schedule.recurrences.iter().map(turns).collect();
+    Program { name: name.to_string(), launches, recurrences, tensors, inputs, outputs }
 }
 
 /// How elements of a kind are held.

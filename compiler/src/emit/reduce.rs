@@ -64,7 +64,7 @@ impl Scene<'_, '_> {
         if self.nest.lanes == Lanes::Reduced && level + 1 == self.nest.extents.len() {
             return self.reduced_strips(&points[0], (from, to), carried, reduction);
         }
-        let (_, sums) = self.repeat(from, to, 1, carried, &mut |scene, i, carried| {
+        let (_, sums) = self.count_up(from, to, 1, carried, &mut |scene, i, carried| {
             let entered: Vec<Point> =
                 points.iter().map(|p| Point { vars: [p.vars.as_slice(), &[i]].concat(), wide: p.wide }).collect();
             scene.reduced_loops(&entered, carried, reduction)
@@ -88,18 +88,18 @@ impl Scene<'_, '_> {
     ) -> Vec<Value> {
         let width = self.types.width();
         let at = |i: Value, wide: bool| Point { vars: [outer.vars.as_slice(), &[i]].concat(), wide };
-        let (from, sums) = self.repeat(from, to, PARALLEL * width, carried, &mut |scene, i, carried| {
+        let (from, sums) = self.count_up(from, to, PARALLEL * width, carried, &mut |scene, i, carried| {
             let points = scene.neighbours(&at(i, true), PARALLEL);
             let mut next = scene.combine_points(&points, &carried[..PARALLEL], reduction);
             next.push(carried[PARALLEL]);
             next
         });
-        let (from, sums) = self.repeat(from, to, width, &sums, &mut |scene, i, carried| {
+        let (from, sums) = self.count_up(from, to, width, &sums, &mut |scene, i, carried| {
             let mut next = scene.combine_at(&at(i, true), &carried[..1], reduction);
             next.extend(&carried[1..]);
             next
         });
-        let (_, sums) = self.repeat(from, to, 1, &sums, &mut |scene, i, carried| {
+        let (_, sums) = self.count_up(from, to, 1, &sums, &mut |scene, i, carried| {
             let mut next = carried[..PARALLEL].to_vec();
             next.extend(scene.combine_at(&at(i, false), &carried[PARALLEL..], reduction));
             next

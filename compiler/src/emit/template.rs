@@ -41,7 +41,8 @@ pub struct Template {
 
 impl Template {
     /// Takes a nest apart: the template, and the words that make it this nest again. They are an offset for each
-    /// place, the extents, and for an accumulation the number of elements it clears.
+    /// place, the extents, and for an accumulation the number of elements it clears (in a recurrence, how many
+    /// runs it clears in a turn, and how long they are).
     #[must_use]
     pub fn new(nest: &Nest, memory: &dyn Fn(TensorId) -> Memory, width: usize) -> (Self, Box<[u64]>) {
         let written: Vec<usize> = nest.stores.iter().map(|s| memory(s.tensor).offset).collect();
@@ -54,7 +55,7 @@ impl Template {
             });
             TensorId(at as u32)
         };
-        let mut plain = Nest { extents: vec![0; nest.extents.len()], ..nest.clone() };
+        let mut plain = Nest { extents: vec![0; nest.extents.len()], turn: nest.turn.map(|_| 0), ..nest.clone() };
         for op in &mut plain.ops {
             if let Op::Load { tensor, .. } = op {
                 *tensor = number(*tensor);
@@ -63,7 +64,11 @@ impl Template {
         plain.stores.iter_mut().for_each(|s| s.tensor = number(s.tensor));
         let places =
             seen.iter().map(|(offset, kind)| Held { kind: *kind, written: written.contains(offset) }).collect();
-        let cleared = nest.stores.iter().take(usize::from(nest.form == Form::Accumulate)).map(|s| memory(s.tensor).len);
+        let accumulates = nest.stores.iter().take(usize::from(nest.form == Form::Accumulate));
+        let cleared = accumulates.flat_map(|s| match (memory(s.tensor).len, nest.turn) {
+            (len, None) => vec![len],
+            (len, Some(run)) => vec![len / (nest.extents[0] * run), run],
+        });
         let offsets = seen.iter().map(|(offset, _)| *offset);
         let words = offsets.chain(nest.extents.iter().copied()).chain(cleared).map(|w| w as u64).collect();
         (Self { nest: plain, places, together: together(nest, width) }, words)

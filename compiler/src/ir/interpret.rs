@@ -4,13 +4,15 @@
 //! every tensor, row-major. Numbers of all kinds are held as f64: Ints are whole, Bools 0 or 1.
 //! What every later stage computes is compared with this; nothing here is clever.
 //!
-//! * Every definition walks its whole domain in row-major order; sums are taken in that order.
+//! * Every definition walks its whole domain in row-major order; sums are taken in that order. The
+//!   members of a recurrence walk theirs one turn after the other, each turn in the order of the items.
 //! * `Select` evaluates the branch taken and no other; a guarded read outside, its alternative.
 //! * `Max` and `Min` propagate NaN; a reduction keeps the first of equals.
 //! * An empty reduction yields the identity of its [`Combine`]; an empty `Argmax`, 0.
 
 pub use super::evaluate::{binary, identity, unary};
 use super::evaluate::{greater, lesser};
+use super::recurrence::recurrences;
 use super::{Combine, Def, Draw, ExprId, Item, Module, Node, Role, Tensor, TensorId};
 use crate::scalar::{Binary, Kind, Unary};
 use std::collections::BTreeMap;
@@ -96,23 +98,41 @@ fn run(
             values.insert(id, sized(tensor, given.clone())?);
         }
     }
-    for item in &module.items {
+    let mut evaluate = |d: &Def, values: &Values, turn: Option<(u32, usize)>| {
+        let (memo, choices) = (&mut memo, &mut choices);
+        Evaluator { precision, module, values, def: d, point: vec![0; d.domain.len()], turn, memo, choices }.run()
+    };
+    let mut recurrences = recurrences(module).into_iter().peekable();
+    let mut next = 0;
+    while let Some(item) = module.items.get(next) {
+        if let Some(recurrence) = recurrences.next_if(|r| r.items.start == next) {
+            let members: Vec<&Def> = module.items[recurrence.items.clone()].iter().filter_map(Item::def).collect();
+            values.extend(members.iter().map(|d| (d.target, vec![f64::NAN; module.t(d.target).len()])));
+            for (turn, def) in recurrence.order().flat_map(|turn| members.iter().map(move |d| (turn, *d))) {
+                let axis = recurrence.axis(def.target).unwrap_or(0);
+                let contents = evaluate(def, &values, recurrence.variable(module, def).map(|v| (v, turn)))?;
+                take_turn(values.get_mut(&def.target), &contents, &module.t(def.target).shape, (axis, turn));
+            }
+            next = recurrence.items.end;
+            continue;
+        }
         let contents = match item {
             Item::Draw(d) => sized(module.t(d.target), draws(d, module.t(d.target)))?,
-            Item::Def(d) => Evaluator {
-                precision,
-                module,
-                values: &values,
-                def: d,
-                point: vec![0; d.domain.len()],
-                memo: &mut memo,
-                choices: &mut choices,
-            }
-            .run()?,
+            Item::Def(d) => evaluate(d, &values, None)?,
         };
         values.insert(item.target(), contents);
+        next += 1;
     }
     Ok((values, choices))
+}
+
+/// Copies what lies at one position of an axis.
+fn take_turn(to: Option<&mut Vec<f64>>, from: &[f64], shape: &[usize], (axis, turn): (usize, usize)) {
+    let inner: usize = shape[axis + 1..].iter().product();
+    let block = shape[axis] * inner;
+    for (to, from) in to.into_iter().flat_map(|t| t.chunks_mut(block.max(1))).zip(from.chunks(block.max(1))) {
+        to[turn * inner..(turn + 1) * inner].copy_from_slice(&from[turn * inner..(turn + 1) * inner]);
+    }
 }
 
 /// Computes every tensor in f64, and notes every choice that a value may jump or bend at: two
@@ -193,6 +213,8 @@ struct Evaluator<'a> {
     def: &'a Def,
     /// The current point of the domain.
     point: Vec<i64>,
+    /// The variable that stands still at a turn, and the turn.
+    turn: Option<(u32, usize)>,
     memo: &'a mut Memo,
     choices: &'a mut Choices,
 }
@@ -202,6 +224,9 @@ impl Evaluator<'_> {
         let target = self.module.t(self.def.target);
         let mut out = vec![identity(self.def.combine, self.module.kind(self.def.value)); target.len()];
         let mut best = vec![f64::NEG_INFINITY; if self.def.combine == Combine::Argmax { target.len() } else { 0 }];
+        if let Some((variable, turn)) = self.turn {
+            self.point[variable as usize] = turn as i64;
+        }
         let mut more = self.def.domain.iter().all(|e| *e > 0);
         while more {
             self.memo.forget();
@@ -234,7 +259,11 @@ impl Evaluator<'_> {
 
     /// Moves to the next point in row-major order; false after the last.
     fn advance(&mut self) -> bool {
-        for (p, extent) in self.point.iter_mut().zip(&self.def.domain).rev() {
+        let turn = self.turn.map(|(variable, _)| variable as usize);
+        for (k, (p, extent)) in self.point.iter_mut().zip(&self.def.domain).enumerate().rev() {
+            if turn == Some(k) {
+                continue;
+            }
             *p += 1;
             if (*p as usize) < *extent {
                 return true;

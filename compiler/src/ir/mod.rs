@@ -13,7 +13,8 @@
 //! so two definitions over the same domain share expressions too. The batch is an ordinary axis
 //! here (the first one of every per-sample tensor).
 //!
-//! Invariants (the verifier checks them): tensors are defined once and before they are read;
+//! Invariants (the verifier checks them): tensors are defined once and, but for the members of one
+//! [`recurrence`], before they are read;
 //! inputs and persistent tensors are never a target; a projection's first `rank` variables have
 //! the extents of the target; positions are Int, and lie inside the tensor unless the read has an
 //! `otherwise` (or the scatter is `dropping`); operands have the kinds of [`crate::scalar`].
@@ -25,6 +26,7 @@ pub mod evaluate;
 pub mod interpret;
 pub mod random;
 mod range;
+pub mod recurrence;
 mod rewrite;
 pub mod text;
 pub mod verify;
@@ -106,6 +108,14 @@ pub struct Def {
     pub scatter: Option<Scatter>,
 }
 
+impl Def {
+    /// The expressions it evaluates: its scatter positions and its value.
+    #[must_use]
+    pub fn roots(&self) -> Vec<ExprId> {
+        self.scatter.iter().flat_map(|s| s.at.iter().copied()).chain([self.value]).collect()
+    }
+}
+
 /// Which distribution a draw follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Distribution {
@@ -144,6 +154,15 @@ impl Item {
         match self {
             Self::Def(d) => d.target,
             Self::Draw(d) => d.target,
+        }
+    }
+
+    /// The definition, if it is one.
+    #[must_use]
+    pub fn def(&self) -> Option<&Def> {
+        match self {
+            Self::Def(d) => Some(d),
+            Self::Draw(_) => None,
         }
     }
 }
@@ -196,6 +215,8 @@ pub struct Module {
     /// The expression arena; append only, through the builder functions.
     pub nodes: Vec<Node>,
     interned: HashMap<Node, ExprId>,
+    /// The tensors' names, and the number that makes the next one of that name another.
+    names: HashMap<String, u32>,
     /// In execution order.
     pub items: Vec<Item>,
     /// What the runtime may read after a run, by name.
@@ -207,13 +228,17 @@ pub struct Module {
 impl Module {
     /// Adds a tensor; its name is made unique by a number where it is taken.
     pub fn tensor(&mut self, name: &str, shape: Vec<usize>, kind: Kind, role: Role, span: Option<Span>) -> TensorId {
-        let taken = |n: &str| self.tensors.iter().any(|t| t.name == n);
         let mut unique = name.to_string();
-        let mut k = 2;
-        while taken(&unique) {
+        if let Some(next) = self.names.get(name).copied() {
+            let mut k = next;
             unique = format!("{name}#{k}");
-            k += 1;
+            while self.names.contains_key(&unique) {
+                k += 1;
+                unique = format!("{name}#{k}");
+            }
+            self.names.insert(name.to_string(), k + 1);
         }
+        self.names.insert(unique.clone(), 2);
         self.tensors.push(Tensor { name: unique, shape, kind, role, span });
         TensorId((self.tensors.len() - 1) as u32)
     }

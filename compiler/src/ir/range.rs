@@ -93,6 +93,14 @@ impl Module {
             .zip(&self.t(tensor).shape)
             .all(|(p, extent)| self.range(*p, domain).is_some_and(|(low, high)| low >= 0 && high < *extent as i64))
     }
+
+    /// Whether a position is proven to lie outside the tensor everywhere in the domain.
+    #[must_use]
+    pub fn proven_outside(&self, tensor: TensorId, at: &[ExprId], domain: &[usize]) -> bool {
+        at.iter()
+            .zip(&self.t(tensor).shape)
+            .any(|(p, extent)| self.range(*p, domain).is_some_and(|(low, high)| high < 0 || low >= *extent as i64))
+    }
 }
 
 fn hull(a: Interval, b: Interval) -> Option<Interval> {

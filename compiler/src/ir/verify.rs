@@ -1,7 +1,8 @@
 //! The verifier: says what is wrong with a module, after every pass in tests and debug builds.
 //!
-//! * Names are unique. Every temporary is defined by exactly one item, before it is read; inputs
-//!   and persistent tensors by none. A draw is Float.
+//! * Names are unique. Every temporary is defined by exactly one item, before it is read (members of
+//!   one recurrence: at an earlier turn, or earlier in the turn); inputs and persistent tensors by none.
+//!   A draw is Float.
 //! * A projection's first variables have the extents of the target; a pointwise definition has no
 //!   others, no scatter is anything but a sum. Kinds of value and target agree (`Argmax`: Float, Int).
 //! * Every operand has a kind that its function takes; a divisor of `FloorDiv` and `Mod` is a
@@ -11,6 +12,7 @@
 //! * Outputs and updates name tensors that have a value; an update changes a persistent tensor to
 //!   one of its shape and kind.
 
+use super::recurrence::{cyclic_ranges, recurrence};
 use super::{Combine, Def, ExprId, Item, Module, Node, Role, TensorId};
 use crate::scalar::{Binary, Kind, Unary};
 use std::collections::{BTreeSet, HashSet};
@@ -23,7 +25,8 @@ const POINTS: usize = 4096;
 /// # Errors
 /// A sentence for each thing wrong.
 pub fn verify(module: &Module) -> Result<(), Vec<String>> {
-    let mut verifier = Verifier { m: module, defined: HashSet::new(), wrong: Vec::new(), place: String::new() };
+    let mut verifier =
+        Verifier { m: module, defined: HashSet::new(), open: HashSet::new(), wrong: Vec::new(), place: String::new() };
     verifier.module();
     if verifier.wrong.is_empty() { Ok(()) } else { Err(verifier.wrong) }
 }
@@ -31,6 +34,8 @@ pub fn verify(module: &Module) -> Result<(), Vec<String>> {
 struct Verifier<'a> {
     m: &'a Module,
     defined: HashSet<TensorId>,
+    /// The members of the recurrence being checked.
+    open: HashSet<TensorId>,
     wrong: Vec<String>,
     /// The definition being checked.
     place: String,
@@ -53,10 +58,27 @@ impl Verifier<'_> {
                 self.defined.insert(TensorId(k as u32));
             }
         }
-        for item in &self.m.items {
+        let mut recurrences = cyclic_ranges(self.m).into_iter().peekable();
+        for (k, item) in self.m.items.iter().enumerate() {
+            if let Some(range) = recurrences.next_if(|r| r.start == k) {
+                self.cycle(range);
+            }
             self.item(item);
         }
         self.ends();
+    }
+
+    /// Items that depend on each other must be a recurrence.
+    fn cycle(&mut self, items: std::ops::Range<usize>) {
+        let first = self.m.items[items.start].target();
+        self.place = if self.exists(first) { self.m.t(first).name.clone() } else { "module".into() };
+        self.open.clear();
+        if recurrence(self.m, items.clone()).is_some() {
+            self.open = self.m.items[items].iter().map(Item::target).collect();
+        } else {
+            let last = self.m.items[items.end - 1].target();
+            self.demand(false, || format!("is read before it is defined, up to {last:?}, and they are no recurrence"));
+        }
     }
 
     fn ends(&mut self) {
@@ -147,7 +169,8 @@ impl Verifier<'_> {
                 self.demand((*k as usize) < def.domain.len(), || format!("variable {k} is not of the domain"));
             }
             Node::Read { tensor, at, otherwise } => {
-                if !self.exists(*tensor) || !self.defined.contains(tensor) {
+                let known = self.defined.contains(tensor) || self.open.contains(tensor);
+                if !self.exists(*tensor) || !known {
                     return self.demand(false, || format!("{tensor:?} is read before it is defined"));
                 }
                 self.position(*tensor, at);

@@ -11,6 +11,9 @@ mod function;
 mod pass;
 pub mod programs;
 mod rounds;
+mod rule;
+pub mod scheduled;
 
 pub use function::function;
 pub use programs::{Program, evaluation, gradients, init, training};
+pub use rule::rule;

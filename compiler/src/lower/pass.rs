@@ -4,6 +4,7 @@
 //! only at the top of a definition.
 
 use super::bounds::reads_are_inside;
+use crate::ir::recurrence::arrange;
 use crate::ir::{Combine, Def, Draw, ExprId, Item, Module, Node, Role, Scatter, TensorId};
 use crate::scalar::{Binary, Kind, Unary};
 use crate::typed::{Definition, Expr, Extent, IndexId, Pass, ReduceOp, SAMPLE, ValueId};
@@ -60,6 +61,7 @@ impl<'a> Lowering<'a> {
                 self.delayed(module, *id, (of, initial), turn);
             }
         }
+        arrange(module);
         wanted.iter().map(|id| self.tensor(*id)).collect()
     }
 

@@ -152,6 +152,16 @@ pub fn report(train: &Train) -> Program {
     build.finish()
 }
 
+/// What evaluation names, from the fields it needs for that; changes nothing.
+#[must_use]
+pub fn prediction(train: &Train, batch: usize) -> Program {
+    let mut pass = train.evaluation.clone();
+    pass.outcomes.retain(|(outcome, _)| matches!(outcome, Outcome::Output(_)));
+    let mut build = Build::new(train, batch);
+    build.forward(&pass, &[]);
+    build.finish()
+}
+
 /// The forward pass of training alone.
 #[must_use]
 pub fn forward(train: &Train, batch: usize) -> Program {

@@ -5,22 +5,21 @@
 
 use super::expr::sources;
 use crate::ir::{Module, TensorId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Runs the pass.
 pub fn run(m: &mut Module) {
-    let mut live: BTreeSet<TensorId> = observable(m).collect();
-    let mut items = std::mem::take(&mut m.items);
-    items.reverse();
-    items.retain(|item| {
-        let lives = live.contains(&item.target());
-        if lives {
-            live.extend(sources(m, item));
+    let places: BTreeMap<TensorId, usize> = m.items.iter().enumerate().map(|(k, i)| (i.target(), k)).collect();
+    let mut live: BTreeSet<TensorId> = BTreeSet::new();
+    let mut open: Vec<TensorId> = observable(m).collect();
+    while let Some(tensor) = open.pop() {
+        if live.insert(tensor)
+            && let Some(place) = places.get(&tensor)
+        {
+            open.extend(sources(m, &m.items[*place]));
         }
-        lives
-    });
-    items.reverse();
-    m.items = items;
+    }
+    m.items.retain(|item| live.contains(&item.target()));
 }
 
 /// The tensors whose contents outlive a run by name or by update.

@@ -34,7 +34,7 @@ pub fn reads_nothing(m: &Module, root: ExprId) -> bool {
 pub fn roots(item: &Item) -> Vec<ExprId> {
     match item {
         Item::Draw(_) => vec![],
-        Item::Def(d) => d.scatter.iter().flat_map(|s| s.at.iter().copied()).chain([d.value]).collect(),
+        Item::Def(d) => d.roots(),
     }
 }
 

@@ -18,6 +18,7 @@ use super::expr::reads_nothing;
 use super::index;
 use super::rewrite::{Access, guarded_read, simple, substitute, zero};
 use super::solve::{Axis, Condition, Solution, over_solution, solve};
+use crate::ir::recurrence::{Recurrence, recurrences};
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, Scatter};
 use crate::scalar::{Binary, Unary};
 use std::collections::BTreeSet;
@@ -28,22 +29,48 @@ const WASTE: usize = 8;
 
 /// Runs the pass.
 pub fn run(m: &mut Module) {
-    for item in std::mem::take(&mut m.items) {
-        match item {
-            Item::Def(def) if def.scatter.is_some() => gather(m, def),
-            other => m.items.push(other),
+    let recurrences = recurrences(m);
+    for (place, item) in std::mem::take(&mut m.items).into_iter().enumerate() {
+        let recurrence = recurrences.iter().find(|r| r.items.contains(&place));
+        match (item, recurrence) {
+            (Item::Def(def), None) if def.scatter.is_some() => gather(m, def),
+            (Item::Def(def), Some(r)) if def.scatter.is_some() => gather_turn(m, def, r),
+            (other, _) => m.items.push(other),
         }
     }
+}
+
+/// A member of a recurrence: its turn must remain the variable it is.
+fn gather_turn(m: &mut Module, def: Def, recurrence: &Recurrence) {
+    let turn = recurrence.variable(m, &def).zip(recurrence.axis(def.target));
+    let plain = vec![Axis::Plain; m.t(def.target).shape.len()];
+    let solved = solve(m, &def, &plain);
+    let keeps = |m: &mut Module, s: &Solution| turn.is_some_and(|(v, axis)| s.values[v as usize] == m.var(axis as u32));
+    match solved {
+        Some(solution) if keeps(m, &solution) && !wasteful(m, &def, &solution) => {
+            let value = value(m, def.value, &solution);
+            m.items.push(Item::Def(projection(def, solution, value)));
+        }
+        _ => m.items.push(Item::Def(def)),
+    }
+}
+
+/// Whether the projection would visit many more points than the scatter.
+fn wasteful(m: &Module, def: &Def, solution: &Solution) -> bool {
+    let gathered = solution.conditions.iter().any(|c| matches!(c, Condition::Equal(_, e) if !reads_nothing(m, *e)));
+    let waste = if gathered { 1 } else { WASTE };
+    points(&solution.domain) > waste * (points(&def.domain) + m.t(def.target).len())
+}
+
+fn points(domain: &[usize]) -> usize {
+    domain.iter().fold(1, |n: usize, e| n.saturating_mul(*e))
 }
 
 fn gather(m: &mut Module, def: Def) {
     let unpacked = unpack(m, def.clone());
     let plain = vec![Axis::Plain; m.t(def.target).shape.len()];
     let Some(solution) = solve(m, &unpacked, &plain) else { return m.items.push(Item::Def(def)) };
-    let points = |domain: &[usize]| domain.iter().fold(1, |n: usize, e| n.saturating_mul(*e));
-    let gathered = solution.conditions.iter().any(|c| matches!(c, Condition::Equal(_, e) if !reads_nothing(m, *e)));
-    let waste = if gathered { 1 } else { WASTE };
-    if points(&solution.domain) > waste * (points(&def.domain) + m.t(def.target).len()) {
+    if wasteful(m, &def, &solution) {
         return m.items.push(Item::Def(def));
     }
     let sums = points(&solution.domain[solution.rank..]) > 1;

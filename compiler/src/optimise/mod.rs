@@ -7,7 +7,7 @@
 //! Floats may change only as follows, besides what `ir::build` lists:
 //!
 //! * factors that do not depend on a reduced variable leave the sum, and the others are regrouped
-//!   (`contract`);
+//!   (`contract`); one that is NaN makes the sum NaN even if every term with it was left out by a condition;
 //! * a sum of products is computed term by term (`contract`);
 //! * long reductions are summed in a tree whose shape the extents fix (`split`);
 //! * a division by what depends on few variables becomes a multiplication by its reciprocal (`hoist`);
@@ -32,6 +32,7 @@ pub mod solve;
 pub mod split;
 
 use crate::ir::Module;
+use crate::ir::recurrence::{arrange, recurrences};
 use crate::ir::verify::verify;
 
 /// A rewriting of modules: total, deterministic, and equivalent.
@@ -41,8 +42,16 @@ pub struct Pass {
     pub name: &'static str,
     /// What it does, in a sentence.
     pub what: &'static str,
-    /// Does it.
-    pub run: fn(&mut Module),
+    run: fn(&mut Module),
+}
+
+impl Pass {
+    /// Does it. A pass need not keep the order within recurrences, nor notice that one is none any
+    /// more: order is restored here.
+    pub fn apply(&self, module: &mut Module) {
+        (self.run)(module);
+        arrange(module);
+    }
 }
 
 const SIMPLIFY: Pass = Pass { name: "simplify", what: "Every definition takes its plainest form.", run: simplify::run };
@@ -71,8 +80,14 @@ pub const PASSES: &[Pass] = &[
 /// # Panics
 /// In debug builds, when a pass breaks an invariant of the IR: a fault of the compiler.
 pub fn optimise(module: &mut Module) {
+    let recurrent = !recurrences(module).is_empty();
     for pass in PASSES {
-        (pass.run)(module);
+        // No pass makes a recurrence, so where there is none the order stands.
+        if recurrent {
+            pass.apply(module)
+        } else {
+            (pass.run)(module)
+        }
         if cfg!(debug_assertions)
             && let Err(wrong) = verify(module)
         {

@@ -55,9 +55,13 @@ pub fn rebuild(m: &mut Module, domain: &[usize], root: ExprId) -> ExprId {
     rewrite(m, domain, root, &mut Module::var, &mut |m, a| read(m, domain, a))
 }
 
-/// A read, whose alternative is dropped when its positions are proven inside.
+/// A read, whose alternative is dropped when its positions are proven inside, and all that is left
+/// when they are proven outside.
 pub fn read(m: &mut Module, domain: &[usize], access: Access) -> ExprId {
     let Access { tensor, at, otherwise } = access;
+    if let Some(alternative) = otherwise.filter(|_| m.proven_outside(tensor, &at, domain)) {
+        return alternative;
+    }
     let otherwise = otherwise.filter(|_| !m.proven_inside(tensor, &at, domain));
     m.intern(Node::Read { tensor, at: at.into(), otherwise })
 }

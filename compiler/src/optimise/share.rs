@@ -2,9 +2,11 @@
 //!
 //! Definitions are equal when target shape, domain, combination, value and scatter are; since
 //! expressions are hash-consed, equal values have equal ids. Items are visited in order with reads
-//! already redirected, so chains of equal definitions collapse in one sweep. Draws are equal when
-//! they have the same site: the same counter gives the same numbers.
+//! already redirected, so chains of equal definitions collapse in one sweep; what a recurrence reads
+//! from further on is redirected in the end. Draws are equal when they have the same site: the same
+//! counter gives the same numbers.
 
+use super::expr::sources;
 use super::rewrite::redirect;
 use crate::ir::{Combine, Distribution, ExprId, Item, Module, TensorId};
 use std::collections::{BTreeMap, HashMap};
@@ -31,6 +33,11 @@ pub fn run(m: &mut Module) {
                 m.items.push(item);
             }
         }
+    }
+    for item in std::mem::take(&mut m.items) {
+        let stale = !same.is_empty() && sources(m, &item).iter().any(|t| same.contains_key(t));
+        let item = if stale { redirect(m, item, &same) } else { item };
+        m.items.push(item);
     }
     let canonical = |t: &mut TensorId| *t = same.get(t).copied().unwrap_or(*t);
     m.outputs.iter_mut().for_each(|(_, t)| canonical(t));

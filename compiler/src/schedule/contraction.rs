@@ -36,7 +36,7 @@ pub fn product(nest: &Nest, double: bool) -> Option<Product> {
     let [store] = nest.stores.as_slice() else { return None };
     let Op::Binary(Binary::Mul, left, right) = nest.ops[store.value] else { return None };
     let (mut a, mut b) = (plain(&nest.ops[left])?, plain(&nest.ops[right])?);
-    let innermost = nest.outer.checked_sub(1)?;
+    let innermost = nest.outer.checked_sub(1).filter(|v| *v >= nest.first())?;
     if a.1.factor(innermost) != 0 {
         std::mem::swap(&mut a, &mut b);
     }
@@ -47,7 +47,9 @@ pub fn product(nest: &Nest, double: bool) -> Option<Product> {
     if batch.saturating_mul(m).saturating_mul(n).saturating_mul(k) < WORTH_PACKING || m < 2 || n < 4 || k < 2 {
         return None;
     }
-    let base = [&access.a, &access.b, &access.c].map(|x| nest.lowest(x));
+    let operands = [&access.a, &access.b, &access.c];
+    let base = operands.map(|x| nest.lowest(x));
+    let step = operands.map(|x| if nest.turn.is_some() { x.factor(0) as isize } else { 0 });
     let table = |loops: &[Loop], x: &Affine| nest.table(loops, x);
     let [ba, bb, bc] = [&access.a, &access.b, &access.c].map(|x| table(&groups.batch, x));
     let mut offsets = Vec::with_capacity(batch);
@@ -57,6 +59,7 @@ pub fn product(nest: &Nest, double: bool) -> Option<Product> {
     let work = Contraction {
         double,
         base,
+        step,
         batch: offsets,
         rows: [table(&groups.m, &access.a)?, table(&groups.m, &access.c)?],
         columns: [table(&groups.n, &access.b)?, table(&groups.n, &access.c)?],
@@ -87,7 +90,7 @@ struct Groups {
 impl Groups {
     fn new(nest: &Nest, access: &Access) -> Self {
         let mut groups = Self { batch: vec![], m: vec![], n: vec![], k: (nest.outer..nest.extents.len()).collect() };
-        for v in 0..nest.outer {
+        for v in nest.first()..nest.outer {
             match (access.a.factor(v) != 0, access.b.factor(v) != 0) {
                 (true, false) => groups.m.push(v),
                 (false, true) => groups.n.push(v),
@@ -116,9 +119,11 @@ impl Nest {
         loops.iter().map(|v| self.extents[*v]).product()
     }
 
-    /// The least offset, from which tables count upwards.
+    /// The least offset, from which tables count upwards; in a recurrence, in the first turn.
     fn lowest(&self, offset: &Affine) -> usize {
-        offset.range(&self.extents).0 as usize
+        let mut extents = self.extents.clone();
+        extents[..self.first()].fill(1);
+        offset.range(&extents).0 as usize
     }
 
     /// Offsets above the least along some of the loops; `None` beyond 32 bits.

@@ -5,7 +5,7 @@
 //! with loads at affine addresses, guarded only where a position could lie outside.
 //!
 //! Values defined earlier in the same nest are forwarded: reading them at their own element is the
-//! value itself.
+//! value itself. In a recurrence the turn becomes the first loop, and stays whole.
 
 use super::affine::{Affine, Division, Loop};
 use super::nest::{Address, Form, Guard, Lanes, Nest, Op, Store, Val};
@@ -13,16 +13,23 @@ use crate::ir::{Combine, Def, ExprId, Module, Node, TensorId};
 use crate::scalar::{Binary, Kind, Unary};
 use std::collections::HashMap;
 
-/// Makes the nest of definitions over one domain. `forwarded` are targets whose value no one else needs.
+/// Makes the nest of definitions over one domain, of which those that `stored` says are written. In a
+/// recurrence, `turn` is the variable that is the turn.
 #[must_use]
-pub fn localise(module: &Module, defs: &[&Def], stored: &dyn Fn(TensorId) -> bool) -> Nest {
+pub fn localise(module: &Module, defs: &[&Def], turn: Option<u32>, stored: &dyn Fn(TensorId) -> bool) -> Nest {
     let mut digits: Vec<Vec<usize>> = defs[0].domain.iter().map(|e| vec![*e]).collect();
     loop {
-        match Builder::new(module, &digits).build(defs, stored) {
+        match Builder::new(module, &digits, turn).build(defs, stored) {
             Ok(nest) => return nest,
-            Err(split) => apply(&mut digits, &split),
+            Err(split) => apply(&mut digits, turn, &split),
         }
     }
+}
+
+/// The domain variables in the order of their loops: the turn first.
+fn loop_order(count: usize, turn: Option<u32>) -> impl Iterator<Item = usize> {
+    let turn = turn.map(|v| v as usize);
+    turn.into_iter().chain((0..count).filter(move |v| turn != Some(*v)))
 }
 
 /// A loop to be cut so that its inner part has extent `inner`.
@@ -31,9 +38,10 @@ struct Split {
     inner: usize,
 }
 
-fn apply(digits: &mut [Vec<usize>], split: &Split) {
+fn apply(digits: &mut [Vec<usize>], turn: Option<u32>, split: &Split) {
     let mut number = 0;
-    for var in digits {
+    for v in loop_order(digits.len(), turn) {
+        let var = &mut digits[v];
         if split.at < number + var.len() {
             let at = split.at - number;
             var[at] /= split.inner;
@@ -50,6 +58,8 @@ struct Builder<'a> {
     /// Each domain variable over the loops.
     vars: Vec<Affine>,
     extents: Vec<usize>,
+    /// The variable that is the turn.
+    turn: Option<u32>,
     /// Number of loops of the first `n` domain variables.
     loops_before: Vec<usize>,
     ops: Vec<Op>,
@@ -60,21 +70,22 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(module: &'a Module, digits: &[Vec<usize>]) -> Self {
-        let (mut vars, mut extents, mut loops_before) = (vec![], vec![], vec![0]);
-        for var in digits {
-            let mut affine = Affine::default();
-            for extent in var {
-                affine = affine.times(*extent as i64).plus(&Affine::var(extents.len()), 1);
+    fn new(module: &'a Module, digits: &[Vec<usize>], turn: Option<u32>) -> Self {
+        let (mut vars, mut extents, mut loops_before) = (vec![Affine::default(); digits.len()], vec![], vec![0]);
+        for v in loop_order(digits.len(), turn) {
+            for extent in &digits[v] {
+                vars[v] = vars[v].times(*extent as i64).plus(&Affine::var(extents.len()), 1);
                 extents.push(*extent);
             }
-            vars.push(affine);
-            loops_before.push(extents.len());
+        }
+        for var in digits {
+            loops_before.push(loops_before.last().map_or(0, |n| n + var.len()));
         }
         Self {
             module,
             vars,
             extents,
+            turn,
             loops_before,
             ops: vec![],
             kinds: vec![],
@@ -110,8 +121,19 @@ impl<'a> Builder<'a> {
             Combine::Argmax => Form::Reduce(Combine::Argmax, Some(self.reduced_rank(outer))),
             other => Form::Reduce(other, None),
         };
+        let turn = self.turn.map(|_| self.between_turns(first));
         let (extents, ops, kinds) = (self.extents, self.ops, self.kinds);
-        Ok(Nest { extents, outer, form, ops, kinds, stores, lanes: Lanes::Scalar })
+        Ok(Nest { extents, outer, form, ops, kinds, stores, lanes: Lanes::Scalar, turn })
+    }
+
+    /// Elements of the target from one turn to the next.
+    fn between_turns(&self, def: &Def) -> usize {
+        let along = |axis: &usize| match &def.scatter {
+            None => Some(*axis as u32) == self.turn,
+            Some(s) => *self.module.node(s.at[*axis]) == Node::Var(self.turn.unwrap_or(0)),
+        };
+        let shape = &self.module.t(def.target).shape;
+        (0..shape.len()).find(along).map_or(1, |axis| shape[axis + 1..].iter().product())
     }
 
     /// The row-major number of the reduced point.
@@ -189,8 +211,8 @@ impl<'a> Builder<'a> {
                 (Binary::Mul, _, Some(c)) => Some(x.times(c)),
                 (Binary::FloorDiv | Binary::Mod, _, Some(c)) if c > 0 => match x.divide(c, &self.extents) {
                     Division::Exact(whole, rest) => Some(if f == Binary::Mod { rest } else { whole }),
-                    Division::Split(at, inner) => return Err(Split { at, inner }),
-                    Division::Opaque => None,
+                    Division::Split(at, inner) if self.turn.is_none() || at > 0 => return Err(Split { at, inner }),
+                    Division::Split(..) | Division::Opaque => None,
                 },
                 _ => None,
             };
@@ -251,7 +273,7 @@ impl<'a> Builder<'a> {
 #[must_use]
 pub fn positions(module: &Module, domain: &[usize], at: &[ExprId]) -> Option<Vec<Affine>> {
     let digits: Vec<Vec<usize>> = domain.iter().map(|e| vec![*e]).collect();
-    let mut builder = Builder::new(module, &digits);
+    let mut builder = Builder::new(module, &digits, None);
     at.iter()
         .map(|p| {
             let value = builder.value(*p).ok()?;

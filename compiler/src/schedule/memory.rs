@@ -5,7 +5,7 @@
 //! of its own and is copied at the end.
 
 use super::nest::{Form, Nest, Op};
-use super::{Step, Task};
+use super::{Step, Task, Turns};
 use crate::ir::{Module, Role, TensorId};
 use runtime::plan::ALIGNMENT;
 use std::collections::BTreeMap;
@@ -21,11 +21,11 @@ pub struct Places {
 
 /// Decides which updates happen in place.
 #[must_use]
-pub fn places(module: &Module, steps: &[Step]) -> Places {
+pub fn places(module: &Module, steps: &[Step], recurrences: &[Turns]) -> Places {
     let mut places = Places::default();
     for (to, from) in &module.updates {
         let free = module.t(*from).role == Role::Temporary && !places.shared.contains_key(from);
-        if free && in_place(steps, *to, *from) {
+        if free && in_place(steps, recurrences, *to, *from) {
             places.shared.insert(*from, *to);
         } else {
             places.copies.push((*to, *from));
@@ -34,8 +34,11 @@ pub fn places(module: &Module, steps: &[Step]) -> Places {
     places
 }
 
-fn in_place(steps: &[Step], old: TensorId, new: TensorId) -> bool {
+fn in_place(steps: &[Step], recurrences: &[Turns], old: TensorId, new: TensorId) -> bool {
     let Some(defining) = steps.iter().position(|s| s.defines.contains(&new)) else { return false };
+    if recurrences.iter().any(|r| r.steps.contains(&defining)) {
+        return false;
+    }
     let read_later = steps[defining + 1..].iter().any(|s| s.reads.contains(&old));
     let read_meanwhile = steps[defining].reads.contains(&old);
     !read_later

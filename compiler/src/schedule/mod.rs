@@ -1,7 +1,8 @@
 //! Index notation → steps of loop nests and contractions, with a plan of what lives where.
 //!
 //! In: a verified module. Out: a [`Schedule`], whose steps in order compute every output and
-//! update. The order of every sum is settled here, by shapes alone.
+//! update. The order of every sum is settled here, by shapes alone. The steps of a recurrence follow each
+//! other; they are run once for every turn, each on what lies at that turn.
 
 pub mod affine;
 pub mod contraction;
@@ -12,12 +13,14 @@ pub mod nest;
 pub mod operands;
 pub mod shape;
 
+use crate::ir::recurrence::{Recurrence, recurrences};
 use crate::ir::{Combine, Draw, Module, TensorId};
 use contraction::Product;
 use group::Group;
 use nest::Nest;
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::ops::Range;
 
 /// What the vectors of the target look like.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +53,17 @@ pub struct Step {
     pub reads: BTreeSet<TensorId>,
 }
 
+/// Steps that are run once for every turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turns {
+    /// By their places.
+    pub steps: Range<usize>,
+    /// How many turns.
+    pub count: usize,
+    /// Whether the last turn comes first.
+    pub descending: bool,
+}
+
 /// A module as steps.
 #[derive(Clone, Debug)]
 pub struct Schedule {
@@ -57,6 +71,8 @@ pub struct Schedule {
     pub module: Module,
     /// In execution order.
     pub steps: Vec<Step>,
+    /// Which steps are run turn by turn, in order.
+    pub recurrences: Vec<Turns>,
     /// Which updates happen in place and which at the end.
     pub places: memory::Places,
 }
@@ -65,22 +81,47 @@ pub struct Schedule {
 #[must_use]
 pub fn schedule(module: &Module, vectors: Vectors) -> Schedule {
     let module = operands::prepare(module);
-    let groups = group::group(&module);
+    let recurrences = recurrences(&module);
+    let groups = group::group(&module, &recurrences);
     let mut read_by_others: BTreeSet<TensorId> = groups.iter().flat_map(|g| g.sources(&module)).collect();
     read_by_others.extend(module.outputs.iter().map(|(_, t)| *t));
     read_by_others.extend(module.updates.iter().map(|(_, from)| *from));
     let needed = |t: TensorId| read_by_others.contains(&t);
-    let live = groups.iter().filter(|g| g.targets().any(needed));
-    let steps: Vec<Step> = live.map(|g| step(&module, g, &needed, vectors)).collect();
-    let places = memory::places(&module, &steps);
-    Schedule { module, steps, places }
+    let live: Vec<&Group> = groups.iter().filter(|g| g.targets().any(needed)).collect();
+    let turns = turns(&live, &recurrences);
+    let step = |g: &&Group| step(&module, g, g.recurrence().map(|n| &recurrences[n]), &needed, vectors);
+    let steps: Vec<Step> = live.iter().map(step).collect();
+    let places = memory::places(&module, &steps, &turns);
+    Schedule { module, steps, recurrences: turns, places }
 }
 
-fn step(module: &Module, group: &Group, needed: &dyn Fn(TensorId) -> bool, vectors: Vectors) -> Step {
+/// Which of the groups are run turn by turn.
+fn turns(groups: &[&Group], recurrences: &[Recurrence]) -> Vec<Turns> {
+    let steps = |number: usize| {
+        let of = |g: &&Group| g.recurrence() == Some(number);
+        let first = groups.iter().position(of)?;
+        Some(first..first + groups[first..].iter().take_while(|g| of(g)).count())
+    };
+    let turns = |(number, r): (usize, &Recurrence)| {
+        steps(number).map(|steps| Turns { steps, count: r.turns, descending: r.descending })
+    };
+    recurrences.iter().enumerate().filter_map(turns).collect()
+}
+
+fn step(
+    module: &Module,
+    group: &Group,
+    recurrence: Option<&Recurrence>,
+    needed: &dyn Fn(TensorId) -> bool,
+    vectors: Vectors,
+) -> Step {
     let reads = group.sources(module);
     let task = match group {
         Group::Draw(draw) => Task::Draw(draw.clone()),
-        Group::Defs(defs) => nest_or_product(module, defs, needed, vectors),
+        Group::Defs(defs, _) => {
+            let turn = recurrence.and_then(|r| r.variable(module, &defs[0]));
+            nest_or_product(module, defs, turn, needed, vectors)
+        }
     };
     let defines = match &task {
         Task::Nest(nest) => nest.stores.iter().map(|s| s.tensor).collect(),
@@ -92,11 +133,12 @@ fn step(module: &Module, group: &Group, needed: &dyn Fn(TensorId) -> bool, vecto
 fn nest_or_product(
     module: &Module,
     defs: &[crate::ir::Def],
+    turn: Option<u32>,
     needed: &dyn Fn(TensorId) -> bool,
     vectors: Vectors,
 ) -> Task {
     let members: Vec<&crate::ir::Def> = defs.iter().collect();
-    let mut nest = localise::localise(module, &members, needed);
+    let mut nest = localise::localise(module, &members, turn, needed);
     if defs[0].combine == Combine::Sum
         && defs[0].scatter.is_none()
         && let Some(product) = contraction::product(&nest, vectors.double)
@@ -113,6 +155,10 @@ impl Schedule {
     pub fn text(&self) -> String {
         let mut out = String::new();
         for (number, step) in self.steps.iter().enumerate() {
+            if let Some(turns) = self.recurrences.iter().find(|r| r.steps.start == number) {
+                let (last, order) = (turns.steps.end - 1, if turns.descending { ", the last first" } else { "" });
+                let _ = writeln!(out, "steps {number} to {last} in each of {} turns{order}", turns.count);
+            }
             let _ = writeln!(out, "step {number}: {}", self.label(step));
             match &step.task {
                 Task::Nest(nest) => out.push_str(&nest.text(&self.module)),

@@ -4,6 +4,8 @@
 //! listed operands first and interned, so sharing is explicit. Positions are affine in the loop
 //! variables where possible; what is not goes through `gathers`. Guards hold exactly the positions
 //! that could lie outside.
+//!
+//! A nest of a recurrence has the turn as its first loop; every launch of it runs one turn.
 
 use super::affine::{Affine, Loop};
 use crate::ir::{Combine, Module, TensorId};
@@ -103,20 +105,28 @@ pub struct Nest {
     pub stores: Vec<Store>,
     /// What runs in vectors.
     pub lanes: Lanes,
+    /// In a recurrence, where loop 0 is the turn: elements of the target from one turn to the next.
+    pub turn: Option<usize>,
 }
 
 impl Nest {
+    /// The first loop that a launch walks: the turn of a recurrence stands still.
+    #[must_use]
+    pub fn first(&self) -> Loop {
+        usize::from(self.turn.is_some())
+    }
+
     /// The loop that runs in lanes.
     #[must_use]
     pub fn lane_loop(&self) -> Option<Loop> {
         match self.lanes {
             Lanes::Scalar => None,
-            Lanes::Outer => self.outer.checked_sub(1),
+            Lanes::Outer => self.outer.checked_sub(1).filter(|v| *v >= self.first()),
             Lanes::Reduced => self.extents.len().checked_sub(1),
         }
     }
 
-    /// Points of the loops times operations at each: a measure of the work.
+    /// Points of the loops of a launch times operations at each: a measure of its work.
     #[must_use]
     pub fn cost(&self) -> usize {
         let weight = |op: &Op| match op {
@@ -125,7 +135,10 @@ impl Nest {
             Op::Float(_) | Op::Bool(_) | Op::Index(_) => 0,
             _ => 1,
         };
-        self.extents.iter().product::<usize>().saturating_mul(1 + self.ops.iter().map(weight).sum::<usize>())
+        self.extents[self.first()..]
+            .iter()
+            .product::<usize>()
+            .saturating_mul(1 + self.ops.iter().map(weight).sum::<usize>())
     }
 
     /// Every affine form in it.
@@ -154,7 +167,11 @@ impl Nest {
         let mut out = String::new();
         let mut depth = 1;
         for (v, extent) in self.extents.iter().enumerate() {
-            let reduced = if v >= self.outer { "reduce" } else { "for" };
+            let reduced = match v {
+                v if v < self.first() => "turn",
+                v if v < self.outer => "for",
+                _ => "reduce",
+            };
             let lanes = if self.lane_loop() == Some(v) { " in lanes" } else { "" };
             line(&mut out, depth, &format!("{reduced} i{v} in 0..{extent}{lanes}"));
             depth += 1;
@@ -176,7 +193,7 @@ impl Nest {
 }
 
 fn line(out: &mut String, depth: usize, text: &str) {
-    let _ = writeln!(out, "{}{text}", "  ".repeat(depth));
+    let _ = writeln!(out, "{:1$}{text}", "", 2 * depth);
 }
 
 fn address_text(address: &Address, guards: &[Guard]) -> String {

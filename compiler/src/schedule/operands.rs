@@ -7,6 +7,7 @@
 
 use super::affine::Affine;
 use super::localise::positions;
+use crate::ir::recurrence::arrange;
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, Role, TensorId};
 use crate::optimise::contraction::{Contraction, Operand, contraction};
 use crate::scalar::Binary;
@@ -36,6 +37,7 @@ pub fn prepare(module: &Module) -> Module {
             Item::Draw(_) => out.items.push(item.clone()),
         }
     }
+    arrange(&mut out);
     for i in 0..out.updates.len() {
         let source = out.updates[i].1;
         if out.t(source).role == Role::Persistent {

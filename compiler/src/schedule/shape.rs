@@ -16,7 +16,7 @@ pub fn shape(nest: &mut Nest, width: usize, narrow: bool) {
 
 /// Loops of one turn vanish.
 fn drop_single_turns(nest: &mut Nest) {
-    for v in (0..nest.extents.len()).rev().filter(|v| nest.extents[*v] == 1).collect::<Vec<_>>() {
+    for v in (nest.first()..nest.extents.len()).rev().filter(|v| nest.extents[*v] == 1).collect::<Vec<_>>() {
         remove(nest, v);
     }
 }
@@ -35,7 +35,7 @@ fn remove(nest: &mut Nest, v: Loop) {
 /// Adjacent loops that every position walks as one become one.
 fn merge(nest: &mut Nest) {
     let mut v = nest.extents.len().saturating_sub(1);
-    while v > 0 {
+    while v > nest.first() {
         let inner = nest.extents[v] as i64;
         let same_side = v != nest.outer;
         if same_side && nest.affines().all(|a| a.factor(v - 1) == inner * a.factor(v)) {
@@ -49,7 +49,9 @@ fn merge(nest: &mut Nest) {
 /// Exchanges the two innermost loops of a pointwise nest where only the outer one fills a vector
 /// (`i div 2` leaves an inner loop of two turns).
 fn widen_innermost(nest: &mut Nest, width: usize) {
-    let Some((a, b)) = nest.outer.checked_sub(2).map(|a| (a, a + 1)) else { return };
+    let Some((a, b)) = nest.outer.checked_sub(2).map(|a| (a, a + 1)).filter(|(a, _)| *a >= nest.first()) else {
+        return;
+    };
     if nest.form != Form::Point || nest.extents[b] >= width || nest.extents[a] < width {
         return;
     }
@@ -69,7 +71,7 @@ fn widen_innermost(nest: &mut Nest, width: usize) {
 fn lanes(nest: &Nest, width: usize, narrow: bool) -> Lanes {
     let wide_enough = |v: Option<Loop>, least| v.is_some_and(|v| nest.extents[v] >= least);
     let fits = !narrow || integers_fit(nest);
-    let outer = nest.outer.checked_sub(1);
+    let outer = nest.outer.checked_sub(1).filter(|v| *v >= nest.first());
     let reduced = nest.extents.len().checked_sub(1).filter(|v| *v >= nest.outer);
     let outer_possible = fits && wide_enough(outer, width);
     let smooth = |v: Option<Loop>| v.is_some_and(|v| loads_are_smooth(nest, v));

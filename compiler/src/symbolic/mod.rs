@@ -113,7 +113,7 @@ fn name_results(m: &mut Module, question: &Question, k: usize, results: &[Tensor
     let before: Vec<String> = question.by[..k].iter().map(|b| m.t(b[0]).name.clone()).collect();
     for (x, result) in by.iter().zip(results) {
         let names = [&before[..], &[m.t(*x).name.clone()]].concat().join(".");
-        let name = format!("{}.{names}", "d".repeat(k + 1));
+        let name = format!("{}.{names}", vec!["d"; k + 1].concat());
         if !m.tensors.iter().any(|t| t.name == name) {
             m.tensors[result.0 as usize].name = name;
         }

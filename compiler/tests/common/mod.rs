@@ -6,6 +6,7 @@
 use nnc_compiler::differentiate::{forward, reverse};
 use nnc_compiler::ir::interpret::{Choices, Values, interpret_noting};
 use nnc_compiler::ir::random::{Prng, Program};
+use nnc_compiler::ir::recurrence::arrange;
 use nnc_compiler::ir::verify::verify;
 use nnc_compiler::ir::{Combine, Def, Draw, ExprId, Item, Module, Node, Role, TensorId, text};
 use nnc_compiler::scalar::{Kind, Unary};
@@ -70,6 +71,8 @@ fn freeze(p: &Program, inputs: &Values) -> (Module, Values) {
             m.items.push(item);
         }
     }
+    arrange(&mut m);
+    arrange(&mut probes);
     let (values, _) = run(&probes, p, inputs);
     let held = frozen.into_iter().map(|(probe, held)| (held, values[&probe].clone())).collect();
     (m, held)

@@ -32,7 +32,7 @@ mod transform;
 
 pub use error::{DataError, Kind, Position, Result};
 pub use files::{Files, LIMIT};
-pub use set::{Bytes, DataSet, Rows, Split, epoch_order};
+pub use set::{Bytes, DataSet, Rows, Split, epoch_order, order_epoch};
 pub use spec::{Call, Element, Field, Origin, Spec, Value};
 pub use table::{Column, Table, Values};
 
@@ -46,7 +46,7 @@ use transform::Pipeline;
 pub fn load(spec: &Spec) -> Result<DataSet> {
     let (names, mut tables) = sources(spec)?;
     let settings = Settings::read(&spec.settings)?;
-    if let Some(expected) = settings.samples.filter(|n| *n != tables[0].count) {
+    if let Some(expected) = settings.samples.filter(|n| spec.at_most.is_none() && *n != tables[0].count) {
         let message = format!("`samples` says {expected}, the training split has {}", tables[0].count);
         return Err(DataError::new(Kind::Mismatch, message).help("correct `samples`, or leave it out"));
     }
@@ -58,6 +58,8 @@ pub fn load(spec: &Spec) -> Result<DataSet> {
             .help("divide the text: `train = text(.., to = 0.9)` and `valid = text(.., from = 0.9)`"));
     }
     let parts = partition(tables[0].count, share, settings.subset, spec.seed)?;
+    let widths: Vec<usize> = spec.fields.iter().map(Field::width).collect();
+    let empty = |name: &str, count| Split { name: name.to_string(), count, columns: vec![], widths: widths.clone() };
     let mut splits = vec![empty("train", parts.training.len())];
     if share.is_some() {
         splits.push(empty("valid", parts.validation.len()));
@@ -81,10 +83,6 @@ pub fn load(spec: &Spec) -> Result<DataSet> {
     Ok(DataSet { name: spec.name.clone(), fields: spec.fields.clone(), names: classes, splits })
 }
 
-fn empty(name: &str, count: usize) -> Split {
-    Split { name: name.to_string(), count, columns: vec![] }
-}
-
 /// All splits' tables, `train` first; sources of single fields become columns of `train`.
 fn sources(spec: &Spec) -> Result<(Vec<String>, Vec<Table>)> {
     let mut names = Vec::new();
@@ -97,6 +95,10 @@ fn sources(spec: &Spec) -> Result<(Vec<String>, Vec<Table>)> {
         if table.count == 0 {
             return Err(DataError::new(Kind::Mismatch, format!("the split `{name}` has no samples")));
         }
+        let table = match spec.at_most {
+            Some(most) if most.max(1) < table.count => table.thinned(most.max(1)),
+            _ => table,
+        };
         let place = if name == "train" { 0 } else { names.len() };
         names.insert(place, name.clone());
         tables.insert(place, table);
@@ -184,7 +186,7 @@ fn numbers(field: &Field, columns: Vec<(usize, Column)>, parts: &partition::Part
             Values::Bytes(codes) if kept => {
                 splits.extend(divided(codes, width, width, parts).into_iter().map(|c| as_bytes(c, width)));
             }
-            _ => splits.extend(divided(column.numbers()?, width, width, parts).into_iter().map(Rows::Numbers)),
+            _ => splits.extend(divided(column.into_numbers()?, width, width, parts).into_iter().map(Rows::Numbers)),
         }
     }
     Pipeline { shape, splits }.run(field, transforms)

@@ -1,7 +1,7 @@
 //! A data set in memory, as the network sees it, and its batches.
 
 use super::spec::Field;
-use crate::random::random_order;
+use crate::random::reorder;
 
 /// Fields and splits; every value has gone through its transforms and been checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Split {
     pub count: usize,
     /// For each field, in order.
     pub columns: Vec<Rows>,
+    /// Elements of a sample of each field.
+    pub widths: Vec<usize>,
 }
 
 /// A field's values of all samples, row-major.
@@ -70,12 +72,47 @@ impl DataSet {
 }
 
 impl Split {
+    /// Elements of a sample, all fields together.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.widths.iter().sum()
+    }
+
+    /// An empty split with room for `count` samples of this one.
+    #[must_use]
+    pub fn room(&self, count: usize) -> Self {
+        let room = |(rows, width): (&Rows, &usize)| match rows {
+            Rows::Numbers(_) | Rows::Bytes(_) => Rows::Numbers(Vec::with_capacity(count * width)),
+            Rows::Classes { .. } => Rows::Classes { values: Vec::with_capacity(count * width), stride: *width },
+        };
+        let columns = self.columns.iter().zip(&self.widths).map(room).collect();
+        Self { name: self.name.clone(), count: 0, columns, widths: self.widths.clone() }
+    }
+
+    /// Makes `out`, which has room for them, a split of these samples, in this order.
+    pub fn gather(&self, samples: &[u32], out: &mut Self) {
+        out.count = samples.len();
+        for (field, (rows, width)) in out.columns.iter_mut().zip(&self.widths).enumerate() {
+            match rows {
+                Rows::Numbers(values) => {
+                    values.resize(samples.len() * width, 0.0);
+                    self.numbers(field, samples, values);
+                }
+                Rows::Classes { values, .. } => {
+                    values.resize(samples.len() * width, 0);
+                    self.classes(field, samples, values);
+                }
+                Rows::Bytes(_) => {}
+            }
+        }
+    }
+
     /// Copies a field of real numbers of the given samples to `out`, one after the other. Classes
     /// come as numbers.
     pub fn numbers<F: From<f32>>(&self, field: usize, samples: &[u32], out: &mut [F]) {
         match &self.columns[field] {
-            Rows::Numbers(values) => gather(values, values.len() / self.count.max(1), samples, out, |x| F::from(x)),
-            Rows::Bytes(bytes) => bytes.gather(bytes.codes.len() / self.count.max(1), samples, out),
+            Rows::Numbers(values) => gather(values, self.widths[field], samples, out, |x| F::from(x)),
+            Rows::Bytes(bytes) => bytes.gather(self.widths[field], samples, out),
             Rows::Classes { values, stride } => gather(values, *stride, samples, out, |c| F::from(c as f32)),
         }
     }
@@ -125,5 +162,16 @@ fn gather<T: Copy, O>(values: &[T], stride: usize, samples: &[u32], out: &mut [O
 /// the last may be short. A function of seed and epoch, so a resumed run sees the same batches.
 #[must_use]
 pub fn epoch_order(seed: u64, epoch: u64, count: usize, shuffle: bool) -> Vec<u32> {
-    if shuffle { random_order(seed, epoch, count) } else { (0..count as u32).collect() }
+    let mut order = vec![0; count];
+    order_epoch(&mut order, seed, epoch, shuffle);
+    order
+}
+
+/// As [`epoch_order`], of as many samples as there is room for.
+pub fn order_epoch(order: &mut [u32], seed: u64, epoch: u64, shuffle: bool) {
+    if shuffle {
+        reorder(order, seed, epoch);
+    } else {
+        order.iter_mut().zip(0..).for_each(|(place, number)| *place = number);
+    }
 }

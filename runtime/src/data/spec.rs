@@ -17,6 +17,8 @@ pub struct Spec {
     pub settings: Vec<(String, Value)>,
     /// The share of the training split to set aside for validation.
     pub valid_share: Option<f64>,
+    /// The most samples that each split keeps.
+    pub at_most: Option<usize>,
     /// The program's seed.
     pub seed: u64,
     /// Where files are looked for.

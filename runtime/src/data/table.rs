@@ -60,6 +60,13 @@ impl Table {
         self.place(name).map(|i| &self.columns[i])
     }
 
+    /// A table of `count` of its samples, evenly spaced.
+    #[must_use]
+    pub fn thinned(&self, count: usize) -> Self {
+        let samples: Vec<usize> = (0..count).map(|i| i * self.count / count).collect();
+        Self { count, columns: self.columns.iter().map(|c| c.picked(&samples)).collect() }
+    }
+
     /// Takes the column of that name out of the table and leaves an empty one; several are put one behind the other for
     /// each sample.
     ///
@@ -102,6 +109,23 @@ impl Column {
         Self { name: name.to_string(), shape, stride, values, names: vec![], file: None }
     }
 
+    /// The column of the given samples.
+    fn picked(&self, samples: &[usize]) -> Self {
+        fn pick<T: Copy>(column: &Column, values: &[T], samples: &[usize]) -> Vec<T> {
+            let row = |s: &usize| s * column.stride..s * column.stride + column.width();
+            samples.iter().flat_map(|s| &values[row(s)]).copied().collect()
+        }
+        let values = match &self.values {
+            Values::Numbers(v) => Values::Numbers(pick(self, v, samples)),
+            Values::Bytes(v) => Values::Bytes(pick(self, v, samples)),
+            Values::Integers(v) => Values::Integers(pick(self, v, samples)),
+            Values::Words(v, error) => Values::Words(pick(self, v, samples), error.clone()),
+            Values::Unusable(error) => Values::Unusable(error.clone()),
+        };
+        let (shape, names) = (self.shape.clone(), self.names.clone());
+        Self { names, file: self.file.clone(), ..Self::new(&self.name, shape, values) }
+    }
+
     /// Elements of one sample's value.
     #[must_use]
     pub fn width(&self) -> usize {
@@ -121,6 +145,18 @@ impl Column {
         };
         let width = self.width();
         Ok(if self.stride == width { numbers } else { written_out(&numbers, self.stride, width) })
+    }
+
+    /// As [`Self::numbers`], without a copy where they are numbers already.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn into_numbers(self) -> Result<Vec<f32>> {
+        let dense = self.stride == self.width();
+        match self.values {
+            Values::Numbers(values) if dense => Ok(values),
+            _ => self.numbers(),
+        }
     }
 
     /// Its elements as numbers of classes, all from 0 to below `classes`.

@@ -26,6 +26,7 @@ fn spec(splits: &[(&str, Call)], fields: &[Field]) -> Spec {
         fields: fields.to_vec(),
         settings: vec![],
         valid_share: None,
+        at_most: None,
         seed: 42,
         files: Files { folders: vec![], limit: LIMIT },
     }

@@ -56,22 +56,20 @@ impl Picture {
     /// `epoch` lines of its log.
     #[must_use]
     pub fn of_log(title: &str, lines: &[Value]) -> Self {
-        let mut charts: Vec<Chart> = Vec::new();
-        for line in lines.iter().filter(|l| l.get("event").and_then(Value::as_str) == Some("epoch")) {
-            let epoch = line.get("epoch").and_then(Value::as_f64).unwrap_or(f64::NAN);
-            for split in ["train", "valid", "test"] {
-                for (metric, value) in line.get(split).and_then(Value::as_object).into_iter().flat_map(|m| m.iter()) {
-                    let chart = entry(
-                        &mut charts,
-                        |c| c.title == *metric,
-                        || Chart { title: metric.clone(), x_label: "epoch".to_string(), ..Chart::default() },
-                    );
-                    let named = || Curve { name: split.to_string(), points: vec![] };
-                    let curve = entry(&mut chart.curves, |c| c.name == split, named);
-                    curve.points.push((epoch, value.as_f64().unwrap_or(f64::NAN)));
-                }
-            }
-        }
+        let mut charts = vec![];
+        add_log(&mut charts, "", lines);
+        Self::of_charts(title, charts)
+    }
+
+    /// The curves of several runs together, each under the run's name.
+    #[must_use]
+    pub fn of_logs(runs: &[(String, Vec<Value>)]) -> Self {
+        let mut charts = vec![];
+        runs.iter().for_each(|(name, lines)| add_log(&mut charts, &format!("{name} "), lines));
+        Self::of_charts("", charts)
+    }
+
+    fn of_charts(title: &str, mut charts: Vec<Chart>) -> Self {
         for chart in &mut charts {
             chart.log_y = spans_decades(&chart.curves);
         }
@@ -122,6 +120,23 @@ impl Picture {
     pub fn save(&self, stem: &Path) -> Result<()> {
         replace(&stem.with_extension("svg"), self.svg()?.as_bytes())?;
         replace(&stem.with_extension("png"), &self.png()?)
+    }
+}
+
+/// Adds a log's curves to the charts of their metrics, their names after `prefix`.
+fn add_log(charts: &mut Vec<Chart>, prefix: &str, lines: &[Value]) {
+    for line in lines.iter().filter(|l| l.get("event").and_then(Value::as_str) == Some("epoch")) {
+        let epoch = line.get("epoch").and_then(Value::as_f64).unwrap_or(f64::NAN);
+        for split in ["train", "valid", "test"] {
+            for (metric, value) in line.get(split).and_then(Value::as_object).into_iter().flat_map(|m| m.iter()) {
+                let new = || Chart { title: metric.clone(), x_label: "epoch".to_string(), ..Chart::default() };
+                let chart = entry(charts, |c| c.title == *metric, new);
+                let name = format!("{prefix}{split}");
+                let curve =
+                    entry(&mut chart.curves, |c| c.name == name, || Curve { name: name.clone(), points: vec![] });
+                curve.points.push((epoch, value.as_f64().unwrap_or(f64::NAN)));
+            }
+        }
     }
 }
 

@@ -92,6 +92,12 @@ impl Generator {
     }
 
     fn float_leaf(&mut self) -> ExprId {
+        if let Some((tensor, axis)) = self.rng.pick(&self.carried.clone()).filter(|_| self.rng.one_in(2)) {
+            let shape = self.module.t(tensor).shape.clone();
+            let mut at: Vec<ExprId> = shape.iter().map(|extent| self.position(*extent)).collect();
+            at[axis] = self.module.var(self.turn as u32);
+            return self.module.read(tensor, at);
+        }
         match self.rng.below(10) {
             0 => {
                 let value = (self.rng.signed_unit() * 16.0).round() / 8.0;

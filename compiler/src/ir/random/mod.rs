@@ -5,7 +5,8 @@
 mod expression;
 
 use crate::ir::interpret::Values;
-use crate::ir::{Combine, Def, Distribution, Draw, Item, Module, Role, Scatter, TensorId};
+use crate::ir::recurrence::arrange;
+use crate::ir::{Combine, Def, Distribution, Draw, Item, Module, Node, Role, Scatter, TensorId};
 use crate::scalar::{Binary, Kind};
 
 /// A program whose one output is a scalar objective, and what its tensors are filled with.
@@ -70,12 +71,15 @@ pub fn program(seed: u64) -> Program {
         floats: vec![],
         classes: vec![],
         domain: vec![],
+        carried: vec![],
+        turn: 0,
     };
     let (inputs, draws, wrt) = g.sources();
     for number in 0..3 + g.rng.below(4) {
         g.definition(number);
     }
     g.objective();
+    arrange(&mut g.module);
     Program { module: g.module, inputs, draws, wrt }
 }
 
@@ -88,6 +92,10 @@ struct Generator {
     classes: Vec<(TensorId, usize)>,
     /// Of the definition being made.
     domain: Vec<usize>,
+    /// Members of the recurrence being made that may be read at its turn, each with its turn axis.
+    carried: Vec<(TensorId, usize)>,
+    /// The variable that is the turn there.
+    turn: usize,
 }
 
 impl Generator {
@@ -134,14 +142,15 @@ impl Generator {
     fn definition(&mut self, number: usize) {
         let name = format!("t{number}");
         let (kept, reduced) = (self.rng.below(3), 1 + self.rng.below(2));
-        match self.rng.below(9) {
+        match self.rng.below(11) {
             0 | 1 => self.project(&name, kept, 0, Combine::Set),
             2 => self.project(&name, kept, reduced, Combine::Sum),
             3 => self.project(&name, kept, reduced, Combine::Prod),
             4 => self.project(&name, kept, reduced, Combine::Max),
             5 => self.project(&name, kept, reduced, Combine::Min),
             6 => self.project(&name, kept, reduced, Combine::Argmax),
-            _ => self.scatter(&name),
+            7 | 8 => self.scatter(&name),
+            _ => self.recurrence(&name),
         }
     }
 
@@ -169,6 +178,48 @@ impl Generator {
         let (domain, combine) = (self.domain.clone(), Combine::Sum);
         self.module.items.push(Item::Def(Def { target, domain, combine, value, scatter }));
         self.floats.push(target);
+    }
+
+    /// `before` is `name` some turns earlier (later), `inner` is made from it, and `name` from both. That they
+    /// depend on each other is likely, not certain.
+    fn recurrence(&mut self, name: &str) {
+        let (shape, axis) = (self.shape(2), self.rng.below(2));
+        let whole = self.module.tensor(name, shape.clone(), Kind::Float, Role::Temporary, None);
+        let steps = (1 + self.rng.below(2) as i64) * if self.rng.one_in(2) { 1 } else { -1 };
+        self.domain = shape.clone();
+        let (steps, turn) = (self.module.int(steps), self.module.var(axis as u32));
+        let mut at = vec![self.position(shape[0]), self.position(shape[1])];
+        at[axis] = self.module.binary(Binary::Add, turn, steps);
+        let otherwise = Some(self.settled());
+        let value = self.module.intern(Node::Read { tensor: whole, at: at.into(), otherwise });
+        let before = self.module.define(&format!("{name}.before"), shape.clone(), &[], Combine::Set, value, None);
+        self.carried = vec![(before, axis)];
+        let inner = self.inner(&format!("{name}.inner"), shape[axis]);
+        self.carried.push(inner);
+        (self.domain, self.turn) = (shape, axis);
+        let value = self.settled();
+        let (target, domain, combine) = (whole, self.domain.clone(), Combine::Set);
+        self.module.items.push(Item::Def(Def { target, domain, combine, value, scatter: None }));
+        self.carried.clear();
+        self.floats.extend([whole, inner.0]);
+    }
+
+    /// A member with its turns along the last kept axis: a projection of any kind, or a scatter.
+    fn inner(&mut self, name: &str, turns: usize) -> (TensorId, usize) {
+        let combine = self.rng.pick(&[Combine::Set, Combine::Sum, Combine::Prod, Combine::Max, Combine::Min]);
+        let reduced = if combine == Some(Combine::Set) { vec![] } else { self.shape(1) };
+        let shape = vec![self.extent(), turns];
+        (self.domain, self.turn) = ([shape.clone(), reduced.clone()].concat(), 1);
+        if self.rng.one_in(3) {
+            let at = vec![self.loose(), self.module.var(1)];
+            let value = self.settled();
+            let target = self.module.tensor(name, shape, Kind::Float, Role::Temporary, None);
+            let (domain, scatter) = (self.domain.clone(), Some(Scatter { at, dropping: true }));
+            self.module.items.push(Item::Def(Def { target, domain, combine: Combine::Sum, value, scatter }));
+            return (target, 1);
+        }
+        let value = self.settled();
+        (self.module.define(name, shape, &reduced, combine.unwrap_or(Combine::Set), value, None), 1)
     }
 
     /// The sum over all elements of the last tensors.

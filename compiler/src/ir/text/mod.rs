@@ -10,6 +10,9 @@
 //!   e0 / (1.0 + e0)
 //! over [i0: 3, i1: 4] T: f[10] at [2 * i0 + i1] += y[i0, i1]
 //! over [i0: 3] U: f[2] at [i0 - 1] or drop += (x[i0, i0 + 1] or 0.0)
+//! later h: f[8, 5]
+//! before[i0: 8, i1: 5] = (h[i0 - 1, i1] or 0.0)
+//! h[i0: 8, i1: 5] = tanh(before[i0, i1])
 //! output loss = y
 //! update W = T
 //! ```
@@ -20,6 +23,8 @@
 //! projection `i0, i1, ..` are the positions of the target and `r0, r1, ..` the reduced variables;
 //! in a scatter all are `i`. Int constants have no point, Float constants have one (or are `inf`,
 //! `-inf`, `nan(BITS)`). What several places share and is not small is bound by `let`.
+//!
+//! A tensor that is read before it is defined is announced by `later` where it is first read.
 //!
 //! `print(&parse(&print(m))?) == print(m)` for every module that the verifier accepts.
 

@@ -4,7 +4,7 @@ use super::lexer::{Token, lex};
 use super::{COMBINES, DISTRIBUTIONS, KINDS, named};
 use crate::ir::{Combine, Def, Draw, ExprId, Item, Module, Role, Scatter, TensorId};
 use crate::scalar::Kind;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// Why a text is no module, and on which line (from 1).
@@ -30,8 +30,14 @@ impl std::error::Error for ParseError {}
 /// On the first place that fits no form, or names an unknown tensor.
 pub fn parse(text: &str) -> Result<Module, ParseError> {
     let tokens = lex(text).map_err(|(line, message)| ParseError { line, message })?;
-    let mut parser =
-        Parser { tokens, next: 0, module: Module::default(), tensors: HashMap::new(), scope: Scope::default() };
+    let mut parser = Parser {
+        tokens,
+        next: 0,
+        module: Module::default(),
+        tensors: HashMap::new(),
+        later: HashSet::new(),
+        scope: Scope::default(),
+    };
     while parser.peek().is_some() {
         parser.line()?;
     }
@@ -54,6 +60,8 @@ pub(super) struct Parser {
     pub(super) next: usize,
     pub(super) module: Module,
     tensors: HashMap<String, TensorId>,
+    /// Announced, but not yet defined.
+    later: HashSet<TensorId>,
     pub(super) scope: Scope,
 }
 
@@ -164,6 +172,10 @@ impl Parser {
         match self.name()?.as_str() {
             "input" => drop(self.declare(Role::Input)?),
             "persistent" => drop(self.declare(Role::Persistent)?),
+            "later" => {
+                let tensor = self.declare(Role::Temporary)?;
+                self.later.insert(tensor);
+            }
             "draw" => self.draw()?,
             "output" => {
                 let label = self.name()?;
@@ -192,8 +204,14 @@ impl Parser {
     }
 
     fn add_tensor(&mut self, name: String, shape: Vec<usize>, kind: Kind, role: Role) -> Parsed<TensorId> {
-        if self.tensors.contains_key(&name) {
-            return self.fail(format!("`{name}` is defined twice"));
+        if let Some(id) = self.tensors.get(&name).copied() {
+            let announced = self.later.remove(&id);
+            let tensor = self.module.t(id);
+            return match announced && tensor.shape == shape && tensor.kind == kind && tensor.role == role {
+                true => Ok(id),
+                false if announced => self.fail(format!("`{name}` is not what was announced")),
+                false => self.fail(format!("`{name}` is defined twice")),
+            };
         }
         let id = self.module.tensor(&name, shape, kind, role, None);
         self.tensors.insert(name, id);

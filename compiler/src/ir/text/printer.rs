@@ -1,9 +1,9 @@
 //! Writes a module as text.
 
 use super::{COMBINES, DISTRIBUTIONS, KINDS, TIGHTEST, is_plain, precedence};
-use crate::ir::{Combine, Def, Draw, ExprId, Item, Module, Node, Role, Tensor};
+use crate::ir::{Combine, Def, Draw, ExprId, Item, Module, Node, Role, Tensor, TensorId};
 use crate::scalar::{Binary, Unary};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// An expression used in several places is bound by `let` from this number of nodes on.
 const BIND_FROM: usize = 8;
@@ -19,7 +19,14 @@ pub fn print(module: &Module) -> String {
             Role::Temporary => {}
         }
     }
+    let mut unknown: BTreeSet<TensorId> = module.items.iter().map(Item::target).collect();
     for item in &module.items {
+        for tensor in item.def().map_or(vec![], |d| reads(module, d)) {
+            if unknown.remove(&tensor) {
+                line(&mut out, &format!("later {}", declaration(module.t(tensor))));
+            }
+        }
+        unknown.remove(&item.target());
         match item {
             Item::Def(d) => definition(&mut out, module, d),
             Item::Draw(d) => draw(&mut out, module, d),
@@ -32,6 +39,15 @@ pub fn print(module: &Module) -> String {
         line(&mut out, &format!("update {} = {}", name(&module.t(*to).name), name(&module.t(*from).name)));
     }
     out
+}
+
+/// The tensors that a definition reads.
+fn reads(module: &Module, def: &Def) -> Vec<TensorId> {
+    let read = |e: ExprId| match module.node(e) {
+        Node::Read { tensor, .. } => Some(*tensor),
+        _ => None,
+    };
+    module.reachable(&def.roots()).into_iter().filter_map(read).collect()
 }
 
 /// An expression as text, for messages; `rank` variables are written `i`, the rest `r`.

@@ -1,0 +1,151 @@
+//! `nnc emit --stage obj`: a train block as a linkable object with a C header, and as an executable.
+
+use crate::args;
+use crate::bind;
+use crate::fault::Fault;
+use crate::header::{Field, Header, identifier};
+use crate::{front, say};
+use compiler::emit::object::{Export, Run, Saved, Target, object};
+use compiler::lower::programs::{Produced, Program, init, prediction, training};
+use compiler::optimise::optimise;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The program of a standalone executable, around the functions of an object.
+const MAIN: &str = include_str!("standalone.c");
+
+/// Compiles and writes the object, its header, and the executable if asked for.
+pub fn emit(options: &args::Emit) -> Result<(), Fault> {
+    let front = front::load(&options.program, false)?;
+    let train = front::choose(&front, &options.program)?;
+    let triple = options.triple.clone().unwrap_or_else(host);
+    let target = Target::new(&triple).map_err(Fault::usage)?;
+    let batch = train.settings.batch.unwrap_or(1);
+    let predicted = options.predict_batch.unwrap_or(batch);
+    let name = identifier(&train.name);
+    if train.settings.accumulate > 1 {
+        return Err(Fault::usage(
+            "an object makes an update from one minibatch: leave out `accumulate`, or set batch to what it adds up to",
+        ));
+    }
+    if options.standalone && !train.figures.is_empty() {
+        return Err(Fault::usage(
+            "the executable evaluates nothing, so a schedule cannot read figures such as valid.loss there",
+        ));
+    }
+    let mut programs = vec![
+        (Run::Init, init(train)),
+        (Run::Step, training(train, batch)),
+        (Run::Predict, prediction(train, predicted)),
+    ];
+    if programs[2].1.results.is_empty() {
+        programs.truncate(2);
+    }
+    programs.iter_mut().for_each(|(_, p)| optimise(&mut p.module));
+    let modules: Vec<_> = programs.iter().map(|(run, p)| (word(*run), &p.module)).collect();
+    let exports: Vec<Export> = programs.iter().map(|(run, p)| export(&name, *run, p)).collect();
+    let parameters = train.parameters.iter().map(|p| (p.path.clone(), p.saved.clone()));
+    let tensors = parameters.chain(train.states.iter().map(|s| (s.path.clone(), s.saved.clone()))).collect();
+    let saved = Saved { save: format!("{name}_save"), load: format!("{name}_load"), tensors };
+    let requires = target.requires;
+    let made = object(&modules, &exports, &saved, &bind::options(options.program.precision), target)
+        .map_err(Fault::internal)?;
+    let fields = |p: &Program| p.fields.iter().map(|(f, _)| Field::of(&train.fields[*f])).collect();
+    let header = Header {
+        name: &name,
+        title: &train.name,
+        source: &options.program.file.display().to_string(),
+        triple: &triple,
+        requires,
+        object: &made,
+        saved: &saved,
+        batches: [batch, predicted],
+        exports: &exports,
+        fields: programs.iter().map(|(_, p)| fields(p)).collect(),
+        results: programs.iter().map(|(_, p)| names(p)).collect(),
+    };
+    let path = place(options.output.as_deref(), &name);
+    let header_path = path.with_extension("h");
+    write(&path, &made.bytes)?;
+    write(&header_path, header.text().as_bytes())?;
+    say!("{}: {} of code and constants, for {triple}", path.display(), bind::size(made.bytes.len()));
+    say!("{}: the arena takes {}", header_path.display(), bind::size(made.arena_bytes));
+    if options.standalone {
+        link(&path, &header_path, &name)?;
+    }
+    Ok(())
+}
+
+fn word(run: Run) -> &'static str {
+    match run {
+        Run::Init => "init",
+        Run::Step => "step",
+        Run::Predict => "predict",
+    }
+}
+
+fn export(name: &str, run: Run, program: &Program) -> Export {
+    let wanted = |produced: &Produced| match run {
+        Run::Init => false,
+        Run::Step => matches!(produced, Produced::Objective(_) | Produced::Metric(_)),
+        Run::Predict => matches!(produced, Produced::Output(_)),
+    };
+    Export {
+        symbol: format!("{name}_{}", word(run)),
+        run,
+        inputs: program.fields.iter().map(|(_, name)| name.clone()).collect(),
+        supplied: program.supplied.clone(),
+        outputs: program.results.iter().filter(|(p, _)| wanted(p)).map(|(_, name)| name.clone()).collect(),
+    }
+}
+
+/// What the results of a program are called, in their order.
+fn names(program: &Program) -> Vec<String> {
+    let name = |(produced, _): &(Produced, String)| match produced {
+        Produced::Objective(0) => Some("loss".to_string()),
+        Produced::Objective(k) => Some(format!("loss{}", k + 1)),
+        Produced::Metric(name) | Produced::Output(name) => Some(name.clone()),
+        Produced::Gradient { .. } | Produced::Draw(_) | Produced::Total(_) | Produced::Report(_) => None,
+    };
+    program.results.iter().filter_map(name).collect()
+}
+
+/// The triple of this machine.
+fn host() -> String {
+    compiler::emit::object::host()
+}
+
+/// The object's file: as asked for, in the folder asked for, or here.
+fn place(asked: Option<&Path>, name: &str) -> PathBuf {
+    match asked {
+        Some(path) if path.is_dir() => path.join(format!("{name}.o")),
+        Some(path) => path.to_path_buf(),
+        None => PathBuf::from(format!("{name}.o")),
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    std::fs::write(path, bytes).map_err(|e| Fault::data(format!("cannot write {}: {e}", path.display())))
+}
+
+/// Links the object with the program that reads arrays, trains and predicts.
+fn link(object: &Path, header: &Path, name: &str) -> Result<(), Fault> {
+    let source = object.with_extension("main.c");
+    let file = header.file_name().map(|f| f.to_string_lossy().into_owned()).unwrap_or_default();
+    let text = MAIN
+        .replace("network.h", &file)
+        .replace("NETWORK", &name.to_uppercase())
+        .replace("network_", &format!("{name}_"));
+    write(&source, text.as_bytes())?;
+    let executable = object.with_extension("");
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_string());
+    let status = Command::new(&compiler).args(["-O2", "-o"]).args([&executable, &source, object]).status();
+    match status {
+        Ok(status) if status.success() => {
+            say!("{}: trains and predicts; without arguments it says how", executable.display());
+            Ok(())
+        }
+        Ok(status) => Err(Fault::data(format!("{compiler} could not link {}: {status}", executable.display()))),
+        Err(e) => Err(Fault::data(format!("cannot run {compiler}, which links the executable: {e}"))),
+    }
+}

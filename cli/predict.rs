@@ -1,0 +1,168 @@
+//! `nnc predict`: what a trained network says about new samples.
+
+use crate::args;
+use crate::bind::{self, binding};
+use crate::fault::Fault;
+use crate::{front, grad, say};
+use compiler::lower::programs::{Produced, Program, init, prediction};
+use compiler::typed::Train;
+use runtime::arrays::{self, Array};
+use runtime::data::{self, Call, Column, Field, Origin, Split, Table, Value, Values};
+use runtime::execute::{Clock, Executor};
+use runtime::plan::Element;
+use runtime::random::EVALUATION;
+use runtime::session::{self, Position};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The split that the inputs become.
+const SPLIT: &str = "inputs";
+
+/// Reads samples, computes the named locals of the train block, writes them.
+pub fn predict(options: &args::Predict) -> Result<(), Fault> {
+    let front = front::load(&options.program, false)?;
+    let train = front::choose(&front, &options.program)?;
+    let wanted = prediction(train, 1);
+    if wanted.results.is_empty() {
+        return Err(Fault::usage(format!(
+            "train block {} names nothing to predict; give the network's result a name, such as `logits = Net(x)`",
+            train.name
+        )));
+    }
+    let fields: Vec<usize> = wanted.fields.iter().map(|(f, _)| *f).collect();
+    let samples = samples(train, &fields, options)?;
+    let weights = arrays::read(&options.weights).map_err(Fault::data)?;
+    let outputs = outputs(train, &weights, &fields, &samples, options)?;
+    arrays::write(&options.output, &outputs, options.program.precision == args::Precision::F64).map_err(Fault::data)?;
+    for (name, array) in &outputs {
+        say!("{name}: {}", array.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x "));
+    }
+    Ok(())
+}
+
+/// The samples given, field by field, after the transforms of the data block.
+fn samples(train: &Train, fields: &[usize], options: &args::Predict) -> Result<Split, Fault> {
+    let Some(mut spec) = bind::data_spec(train, &options.program.file, &options.machine)? else {
+        return Err(Fault::usage("the program has no data, so it takes no inputs"));
+    };
+    spec.fields = fields.iter().map(|f| spec.fields[*f].clone()).collect();
+    // Fields that have sources of their own stand beside no other samples.
+    let as_is = options.as_is || spec.fields.iter().any(|f| f.columns.is_empty());
+    let is_table = options.inputs.extension().is_some_and(|e| e == "csv");
+    for field in spec.fields.iter_mut().filter(|_| as_is) {
+        if !is_table {
+            field.columns = vec![field.name.clone()];
+        }
+        field.transforms.clear();
+    }
+    let given = inputs(&spec.fields, &options.inputs)?;
+    if as_is {
+        spec.settings.clear();
+        spec.valid_share = None;
+        spec.splits = vec![("train".to_string(), given)];
+    } else {
+        spec.splits.push((SPLIT.to_string(), given));
+    }
+    let name = if as_is { "train" } else { SPLIT };
+    let set = data::load(&spec).map_err(Fault::data)?;
+    set.splits.into_iter().find(|s| s.name == name).ok_or_else(|| Fault::internal("the inputs became no split"))
+}
+
+/// Where the samples come from: a table of a file's arrays, or the loader of comma-separated values.
+fn inputs(fields: &[Field], path: &Path) -> Result<Origin, Fault> {
+    if path.extension().is_some_and(|e| e == "csv") {
+        let absolute = std::path::absolute(path).map_err(|e| Fault::data(format!("{}: {e}", path.display())))?;
+        let file = Value::Text(absolute.display().to_string());
+        return Ok(Origin::Call(Call { name: "csv".to_string(), args: vec![(Some("file".to_string()), file)] }));
+    }
+    let mut arrays = arrays::read(path).map_err(Fault::data)?;
+    let mut columns = vec![];
+    let mut count = None;
+    for field in fields {
+        let [column] = field.columns.as_slice() else {
+            let columns = field.columns.join(", ");
+            return Err(Fault::usage(format!(
+                "field {} is put together from the columns {columns}; give a .csv file with them, or --as-is",
+                field.name
+            )));
+        };
+        let only = if fields.len() == 1 && arrays.len() == 1 { arrays.pop_first().map(|(_, a)| a) } else { None };
+        let array = only.or_else(|| arrays.remove(&field.name)).ok_or_else(|| {
+            Fault::data(format!("{} has no array `{}`, a field that the network reads", path.display(), field.name))
+        })?;
+        let (first, shape) = array.shape.split_first().map_or((1, &[][..]), |(f, r)| (*f, r));
+        if *count.get_or_insert(first) != first {
+            return Err(Fault::data(format!("array `{}` has another number of samples", field.name)));
+        }
+        let values = Values::Numbers(array.values.iter().map(|v| *v as f32).collect());
+        columns.push(Column::new(column, shape.to_vec(), values));
+    }
+    Ok(Origin::Table(Table::new(count.unwrap_or(0), columns)))
+}
+
+/// Every named local of the train block for all samples, batch by batch.
+fn outputs(
+    train: &Train,
+    weights: &BTreeMap<String, Array>,
+    fields: &[usize],
+    samples: &Split,
+    options: &args::Predict,
+) -> Result<BTreeMap<String, Array>, Fault> {
+    let batch = train.settings.batch.unwrap_or(1).min(samples.count);
+    let rest = samples.count % batch;
+    let mut programs = vec![("init".to_string(), init(train)), ("prediction".to_string(), prediction(train, batch))];
+    if rest > 0 {
+        programs.push(("rest".to_string(), prediction(train, rest)));
+    }
+    let bundle = bind::compile(&mut programs, options.program.precision)?;
+    let bindings = (1..programs.len())
+        .map(|k| binding(train, &bundle, k, &programs[k].1, if k == 1 { batch } else { rest }))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut executor = Executor::new(bundle, bind::threads(options.machine.threads)).map_err(Fault::data)?;
+    let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
+    executor.run(0, clock).map_err(Fault::internal)?;
+    grad::load_parameters(&mut executor, train, weights)?;
+    let mut gathered: BTreeMap<String, Array> = BTreeMap::new();
+    let order: Vec<u32> = (0..samples.count as u32).collect();
+    for chunk in order.chunks(batch) {
+        let which = usize::from(chunk.len() != batch);
+        let binding = &bindings[which];
+        for (field, slot) in &binding.fields {
+            let column = fields.iter().position(|f| f == field).unwrap_or(0);
+            match slot.element {
+                Element::F32 => samples.numbers(column, chunk, executor.f32s_mut(slot)),
+                Element::F64 => samples.numbers(column, chunk, executor.f64s_mut(slot)),
+                Element::I32 => samples.classes(column, chunk, executor.i32s_mut(slot)),
+            }
+        }
+        session::supply(&mut executor, binding, Position::default(), 1, (1.0, &[]));
+        executor.run(binding.program, Clock { step: EVALUATION, ..clock }).map_err(Fault::internal)?;
+        gather(&executor, &programs[1 + which].1, binding.program, &mut gathered)?;
+    }
+    Ok(gathered)
+}
+
+/// Appends the outputs of the last run.
+fn gather(
+    executor: &Executor,
+    program: &Program,
+    number: usize,
+    gathered: &mut BTreeMap<String, Array>,
+) -> Result<(), Fault> {
+    for (result, name) in &program.results {
+        let Produced::Output(output) = result else { continue };
+        let slot = executor.program(number).output(name);
+        let slot = slot.ok_or_else(|| Fault::internal(format!("{name} has no place")))?;
+        let values = executor.read_f64(slot);
+        match gathered.get_mut(output) {
+            None => drop(gathered.insert(output.clone(), Array { shape: slot.shape.clone(), values })),
+            Some(array) => {
+                if let (Some(all), Some(more)) = (array.shape.first_mut(), slot.shape.first()) {
+                    *all += more;
+                    array.values.extend(values);
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Saving and loading: the tensors of a network as the bytes of a safetensors file, in the caller's buffer.
+
+use super::super::functions::{Functions, fault};
+use super::super::loops::Loop;
+use super::Saved;
+use super::memory::load;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, Value, types};
+use cranelift_frontend::FunctionBuilder;
+use cranelift_module::{DataDescription, DataId, FuncId, Linkage, Module};
+use runtime::plan::{Element, Fault, Slot};
+use runtime::weights::{Tensor, Values, frame};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Adds both functions; how many bytes the buffer takes. They are those of the file `nnc run` keeps.
+///
+/// # Errors
+/// When a tensor does not exist or Cranelift refuses the code: faults of ours.
+pub fn functions<M: Module>(
+    functions: &mut Functions<M>,
+    copy: FuncId,
+    saved: &Saved,
+    persistent: &BTreeMap<String, Slot>,
+) -> Result<usize, Fault> {
+    let mut tensors = vec![];
+    let mut slots = vec![];
+    for (name, under) in &saved.tensors {
+        let slot = persistent.get(name).ok_or_else(|| Fault::new(format!("no program has a tensor {name}")))?;
+        let values = match slot.element {
+            Element::F32 => Values::F32(Cow::Owned(vec![0.0; slot.len])),
+            Element::F64 => Values::F64(Cow::Owned(vec![0.0; slot.len])),
+            Element::I32 => Values::I32(Cow::Owned(vec![0; slot.len])),
+        };
+        tensors.push(Tensor { name: under.clone(), shape: slot.shape.clone(), values });
+        slots.push(slot);
+    }
+    let frame = frame(&tensors).map_err(|e| Fault::new(e.to_string()))?;
+    let moves: Vec<(usize, &Slot)> = frame.starts.iter().copied().zip(slots).collect();
+    let head = functions.module.declare_anonymous_data(false, false).map_err(fault)?;
+    let mut data = DataDescription::new();
+    data.define(frame.head.clone().into());
+    data.set_align(8);
+    functions.module.define_data(head, &data).map_err(fault)?;
+    let part = Part { head, head_bytes: frame.head.len(), moves, copy };
+    let pointer = functions.pointer();
+    functions.define(&saved.save, Linkage::Export, &[pointer; 2], None, None, &mut |module, b| {
+        let [arena, buffer] = begin(b);
+        part.save(module, b, arena, buffer);
+        b.ins().return_(&[]);
+        Ok(())
+    })?;
+    functions.define(&saved.load, Linkage::Export, &[pointer; 2], Some(types::I32), None, &mut |module, b| {
+        let [arena, buffer] = begin(b);
+        part.load(module, b, arena, buffer);
+        Ok(())
+    })?;
+    Ok(frame.bytes)
+}
+
+fn begin(b: &mut FunctionBuilder) -> [Value; 2] {
+    let start = b.create_block();
+    b.append_block_params_for_function_params(start);
+    b.switch_to_block(start);
+    b.seal_block(start);
+    [0, 1].map(|i| b.block_params(start)[i])
+}
+
+/// What is moved: the file's head, and tensors by their first byte in the buffer.
+struct Part<'a> {
+    head: DataId,
+    head_bytes: usize,
+    moves: Vec<(usize, &'a Slot)>,
+    copy: FuncId,
+}
+
+impl Part<'_> {
+    fn head<M: Module>(&self, module: &mut M, b: &mut FunctionBuilder) -> (Value, Value) {
+        let pointer = module.target_config().pointer_type();
+        let head = module.declare_data_in_func(self.head, b.func);
+        (b.ins().symbol_value(pointer, head), b.ins().iconst(types::I64, self.head_bytes as i64))
+    }
+
+    fn save<M: Module>(&self, module: &mut M, b: &mut FunctionBuilder, arena: Value, buffer: Value) {
+        let copy = module.declare_func_in_func(self.copy, b.func);
+        let (head, bytes) = self.head(module, b);
+        b.ins().call(copy, &[buffer, head, bytes]);
+        for (start, slot) in &self.moves {
+            let to = b.ins().iadd_imm_s(buffer, *start as i64);
+            let from = b.ins().iadd_imm_s(arena, slot.offset as i64);
+            let bytes = b.ins().iconst(types::I64, slot.bytes() as i64);
+            b.ins().call(copy, &[to, from, bytes]);
+        }
+    }
+
+    /// Compares the head, which says every name, shape and place, then copies.
+    fn load<M: Module>(&self, module: &mut M, b: &mut FunctionBuilder, arena: Value, buffer: Value) {
+        let copy = module.declare_func_in_func(self.copy, b.func);
+        let (head, bytes) = self.head(module, b);
+        let zero = b.ins().iconst(types::I64, 0);
+        let same = b.ins().iconst(types::I32, 0);
+        let each = Loop::open(b, zero, bytes, 4, &[same]);
+        let [ours, theirs] = [head, buffer].map(|start| {
+            let at = b.ins().iadd(start, each.i);
+            load(b, types::I32, at, 0)
+        });
+        let differs = b.ins().bxor(ours, theirs);
+        let any = b.ins().bor(each.values[0], differs);
+        let (_, found) = each.close(b, &[any]);
+        let other = b.ins().icmp_imm_s(IntCC::NotEqual, found[0], 0);
+        let [refuse, accept] = [(); 2].map(|()| b.create_block());
+        b.ins().brif(other, refuse, &[], accept, &[]);
+        b.switch_to_block(refuse);
+        b.seal_block(refuse);
+        let one = b.ins().iconst(types::I32, 1);
+        b.ins().return_(&[one]);
+        b.switch_to_block(accept);
+        b.seal_block(accept);
+        for (start, slot) in &self.moves {
+            let to = b.ins().iadd_imm_s(arena, slot.offset as i64);
+            let from = b.ins().iadd_imm_s(buffer, *start as i64);
+            let bytes = b.ins().iconst(types::I64, slot.bytes() as i64);
+            b.ins().call(copy, &[to, from, bytes]);
+        }
+        b.ins().return_(&[same]);
+    }
+}
