@@ -30,6 +30,10 @@ pub enum Command {
   nnc run model.nn --epochs 3 --set batch=128 --threads 2
   nnc run model.nn --resume runs/model-1      go on where an interrupted run stopped")]
     Run(Run),
+    /// Train a block for every point of a grid, and draw the picture
+    #[command(after_help = "Example:
+  nnc sweep examples/double_descent.nn --threads 2")]
+    Sweep(Sweep),
     /// Report every error and warning; run nothing, read no data
     #[command(after_help = "Example:
   nnc check model.nn --message-format json")]
@@ -176,6 +180,26 @@ pub struct Run {
     #[arg(long)]
     pub dry_run: bool,
     /// One JSON object a line on standard output, nothing else there
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `nnc sweep`.
+#[derive(Args, Debug)]
+pub struct Sweep {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// Data and threads
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Which sweep, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub sweep: Option<String>,
+    /// Keep the points in this folder (default: runs/NAME); those that are there already are not run again
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// One JSON object for each point on standard output, nothing else there
     #[arg(long)]
     pub json: bool,
 }

@@ -9,7 +9,7 @@ use compiler::check::{Checked, check, independent};
 use compiler::library;
 use compiler::modules;
 use compiler::typed::Train;
-use grammar::ast::{File, Item, TrainEntry};
+use grammar::ast::{self, File, Item, TrainEntry};
 use grammar::diagnostic::{Diagnostic, Severity};
 use grammar::parser::parse;
 use grammar::span::Sources;
@@ -170,4 +170,15 @@ fn first_entry(item: Item) -> Option<TrainEntry> {
         Item::Train(train) => train.entries.into_iter().next(),
         _ => None,
     }
+}
+
+/// Gives a setting of a train block another value.
+pub fn replace_setting(train: &mut ast::Train, key: &str, value: &ast::Expr) {
+    if let Some(existing) = train.entries.iter_mut().find(|e| e.lhs.name.name == key) {
+        existing.value = value.clone();
+        return;
+    }
+    let name = ast::Ident { name: key.to_string(), span: value.span };
+    let lhs = ast::Lhs { name, indices: None, ty: None };
+    train.entries.push(TrainEntry { lhs, label: None, value: value.clone(), span: value.span });
 }

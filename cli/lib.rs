@@ -31,6 +31,7 @@ pub mod progress;
 pub mod render;
 pub mod reproduction;
 pub mod run;
+pub mod sweep;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command) -> Result<(), Fault> {
     match command {
         Command::Run(options) => run::run(options),
+        Command::Sweep(options) => sweep::sweep(options),
         Command::Check(options) => check::check(options),
         Command::Emit(options) => emit::emit(options),
         Command::Grad(options) => grad::grad(options),
@@ -74,6 +76,7 @@ fn dispatch(command: &Command) -> Result<(), Fault> {
 fn wants_json(command: &Command) -> bool {
     match command {
         Command::Run(o) => o.json,
+        Command::Sweep(o) => o.json,
         Command::Eval(o) => o.json,
         Command::Bench(o) => o.json,
         _ => false,

@@ -47,21 +47,26 @@ pub fn run(options: &args::Run) -> Result<(), Fault> {
         let done = resumes(&inside) && checkpoint::load(&inside.path).is_ok_and(|(progress, _)| progress.finished);
         if !done {
             let resume = resumes(&inside);
-            train_one(&front, train, options, Place { folder: inside, start: place, resume }, &interrupted)?;
+            let place = Place { folder: inside, start: place, resume, quiet: false };
+            train_one(&front, train, options, place, &interrupted)?;
         }
         place = Some(folder.path.join(&train.name));
     }
     let resume = resumes(&folder) || (options.resume.is_some() && place.is_none());
-    train_one(&front, goal, options, Place { folder, start: place, resume }, &interrupted)
+    let place = Place { folder, start: place, resume, quiet: false };
+    train_one(&front, goal, options, place, &interrupted).map(|_| ())
 }
 
 /// Where a train block is run.
-struct Place {
-    folder: Folder,
+pub struct Place {
+    /// Its own.
+    pub folder: Folder,
     /// The folder of the run whose weights it begins with.
-    start: Option<PathBuf>,
+    pub start: Option<PathBuf>,
     /// Whether it goes on from the folder's checkpoint.
-    resume: bool,
+    pub resume: bool,
+    /// Whether nothing is printed.
+    pub quiet: bool,
 }
 
 fn bind_for(train: &Train, options: &args::Run) -> Result<Bound, Fault> {
@@ -70,16 +75,18 @@ fn bind_for(train: &Train, options: &args::Run) -> Result<Bound, Fault> {
     Ok(bound)
 }
 
-/// Runs one train block.
-fn train_one(
+/// Runs one train block; returns its final figures as they are logged.
+pub fn train_one(
     front: &Front,
     train: &Train,
     options: &args::Run,
     place: Place,
     interrupted: &AtomicBool,
-) -> Result<(), Fault> {
+) -> Result<Map<String, Value>, Fault> {
     let mut bound = bind_for(train, options)?;
-    announce(front, train, &bound, options);
+    if !place.quiet {
+        announce(front, train, &bound, options);
+    }
     begin(train, &mut bound, place.start.as_deref())?;
     let mut run = Run::open(train, &mut bound, options, place)?;
     let settings = settings(train, &bound);
@@ -223,7 +230,7 @@ fn groups<'a>(front: &'a Front, train: &'a Train) -> Vec<(String, Vec<&'a str>)>
 }
 
 /// First Ctrl-C: checkpoint and stop; second: stop now.
-fn listen() -> Result<Arc<AtomicBool>, Fault> {
+pub fn listen() -> Result<Arc<AtomicBool>, Fault> {
     let flag = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&flag);
     ctrlc::set_handler(move || {
@@ -266,6 +273,7 @@ struct Run {
     log: Log,
     display: Display,
     json: bool,
+    quiet: bool,
     name: String,
     plan: String,
     seed: u64,
@@ -280,7 +288,7 @@ struct Run {
 impl Run {
     /// Makes the folder, or takes up the one to be resumed.
     fn open(train: &Train, bound: &mut Bound, options: &args::Run, place: Place) -> Result<Self, Fault> {
-        let Place { folder, start, resume: resumes } = place;
+        let Place { folder, start, resume: resumes, quiet } = place;
         let persistent: Vec<(String, Slot)> =
             bound.session.executor.bundle().persistent.iter().map(|(n, s)| (n.clone(), s.clone())).collect();
         let slot = |path: &str| persistent.iter().find(|(n, _)| n == path).map(|(_, s)| s.clone());
@@ -297,8 +305,9 @@ impl Run {
         let log = folder.log(resumed.as_ref().map(|p| p.at))?;
         let updates = (bound.epochs * bound.steps_per_epoch).min(train.settings.steps.map_or(u64::MAX, |s| s as u64));
         let mut run = Self {
-            display: Display::new(bound.epochs, updates, options.json),
-            json: options.json,
+            display: Display::new(bound.epochs, updates, options.json || quiet),
+            json: options.json && !quiet,
+            quiet,
             name: train.name.clone(),
             plan,
             seed: bound.session.seed,
@@ -358,7 +367,7 @@ impl Run {
         settings: &Settings,
         progress: &Progress,
         early: Option<u64>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Map<String, Value>, Fault> {
         self.checkpoint(&bound.session, progress, true)?;
         if settings.patience.is_some() && progress.best.is_some() {
             self.folder.load_weights("best.safetensors", &mut bound.session, &self.saved)?;
@@ -390,11 +399,14 @@ impl Run {
         // Time and place differ from run to run; the log of a resumed run does not.
         logged.remove("seconds");
         logged.remove("dir");
-        self.log.append(&Value::Object(logged)).map_err(Fault::data)?;
+        self.log.append(&Value::Object(logged.clone())).map_err(Fault::data)?;
         self.folder.draw(&self.name)?;
+        if self.quiet {
+            return Ok(logged);
+        }
         if self.json {
             say!("{}", Value::Object(done));
-            return Ok(());
+            return Ok(logged);
         }
         if let Some(best) = early {
             say!("stopped early: no better figure since epoch {best}, whose weights are restored");
@@ -408,7 +420,7 @@ impl Run {
             progress.at.step,
             progress.seconds
         );
-        Ok(())
+        Ok(logged)
     }
 }
 

@@ -32,7 +32,7 @@ impl<'a> Elaborator<'a> {
         if let Some(entry) = entries(block, name).next() {
             return Some(&entry.value);
         }
-        let ExprKind::Name(data) = &entries(block, "data").next()?.value.kind else { return None };
+        let (data, _) = super::data::data_named(&entries(block, "data").next()?.value)?;
         self.items.data(data)?.entries.iter().find_map(|entry| match entry {
             DataEntry::Setting { name: setting, value } if setting.name == name => Some(value),
             _ => None,

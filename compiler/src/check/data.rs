@@ -14,9 +14,9 @@ use runtime::data::catalogue::{self, Entry};
 
 impl<'a> Elaborator<'a> {
     /// The data set a train block names, and its fields.
-    pub fn data_of(&mut self, block: &'a ast::Train) -> (Option<DataSet>, Vec<Field>) {
+    pub fn data_of(&mut self, block: &'a ast::Train, env: &Env<'a>) -> (Option<DataSet>, Vec<Field>) {
         let Some(entry) = entries(block, "data").next() else { return (None, vec![]) };
-        let ExprKind::Name(name) = &entry.value.kind else {
+        let Some((name, given)) = data_named(&entry.value) else {
             if !matches!(entry.value.kind, ExprKind::Error) {
                 let d = Diagnostic::error("wrong-kind", entry.value.span, "`data` names a data block");
                 self.fail(d.help("write `data = name`, and `data name { .. }` beside the train block"));
@@ -31,7 +31,27 @@ impl<'a> Elaborator<'a> {
             self.fail(d);
             return (None, vec![]);
         };
-        self.data(data)
+        let (mut set, fields) = self.data(data);
+        if let Some(set) = &mut set {
+            given.iter().for_each(|arg| self.data_given(arg, set, env));
+        }
+        (set, fields)
+    }
+
+    /// `data = points(noise = 0.2)`: a setting of the block with another value.
+    fn data_given(&mut self, arg: &'a Arg, set: &mut DataSet, env: &Env<'a>) {
+        let known = arg.name.as_ref().filter(|n| catalogue::SETTINGS.iter().any(|s| s.name == n.name));
+        let Some(name) = known else {
+            let names: Vec<&str> = catalogue::SETTINGS.iter().map(|s| s.name).collect();
+            let d = Diagnostic::error("unknown-argument", arg.value.span, "this names no setting of a data block")
+                .note(format!("its settings are {}", names.join(", ")));
+            self.fail(d.help("write `data = points(noise = 0.2)`"));
+            return;
+        };
+        if let Some(plain) = self.data_value(&arg.value, env) {
+            set.settings.retain(|(k, _, _)| *k != name.name);
+            set.settings.push((name.name.clone(), plain, name.span));
+        }
     }
 
     /// A data block and its fields.
@@ -267,5 +287,17 @@ impl<'a> Elaborator<'a> {
                 None
             }
         }
+    }
+}
+
+/// The data block that `data = name` or `data = name(setting = value)` names, and the settings given.
+pub(super) fn data_named(value: &ast::Expr) -> Option<(&str, &[Arg])> {
+    match &value.kind {
+        ExprKind::Name(name) => Some((name, &[])),
+        ExprKind::Call { callee, args } => match &callee.kind {
+            ExprKind::Name(name) => Some((name, args)),
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -12,6 +12,7 @@ pub(super) struct Items<'a> {
     library: BTreeMap<&'a str, &'a ast::Callable>,
     data: BTreeMap<&'a str, &'a ast::Data>,
     trains: BTreeMap<&'a str, &'a ast::Train>,
+    sweeps: Vec<&'a ast::Sweep>,
     sources: Vec<SourceId>,
 }
 
@@ -33,6 +34,10 @@ impl<'a> Items<'a> {
             let earlier = match item {
                 ast::Item::Callable(c) => items.user.insert(&c.name.name, c).map(|e| (&c.name, e.name.span)),
                 ast::Item::Data(d) => items.data.insert(&d.name.name, d).map(|e| (&d.name, e.name.span)),
+                ast::Item::Sweep(s) => {
+                    items.sweeps.push(s);
+                    None
+                }
                 ast::Item::Train(t) => items.trains.insert(&t.name.name, t).map(|e| (&t.name, e.name.span)),
                 _ => None,
             };
@@ -66,6 +71,24 @@ impl<'a> Items<'a> {
     /// Names of train blocks.
     pub fn train_names(&self) -> impl Iterator<Item = &'a str> {
         self.trains.keys().copied()
+    }
+
+    /// What a sweep gives first as the parameter of that number and name of a train block.
+    pub fn first_of_sweep(&self, train: &str, number: usize, name: &str) -> Option<&'a ast::Expr> {
+        self.sweeps.iter().find_map(|sweep| {
+            let ast::ExprKind::Call { callee, args } = &sweep.train.as_ref()?.kind else { return None };
+            if !matches!(&callee.kind, ast::ExprKind::Name(n) if n == train) {
+                return None;
+            }
+            let named = args.iter().find(|a| a.name.as_ref().is_some_and(|n| n.name == name));
+            let given = &named.or_else(|| args.get(number).filter(|a| a.name.is_none()))?.value;
+            let ast::ExprKind::Name(axis) = &given.kind else { return Some(given) };
+            let (_, values) = sweep.axes.iter().find(|(a, _)| a.name == *axis)?;
+            match &values.kind {
+                ast::ExprKind::List(list) => list.first(),
+                _ => None,
+            }
+        })
     }
 
     /// The train blocks that this one starts from, the nearest first; one that occurs twice ends the list.

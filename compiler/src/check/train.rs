@@ -43,7 +43,8 @@ impl<'a> Elaborator<'a> {
     pub fn train(&mut self, block: &'a ast::Train) -> Option<Train> {
         let errors = self.sink.errors();
         let env = Scope::inside(None);
-        let (data, fields) = self.data_of(block);
+        self.bind_params(block, &env);
+        let (data, fields) = self.data_of(block, &env);
         for (n, field) in fields.iter().enumerate() {
             env.bind(&field.name, Entity::Field(n), field.span);
         }
@@ -105,9 +106,27 @@ impl<'a> Elaborator<'a> {
     /// How many fields the data block has as written; `None` where there is trouble with the block itself.
     fn fields_declared(&self, block: &'a ast::Train) -> Option<usize> {
         let Some(entry) = entries(block, "data").next() else { return Some(0) };
-        let ExprKind::Name(name) = &entry.value.kind else { return None };
+        let (name, _) = super::data::data_named(&entry.value)?;
         let data = self.items.data(name)?;
         Some(declared_fields(&data.entries))
+    }
+
+    /// The settings of a block with parameters: what a sweep of it tries first, or else their defaults.
+    fn bind_params(&mut self, block: &'a ast::Train, env: &Env<'a>) {
+        for (n, param) in block.params.iter().enumerate() {
+            let name = &param.name;
+            let value = self.items.first_of_sweep(&block.name.name, n, &name.name).or(param.default.as_ref());
+            let entity = match value {
+                Some(value) => self.eval(value, &Scope::inside(None)),
+                None => {
+                    let message =
+                        format!("nothing says what `{}` of the train block `{}` is", name.name, block.name.name);
+                    let d = Diagnostic::error("missing-argument", name.span, message);
+                    self.fail(d.help(format!("give it a value, `{} = 2`, or one in a sweep", name.name)))
+                }
+            };
+            env.bind(&name.name, entity, name.span);
+        }
     }
 
     fn bind_locals(&mut self, block: &'a ast::Train, env: &Env<'a>) {

@@ -1,0 +1,282 @@
+//! `nnc sweep`: trains a block for every point of a grid, keeps what is done, and draws the pictures that the sweep asks
+//! for. The folder holds `points.jsonl`, a line for each point that is done, a folder for each run, and the pictures; the
+//! command given again goes on where it was stopped.
+
+use crate::args;
+use crate::fault::{Fault, FaultKind};
+use crate::folder::Folder;
+use crate::front::{self, Front};
+use crate::render;
+use crate::run::{self, Place};
+use crate::say;
+use compiler::check::check;
+use grammar::ast::{self, Arg, Expr, ExprKind, Item, UnaryOp};
+use grammar::diagnostic::Severity;
+use runtime::checkpoint;
+use runtime::file::replace;
+use runtime::plot::{Chart, Curve, Picture};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+/// The name of the file with a line for each point.
+const POINTS: &str = "points.jsonl";
+
+/// An axis of the grid: its name, and each value as a number and as it was written.
+type Axis<'a> = (&'a str, Vec<(f64, &'a Expr)>);
+
+/// Runs what is not done yet, and draws.
+pub fn sweep(options: &args::Sweep) -> Result<(), Fault> {
+    let front = front::load(&options.program, options.json)?;
+    let sweep = choose(&front, options)?;
+    let axes = axes(sweep)?;
+    let (train, given) = call(sweep)?;
+    let folder = options.out.clone().unwrap_or_else(|| Path::new("runs").join(&sweep.name.name));
+    let mut lines = done(&folder.join(POINTS))?;
+    let interrupted = run::listen()?;
+    let count: usize = axes.iter().map(|(_, values)| values.len()).product();
+    for number in 0..count {
+        let point = point(&axes, number);
+        let named: Vec<(&str, f64)> = axes.iter().zip(&point).map(|((name, _), (v, _))| (*name, *v)).collect();
+        if lines.iter().any(|line| named.iter().all(|(name, v)| line[*name].as_f64() == Some(*v))) {
+            continue;
+        }
+        let program = at_point(&front, train, given, &axes, &point)?;
+        let text: Vec<String> = named.iter().map(|(name, v)| format!("{name}={v}")).collect();
+        let place = folder.join(text.join(","));
+        let mut line: Map<String, Value> = named.iter().map(|(name, v)| ((*name).to_string(), json!(v))).collect();
+        line.extend(figures(&program, options, &place, &interrupted)?);
+        let line = Value::Object(line);
+        if options.json {
+            say!("{line}");
+        } else {
+            say!("{} of {count}: {}", number + 1, text.join(", "));
+        }
+        lines.push(line);
+        let all: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        replace(&folder.join(POINTS), all.as_bytes()).map_err(Fault::data)?;
+    }
+    draw(sweep, &axes, &lines, &folder)?;
+    if !options.json {
+        say!(
+            "{count} points: {}; picture: {}.png",
+            folder.join(POINTS).display(),
+            folder.join(&sweep.name.name).display()
+        );
+    }
+    Ok(())
+}
+
+/// The sweep asked for, or the only one.
+fn choose<'a>(front: &'a Front, options: &args::Sweep) -> Result<&'a ast::Sweep, Fault> {
+    let sweeps: Vec<&ast::Sweep> = front
+        .file
+        .items
+        .iter()
+        .filter_map(|item| if let Item::Sweep(sweep) = item { Some(sweep) } else { None })
+        .filter(|s| options.sweep.as_ref().is_none_or(|name| s.name.name == *name))
+        .collect();
+    match sweeps.as_slice() {
+        [sweep] => Ok(sweep),
+        [] => Err(Fault::usage(format!("{} has no such sweep", options.program.file.display()))),
+        _ => Err(Fault::usage("there are several sweeps; choose one with --sweep NAME")),
+    }
+}
+
+fn wrong(message: impl Into<String>) -> Fault {
+    Fault::new(FaultKind::Program, message)
+}
+
+/// The axes with their values, which are lists of numbers.
+fn axes(sweep: &ast::Sweep) -> Result<Vec<Axis<'_>>, Fault> {
+    let mut axes = vec![];
+    for (name, values) in &sweep.axes {
+        let name = name.name.as_str();
+        let listed = numbers(values).filter(|v| !v.is_empty());
+        let example = || wrong(format!("the values of `{name}` are a list of numbers: `{name} in [1, 2, 4]`"));
+        axes.push((name, listed.ok_or_else(example)?));
+    }
+    Ok(axes)
+}
+
+/// A list of numbers, each with its text.
+fn numbers(list: &Expr) -> Option<Vec<(f64, &Expr)>> {
+    let ExprKind::List(list) = &list.kind else { return None };
+    list.iter().map(|e| Some((number(e)?, e))).collect()
+}
+
+fn number(e: &Expr) -> Option<f64> {
+    match &e.kind {
+        ExprKind::Number { value, .. } => Some(*value),
+        ExprKind::Unary { op: UnaryOp::Neg, value } => number(value).map(|v| -v),
+        _ => None,
+    }
+}
+
+/// The train block that is swept, and what it is given.
+fn call(sweep: &ast::Sweep) -> Result<(&str, &[Arg]), Fault> {
+    let missing = || wrong(format!("the sweep `{0}` says what it trains: `train = block(width)`", sweep.name.name));
+    let train = sweep.train.as_ref().ok_or_else(missing)?;
+    match &train.kind {
+        ExprKind::Name(name) => Ok((name, &[])),
+        ExprKind::Call { callee, args } => match &callee.kind {
+            ExprKind::Name(name) => Ok((name, args)),
+            _ => Err(missing()),
+        },
+        _ => Err(missing()),
+    }
+}
+
+/// The values of the point of that number; the last axis runs fastest.
+fn point<'a>(axes: &[Axis<'a>], number: usize) -> Vec<(f64, &'a Expr)> {
+    let mut rest = number;
+    let mut point: Vec<(f64, &Expr)> =
+        axes.iter().rev().map(|(_, values)| (values[rest % values.len()], rest /= values.len()).0).collect();
+    point.reverse();
+    point
+}
+
+/// The program with the swept block alone, its parameters being those of the point. An axis `seed` that the block is not
+/// given as a parameter is its seed.
+fn at_point(
+    front: &Front,
+    train: &str,
+    given: &[Arg],
+    axes: &[Axis<'_>],
+    point: &[(f64, &Expr)],
+) -> Result<Front, Fault> {
+    let on_axis = |name: &str| axes.iter().zip(point).find(|((axis, _), _)| *axis == name).map(|(_, (_, e))| *e);
+    let mut file = front.file.clone();
+    file.items.retain(|item| match item {
+        Item::Sweep(_) => false,
+        Item::Train(t) => t.name.name == train,
+        _ => true,
+    });
+    for item in &mut file.items {
+        let Item::Train(block) = item else { continue };
+        for (n, param) in block.params.iter_mut().enumerate() {
+            let named = given.iter().find(|a| a.name.as_ref().is_some_and(|name| name.name == param.name.name));
+            let Some(arg) = named.or_else(|| given.get(n).filter(|a| a.name.is_none())) else { continue };
+            let value = if let ExprKind::Name(axis) = &arg.value.kind { on_axis(axis) } else { None };
+            param.default = Some(value.unwrap_or(&arg.value).clone());
+        }
+        if let Some(seed) = on_axis("seed")
+            && !block.params.iter().any(|p| p.name.name == "seed")
+        {
+            front::replace_setting(block, "seed", seed);
+        }
+    }
+    let (checked, diagnostics) = check(&front.sources, &file, &front.library);
+    let (sources, library) = (front.sources.clone(), front.library.clone());
+    let front = Front { sources, file, library, checked, diagnostics };
+    if front.has_errors() {
+        let errors: Vec<_> = front.diagnostics.iter().filter(|d| d.severity == Severity::Error).cloned().collect();
+        render::print(&front.sources, &errors, args::MessageFormat::Human);
+        return Err(wrong("the train block has errors at a point of the sweep"));
+    }
+    Ok(front)
+}
+
+/// Trains at a point; the final figures of each split, or that it diverged.
+fn figures(
+    program: &Front,
+    options: &args::Sweep,
+    place: &Path,
+    interrupted: &AtomicBool,
+) -> Result<Map<String, Value>, Fault> {
+    let Some(train) = program.checked.trains.first() else {
+        return Err(wrong("there is no train block of the name that the sweep trains"));
+    };
+    if train.start.is_some() {
+        return Err(wrong("a block that starts from another's weights cannot be swept"));
+    }
+    let run = args::Run {
+        program: options.program.clone(),
+        machine: options.machine.clone(),
+        out: None,
+        resume: None,
+        memory: None,
+        dry_run: false,
+        json: false,
+    };
+    let resume = checkpoint::path(place).exists();
+    let place = Place { folder: Folder { path: place.to_path_buf() }, start: None, resume, quiet: true };
+    match run::train_one(program, train, &run, place, interrupted) {
+        Ok(done) => Ok(done.into_iter().filter(|(k, _)| ["train", "valid", "test"].contains(&k.as_str())).collect()),
+        Err(fault) if fault.kind == FaultKind::Diverged => {
+            Ok([("diverged".to_string(), json!(true))].into_iter().collect())
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The points done so far.
+fn done(path: &Path) -> Result<Vec<Value>, Fault> {
+    if !path.exists() {
+        return Ok(vec![]);
+    }
+    runtime::log::read(path).map_err(Fault::data)
+}
+
+/// A chart for each `plot` line, with a curve for each figure and each value of the axis after `by`; the mean is taken
+/// over the other axes.
+fn draw(sweep: &ast::Sweep, axes: &[Axis<'_>], lines: &[Value], folder: &Path) -> Result<(), Fault> {
+    let mut charts = vec![];
+    for plot in &sweep.plots {
+        let values = |name: &str| {
+            axes.iter()
+                .find(|(axis, _)| *axis == name)
+                .map(|(_, v)| v)
+                .ok_or_else(|| wrong(format!("the sweep has no axis `{name}`")))
+        };
+        let across = values(&plot.against.name)?;
+        let by: Vec<Option<(&str, f64)>> = match &plot.by {
+            Some(by) => values(&by.name)?.iter().map(|(v, _)| Some((by.name.as_str(), *v))).collect(),
+            None => vec![None],
+        };
+        let mut curves = vec![];
+        for value in &plot.values {
+            let figure = figure_name(value)?;
+            for by in &by {
+                let here = |x: f64| {
+                    let at = |line: &&Value| {
+                        line[plot.against.name.as_str()].as_f64() == Some(x)
+                            && by.is_none_or(|(name, v)| line[name].as_f64() == Some(v))
+                    };
+                    let found: Vec<f64> =
+                        lines.iter().filter(at).filter_map(|l| l[figure.0][figure.1].as_f64()).collect();
+                    (x, found.iter().sum::<f64>() / found.len() as f64)
+                };
+                let of = by.map_or(String::new(), |(name, v)| format!(", {name} {v}"));
+                let name = format!("{}.{}{of}", figure.0, figure.1);
+                curves.push(Curve { name, points: across.iter().map(|(x, _)| here(*x)).collect() });
+            }
+        }
+        let (low, high) = across.iter().fold((f64::INFINITY, 0.0_f64), |(l, h), (x, _)| (l.min(*x), h.max(*x)));
+        let figures: Vec<&str> = plot.values.iter().filter_map(|v| figure_name(v).ok()).map(|f| f.1).collect();
+        let title = figures.first().copied().unwrap_or_default().to_string();
+        charts.push(Chart {
+            title,
+            x_label: plot.against.name.clone(),
+            log_x: low > 0.0 && high >= 32.0 * low,
+            log_y: false,
+            curves,
+        });
+    }
+    if charts.is_empty() {
+        return Ok(());
+    }
+    let picture = Picture { title: sweep.name.name.clone(), charts };
+    picture.save(&folder.join(&sweep.name.name)).map_err(Fault::data)
+}
+
+/// `test.error` as its two words.
+fn figure_name(value: &Expr) -> Result<(&str, &str), Fault> {
+    match &value.kind {
+        ExprKind::Field { base, field } => match &base.kind {
+            ExprKind::Name(split) => Ok((split, &field.name)),
+            _ => Err(wrong("a sweep draws figures such as `test.loss`")),
+        },
+        _ => Err(wrong("a sweep draws figures such as `test.loss`")),
+    }
+}
