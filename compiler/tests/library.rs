@@ -7,6 +7,7 @@ mod common;
 
 use common::{Counts, check};
 use grammar::ast::{CallableKind, Item};
+use grammar::diagnostic::Severity;
 use grammar::span::{SourceId, Sources};
 use nnc_compiler::ir::random::{Prng, Program};
 use nnc_compiler::ir::{Distribution, Item as Step, Module, Role, TensorId};
@@ -45,7 +46,9 @@ fn trains(name: &str, text: &str) -> Vec<Train> {
     let source = sources.add(name, text);
     let (file, trouble) = grammar::parse(source, text);
     assert!(trouble.is_empty(), "{name}: {trouble:?}");
-    let (checked, trouble) = checker::check(&sources, &file, &library);
+    let (checked, mut trouble) = checker::check(&sources, &file, &library);
+    // Roots and logarithms of what may be zero are warned of; here they are wanted, away from zero.
+    trouble.retain(|d| d.severity == Severity::Error);
     assert!(trouble.is_empty(), "{name}: {trouble:?}");
     checked.trains
 }

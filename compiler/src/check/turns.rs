@@ -59,7 +59,7 @@ impl<'a> Elaborator<'a> {
     }
 
     fn one_behind_the_other(&mut self, turns: &[Outputs<'a>], record: bool, span: Span) -> Entity<'a> {
-        let names: Vec<String> = turns.first().into_iter().flatten().map(|f| f.0.clone()).collect();
+        let names: Vec<String> = turns.first().into_iter().flat_map(|list| list.iter()).map(|f| f.0.clone()).collect();
         let mut out = vec![];
         for (n, name) in names.into_iter().enumerate() {
             let list = turns.iter().filter_map(|fields| fields.get(n).map(|f| f.1.clone())).collect();

@@ -201,7 +201,7 @@ fn unproven(train: &Train, doubt: Doubt, objective: Span) -> Diagnostic {
     if root && doubt.least >= 0.0 {
         return d
             .note("at zero the slope of a root is infinite, and one such gradient makes all parameters NaN")
-            .help("add a small constant under the root, `sqrt(x + 1e-8)`, or write `if x > 0 then sqrt(x) else 0`");
+            .help("add a small number under the root, `sqrt(x + 1e-8)`, or write `if x > 0 then sqrt(x) else 0`");
     }
     let at = if doubt.function == Unary::Log1p { "-1" } else { "0" };
     let outside = if root {
@@ -210,6 +210,6 @@ fn unproven(train: &Train, doubt: Doubt, objective: Span) -> Diagnostic {
         "the logarithm of zero is -inf, and of less there is none"
     };
     d.note(format!("{outside}; a loss that meets one number of {at} or below is lost")).help(format!(
-        "bound it, `{name}(max(x, 1e-8))`, add a small constant, or begin from something positive, such as `exp` of it"
+        "bound it, `{name}(max(x, 1e-8))`, add a small number, or begin from something positive, such as `exp` of it"
     ))
 }
