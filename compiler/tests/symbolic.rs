@@ -158,6 +158,11 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("power", "fn f(x, y) { (1 + x^2)^y / erf(y + 2) + log1p(x^2) * expm1(y) - floor(x) * y }"),
     ("vector", "fn f(x: [3], M: [3, 3]) { y[i] = sum[j] M[i, j] * x[j] * x[i] }"),
     ("product", "fn f(x: [4]) { prod[i] (x[i] + 2) }"),
+    (
+        "scan",
+        "fn f(x: [4, 2], w: [2, 2], h0: [2]) {\n hs = scan e in x with h = h0 { y[i] = tanh(e[i] + sum[j] w[i, j] * h[j])\n y }\n\
+         sum[i] hs[3, i] * hs[1, i] }",
+    ),
     ("fold", "fn f(x: [2, 3]) { y[(i, j)] = x[i, j]^2\n sum[k] y[k] * (k mod 3 + 1) }"),
 ];
 

@@ -4,11 +4,14 @@
 //!
 //! In: a verified module. Out: syntax whose text parses and checks, and means the same numbers.
 //! The minibatch, where there is one, is an axis like any other. A scatter is an accumulating
-//! definition, or a sum over a condition where nothing says how far its indices run.
+//! definition, or a sum over a condition where nothing says how far its indices run. A recurrence is a
+//! `scan`; only real numbers can be carried there, so one that hands on numbers of classes has no source.
 
 mod expr;
 mod names;
+mod turns;
 
+use crate::ir::recurrence::{Recurrence, recurrences};
 use crate::ir::{Combine, Def, Distribution, Draw, Item, Module, Node, Role, TensorId};
 use crate::optimise::expr::sources;
 use crate::scalar::Kind;
@@ -20,13 +23,27 @@ use grammar::ast::{
 use grammar::span::Span;
 use names::Names;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use turns::Turn;
 
 /// The module as a callable. `classes` says how many classes the elements of an input stand for,
 /// where they are no real numbers.
 #[must_use]
 pub fn callable(m: &Module, title: &str, classes: &BTreeMap<TensorId, usize>) -> Callable {
+    let given = given(m);
+    let mut written = m.clone();
+    let m = &mut written;
+    let turns: Vec<(Recurrence, Turn)> = recurrences(m).into_iter().map(|r| (r.clone(), Turn::of(m, &r))).collect();
+    let m = &*m;
     let names = Names::of(m, title);
-    let mut stmts: Vec<Stmt> = m.items.iter().map(|item| statement(m, &names, item)).collect();
+    let mut stmts: Vec<Stmt> = vec![];
+    for (place, item) in m.items.iter().enumerate() {
+        match turns.iter().find(|(r, _)| r.items.contains(&place)) {
+            None => stmts.push(statement(m, &names, item)),
+            Some((r, turn)) if r.items.start == place => stmts.extend(scanned(m, &names, r, turn)),
+            Some(_) => {}
+        }
+    }
     stmts.extend(result(m, &names));
     let draws = m.items.iter().any(|i| matches!(i, Item::Draw(_)));
     Callable {
@@ -34,7 +51,7 @@ pub fn callable(m: &Module, title: &str, classes: &BTreeMap<TensorId, usize>) ->
         kind: if draws { CallableKind::Layer } else { CallableKind::Fn },
         name: ident(&names.title),
         dims: vec![],
-        params: given(m).into_iter().map(|t| parameter(m, &names, t, classes)).collect(),
+        params: given.into_iter().map(|t| parameter(m, &names, t, classes)).collect(),
         output: None,
         body: Body::Block(Block { stmts, span: Span::default() }),
         span: Span::default(),
@@ -106,6 +123,68 @@ fn statement(m: &Module, names: &Names, item: &Item) -> Stmt {
             None => defined(m, names, def),
         },
     }
+}
+
+/// What is carried begins as zeros, which nothing looks at: `r = scan t in 9 with s = { h = h_before } { .. }`, then
+/// the members that others read, with their turns where they were.
+fn scanned(m: &Module, names: &Names, recurrence: &Recurrence, turn: &Turn) -> Vec<Stmt> {
+    let field = |of: TensorId, t: TensorId| {
+        let (base, field) = (Box::new(name(names.tensor(of))), ident(names.tensor(t)));
+        expr::of(ExprKind::Field { base, field })
+    };
+    let own = |t: &TensorId| ident(names.tensor(*t));
+    let value_of = |(t, value): (TensorId, Expr)| {
+        let lhs = Lhs { name: ident(names.tensor(t)), indices: None, ty: None };
+        statement_of(StmtKind::Define { lhs, value, per_microbatch: false })
+    };
+    let (mut stmts, mut start, mut body, mut next) = (vec![], vec![], vec![], vec![]);
+    for (member, back) in &turn.carried {
+        for (k, before) in back.iter().enumerate() {
+            let indices = (0..m.t(*before).shape.len() as u32).map(|v| name(&names.index(v))).collect();
+            let lhs = Lhs { name: ident(&first(names, *before)), ..left(m, names, *before, indices, true) };
+            stmts.push(statement_of(StmtKind::Define { lhs, value: number(0.0), per_microbatch: false }));
+            start.push((own(before), name(&first(names, *before))));
+            body.push(value_of((*before, field(turn.before, *before))));
+            let last = if k == 0 { turn.now[member] } else { back[k - 1] };
+            next.push((own(before), name(names.tensor(last))));
+        }
+    }
+    body.extend(turn.items.iter().map(|item| statement(m, names, item)));
+    let members = m.items[recurrence.items.clone()].iter().map(Item::target);
+    let needed: Vec<TensorId> = members.filter(|t| read_outside(m, &recurrence.items, *t)).collect();
+    next.extend(needed.iter().map(|t| (own(t), name(names.tensor(turn.now[t])))));
+    body.push(statement_of(StmtKind::Expr(expr::of(ExprKind::Record(next)))));
+    let carry = (ident(names.tensor(turn.before)), Box::new(expr::of(ExprKind::Record(start))));
+    let body = Block { stmts: body, span: Span::default() };
+    let counted = turn.items.iter().any(|i| sources(m, i).contains(&turn.number));
+    let index = if counted { own(&turn.number) } else { ident("_") };
+    let sequence = Box::new(whole(recurrence.turns as i64));
+    stmts.push(value_of((turn.value, expr::of(ExprKind::Scan { index, sequence, carry: Some(carry), body }))));
+    for t in needed {
+        let variables: Vec<Expr> = (0..m.t(t).shape.len() as u32).map(|v| name(&names.index(v))).collect();
+        let mut at = variables.clone();
+        let mut turn_at = at.remove(recurrence.axis(t).unwrap_or(0));
+        if recurrence.descending {
+            turn_at = expr::binary(ast::BinaryOp::Sub, whole(recurrence.turns as i64 - 1), turn_at);
+        }
+        let at = std::iter::once(turn_at).chain(at).map(IndexArg::Expr).collect();
+        let value = expr::of(ExprKind::Index { base: Box::new(field(turn.value, t)), at });
+        let lhs = left(m, names, t, variables, m.t(t).kind == Kind::Float);
+        stmts.push(statement_of(StmtKind::Define { lhs, value, per_microbatch: false }));
+    }
+    stmts
+}
+
+/// The name of what a carried tensor begins as.
+fn first(names: &Names, carried: TensorId) -> String {
+    names::unused(&format!("{}_first", names.tensor(carried)), |n| names.is_used(n))
+}
+
+/// Whether anything but those items needs a tensor.
+fn read_outside(m: &Module, items: &Range<usize>, t: TensorId) -> bool {
+    let others = m.items[..items.start].iter().chain(&m.items[items.end..]);
+    let given_out = m.outputs.iter().map(|(_, o)| *o).chain(m.updates.iter().map(|(_, from)| *from));
+    others.into_iter().any(|i| sources(m, i).contains(&t)) || given_out.into_iter().any(|o| o == t)
 }
 
 fn drawn(m: &Module, names: &Names, draw: &Draw) -> StmtKind {

@@ -46,6 +46,11 @@ impl Names {
         &self.tensors[id.0 as usize]
     }
 
+    /// Whether a tensor has that name.
+    pub fn is_used(&self, name: &str) -> bool {
+        self.tensors.iter().any(|t| t == name)
+    }
+
     /// The name of domain variable `v`.
     pub fn index(&self, v: u32) -> String {
         let beyond = || unused(&format!("i{v}"), |n| self.tensors.iter().any(|t| t == n));

@@ -3,11 +3,12 @@
 //! large as what is computed.
 
 use super::rebuild::{Rebuild, Rewrite};
+use crate::ir::recurrence::recurrences;
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, Role, TensorId};
 use crate::optimise::expr::roots;
 use crate::scalar::Kind;
 use crate::source::is_atom;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A definition grows no further by what moves into it than this many operations.
 const LARGEST: u64 = 12;
@@ -15,7 +16,10 @@ const LARGEST: u64 = 12;
 /// Moves pointwise definitions of tensors numbered from `first` that are read once into their reader.
 pub fn run(m: &mut Module, first: usize) {
     let reads = occurrences(m);
-    let kept = |t: TensorId| (t.0 as usize) < first || reads.get(&t) != Some(&1);
+    // What the members of a recurrence read may be defined after them, so none of them moves.
+    let within = recurrences(m).into_iter().flat_map(|r| r.items);
+    let recurrent: BTreeSet<TensorId> = within.map(|k| m.items[k].target()).collect();
+    let kept = |t: TensorId| (t.0 as usize) < first || reads.get(&t) != Some(&1) || recurrent.contains(&t);
     let observable: Vec<TensorId> = m.outputs.iter().map(|o| o.1).collect();
     let mut rebuild = Rebuild::new(Inline { values: BTreeMap::new() });
     for item in std::mem::take(&mut m.items) {

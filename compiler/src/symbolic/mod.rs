@@ -12,6 +12,7 @@ mod rebuild;
 use crate::differentiate::{forward, reverse};
 use crate::ir::cost::{Cost, cost_of};
 use crate::ir::interpret::{Fault, Values, interpret};
+use crate::ir::recurrence::arrange;
 use crate::ir::{Combine, Item, Module, Role, TensorId};
 use crate::optimise::{dead, gather, share, simplify};
 use crate::scalar::Kind;
@@ -127,12 +128,14 @@ fn readable(m: &mut Module, first: usize) {
     share::run(m);
     dead::run(m);
     factor::run(m);
+    arrange(m);
     inline::run(m, first);
     factor::run(m);
     inline::name_shared(m);
     share::run(m);
     simplify::run(m);
     dead::run(m);
+    arrange(m);
 }
 
 /// The sum over the paths from all of `by` to `of`.
