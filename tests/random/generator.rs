@@ -7,6 +7,8 @@ use std::fmt::Write;
 
 /// How often each form was written.
 pub type Forms = BTreeMap<&'static str, usize>;
+/// A form's name, a definition of `$` by it, and the shape that this gives.
+type Definition = (&'static str, String, Vec<usize>);
 
 /// Every form there is.
 pub const FORMS: &[&str] = &[
@@ -178,7 +180,7 @@ impl Generator<'_> {
 
     /// Defines a tensor by one of the forms.
     fn statement(&mut self) {
-        let kinds: [fn(&mut Self) -> (&'static str, String, Vec<usize>); 9] = [
+        let kinds: [fn(&mut Self) -> Definition; 9] = [
             Self::elementwise,
             Self::reduction,
             Self::reads,
@@ -199,7 +201,7 @@ impl Generator<'_> {
     }
 
     /// Whole tensors, element by element.
-    fn elementwise(&mut self) -> (&'static str, String, Vec<usize>) {
+    fn elementwise(&mut self) -> Definition {
         let rank = 1 + self.rng.below(2);
         let (a, shape) = self.some(rank);
         let function = ["tanh", "sin", "cos", "sigmoid", "softplus", "erf", "bent", "gelu", "abs", "relu", "atan"];
@@ -223,7 +225,7 @@ impl Generator<'_> {
     }
 
     /// Over one dimension of a matrix.
-    fn reduction(&mut self) -> (&'static str, String, Vec<usize>) {
+    fn reduction(&mut self) -> Definition {
         let (a, shape) = self.some(2);
         let (n, m) = (shape[0], shape[1]);
         let v = self.vector(m);
@@ -246,7 +248,7 @@ impl Generator<'_> {
     }
 
     /// Reads outside, at distances, joined by a condition.
-    fn reads(&mut self) -> (&'static str, String, Vec<usize>) {
+    fn reads(&mut self) -> Definition {
         let (a, shape) = self.some(1);
         let n = shape[0];
         let (b, other) = self.some(1);
@@ -275,7 +277,7 @@ impl Generator<'_> {
     }
 
     /// Flattened, split, transposed, scattered.
-    fn rearranged(&mut self) -> (&'static str, String, Vec<usize>) {
+    fn rearranged(&mut self) -> Definition {
         let (a, shape) = self.some(2);
         let (n, m) = (shape[0], shape[1]);
         match self.rng.below(6) {
@@ -293,7 +295,7 @@ impl Generator<'_> {
     }
 
     /// By the class, as a row, as a list.
-    fn gathered(&mut self) -> (&'static str, String, Vec<usize>) {
+    fn gathered(&mut self) -> Definition {
         let n = self.live.iter().find(|l| l.0 == "x").map_or(2, |l| l.1[0]);
         let (a, shape) = self.some(1);
         match self.rng.below(4) {
@@ -309,7 +311,7 @@ impl Generator<'_> {
     }
 
     /// Functions, records, local functions, functions as arguments.
-    fn called(&mut self) -> (&'static str, String, Vec<usize>) {
+    fn called(&mut self) -> Definition {
         let (a, shape) = self.some(1);
         match self.rng.below(6) {
             0 => ("a record", format!("$ = halves({a}).low * halves({a}).high"), shape),
@@ -330,7 +332,7 @@ impl Generator<'_> {
     }
 
     /// Layers, templates, draws, states.
-    fn layered(&mut self) -> (&'static str, String, Vec<usize>) {
+    fn layered(&mut self) -> Definition {
         let (a, shape) = self.some(1);
         let n = shape[0];
         match self.rng.below(7) {
@@ -349,7 +351,7 @@ impl Generator<'_> {
     }
 
     /// `for`, alone and with layers of their own in each turn.
-    fn repeated(&mut self) -> (&'static str, String, Vec<usize>) {
+    fn repeated(&mut self) -> Definition {
         let (a, shape) = self.some(1);
         let (n, x) = (shape[0], self.live[0].1.clone());
         match self.rng.below(5) {
@@ -370,7 +372,7 @@ impl Generator<'_> {
     }
 
     /// What mixes samples.
-    fn across_samples(&mut self) -> (&'static str, String, Vec<usize>) {
+    fn across_samples(&mut self) -> Definition {
         let (a, shape) = self.some(1);
         match self.rng.below(3) {
             0 => ("a mean over the batch", format!("$[i] = {a}[i] - mean[batch] {a}[i]"), shape),
@@ -395,7 +397,7 @@ impl Generator<'_> {
 }
 
 /// A definition with the type stated on its left side.
-fn stated((form, text, shape): (&'static str, String, Vec<usize>)) -> (&'static str, String, Vec<usize>) {
+fn stated((form, text, shape): Definition) -> Definition {
     let text = text.replacen("] = ", &format!("]: {shape:?} = "), 1);
     (form, text, shape)
 }

@@ -60,7 +60,7 @@ impl Files {
         }
         let parts: Vec<&str> = name.split('/').filter(|p| !p.is_empty() && *p != ".").collect();
         let packed = |part: &&str| [".tar", ".tar.gz", ".tgz"].iter().any(|end| part.ends_with(end));
-        if let Some(at) = parts.iter().position(|p| packed(p)) {
+        if let Some(at) = parts.iter().position(packed) {
             return Ok((self.find(&parts[..=at].join("/"))?, Some(parts[at + 1..].join("/"))));
         }
         Err(self.missing(&format!("there is no folder `{name}`")))

@@ -135,7 +135,7 @@ impl<'a, 'b> Engine<'a, 'b> {
             let start = self.b.ins().iadd(start, ahead);
             let entry = self.b.ins().imul_imm_s(each.i, 12);
             let entry = self.b.ins().iadd(self.tables[0], entry);
-            let offset = self.b.ins().uload32(MemFlagsData::trusted(), entry, 4 * o as i32);
+            let offset = self.b.ins().uload32(MemFlagsData::trusted(), entry, 4 * o);
             address(self.b, start, offset, size(self.types))
         });
         self.parts(k, DEPTH, &mut |engine, terms| {
