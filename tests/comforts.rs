@@ -69,7 +69,8 @@ fn the_library_has_pages() {
         assert!(list.contains(shown), "no {shown}");
     }
     let page = succeed("doc conv2d");
-    assert!(page.contains("layer conv2d[") && page.contains("sum[k, u, v]") && !page.contains("///"), "{page}");
+    assert!(page.contains("layer conv2d[") && page.contains("correlate2d(") && !page.contains("///"), "{page}");
+    assert!(succeed("doc correlate2d").contains("sum["), "the formula of a convolution");
     assert!(succeed("doc text").contains("text(file, context, [stride], [from], [to])"));
     assert!(fail("doc conv2", 2).contains("did you mean `conv2d`?"));
 }
