@@ -138,9 +138,9 @@ pub const SOURCES: &[Entry] = &[
     },
     Entry {
         name: "random_class",
-        params: &[required("count"), required("classes"), optional("seed")],
+        params: &[required("count"), required("classes"), optional("seed"), optional("shape")],
         columns: &[],
-        about: "that many classes, all equally likely",
+        about: "that many classes, or tensors of classes, all equally likely",
     },
 ];
 
