@@ -122,6 +122,16 @@ fn pointwise_functions() {
 }
 
 #[test]
+fn whole_powers_are_products() {
+    let powers: String =
+        (3..=8).map(|n| format!("p{n}[i0: 7, i1: 13] = x[i0, i1] ^ {n}.0\noutput p{n} = p{n}\n")).collect();
+    let text = format!("input x: f[7, 13]\n{powers}");
+    check(&text);
+    let dump = dump("p", &module(&text), &Options::default()).unwrap_or_else(|e| panic!("{e}"));
+    assert!(!dump.loops.contains('^'), "{}", dump.loops);
+}
+
+#[test]
 fn transposes_and_shifts() {
     check(
         "input x: f[7, 13]\n\

@@ -220,7 +220,28 @@ impl<'a> Builder<'a> {
                 return Ok(self.index(affine));
             }
         }
-        Ok(self.op(Op::Binary(f, a, b), kind))
+        Ok(match (f, &self.ops[b]) {
+            (Binary::Pow, Op::Float(bits)) => match whole_exponent(f64::from_bits(*bits)) {
+                Some(n) => self.power(a, n),
+                None => self.op(Op::Binary(f, a, b), kind),
+            },
+            _ => self.op(Op::Binary(f, a, b), kind),
+        })
+    }
+
+    /// a^n by repeated squaring: a few products where the general power takes some 130 operations.
+    fn power(&mut self, a: Val, n: u32) -> Val {
+        let mut product = |x, y| self.op(Op::Binary(Binary::Mul, x, y), Kind::Float);
+        let (mut result, mut square) = (None, a);
+        for bit in 0..=n.ilog2() {
+            if bit > 0 {
+                square = product(square, square);
+            }
+            if n >> bit & 1 == 1 {
+                result = Some(result.map_or(square, |r| product(r, square)));
+            }
+        }
+        result.unwrap_or(a)
     }
 
     fn read(&mut self, tensor: TensorId, at: &[ExprId], otherwise: Option<ExprId>) -> Result<Val, Split> {
@@ -267,6 +288,11 @@ impl<'a> Builder<'a> {
         }
         (address, guards)
     }
+}
+
+/// The exponents that are written out as products: the error stays within a few last bits.
+fn whole_exponent(n: f64) -> Option<u32> {
+    (n.fract() == 0.0 && (2.0..=8.0).contains(&n)).then_some(n as u32)
 }
 
 /// Positions as affine forms of the domain's variables themselves, if they are.
