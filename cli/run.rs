@@ -6,9 +6,10 @@ use crate::diverged;
 use crate::fault::{Fault, FaultKind};
 use crate::folder::{self, Folder};
 use crate::front::{self, Front};
+use crate::groups;
 use crate::progress::{Display, figures};
 use crate::say;
-use compiler::typed::{Group, Train};
+use compiler::typed::Train;
 use runtime::checkpoint::{self, Best, Exact};
 use runtime::log::Log;
 use runtime::plan::Slot;
@@ -181,7 +182,7 @@ fn parse_size(text: &str) -> Option<usize> {
 /// Says what is about to run, and which rule moves which parameters.
 fn announce(front: &Front, train: &Train, bound: &Bound, options: &args::Run) {
     let parameters: usize = train.parameters.iter().map(|p| p.dims.iter().product::<usize>()).sum();
-    let groups = groups(front, train);
+    let groups = groups::groups(front, train);
     if options.json {
         let groups: Vec<Value> =
             groups.iter().map(|(rule, names)| json!({"rule": rule, "parameters": names})).collect();
@@ -209,24 +210,7 @@ fn announce(front: &Front, train: &Train, bound: &Bound, options: &args::Run) {
             bound.batch * bound.accumulate
         );
     }
-    let all = groups.len() == 1;
-    for (rule, names) in groups {
-        let which = if all { format!("all {} parameters", names.len()) } else { names.join(", ") };
-        say!("{rule}: {which}");
-    }
-}
-
-/// Each rule as written and the parameters it moves, by their saved names; then those that nothing moves.
-fn groups<'a>(front: &'a Front, train: &'a Train) -> Vec<(String, Vec<&'a str>)> {
-    let name = |p: &usize| train.parameters[*p].saved.as_str();
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let group = |g: &'a Group| (words(front.sources.text(g.rule)), g.parameters.iter().map(name).collect());
-    let mut list: Vec<(String, Vec<&str>)> = train.groups.iter().map(group).collect();
-    let frozen: Vec<&str> = train.parameters.iter().filter(|p| p.frozen).map(|p| p.saved.as_str()).collect();
-    if !frozen.is_empty() {
-        list.push(("frozen".to_string(), frozen));
-    }
-    list
+    groups::lines(&groups).iter().for_each(|line| say!("{line}"));
 }
 
 /// First Ctrl-C: checkpoint and stop; second: stop now.
