@@ -3,9 +3,7 @@
 use crate::fault::Fault;
 use crate::say;
 use compiler::check::nearest;
-use compiler::library;
-use grammar::ast::{Callable, Item};
-use grammar::span::Sources;
+use compiler::library::{self, Definition};
 use runtime::data::catalogue::{self, Entry};
 
 /// Words of data blocks with what they are.
@@ -15,66 +13,39 @@ const WORDS: [(&str, &[Entry]); 3] = [
     ("what is done to a field", catalogue::TRANSFORMS),
 ];
 
-/// An item of the library.
-struct Described {
-    file: String,
-    callable: Callable,
-    /// From the word that begins it to its end.
-    text: String,
-}
-
 /// Prints an item, or the list.
 pub fn doc(name: Option<&str>) -> Result<(), Fault> {
-    let items = items();
+    let items = library::definitions();
     let Some(name) = name else {
         list(&items);
         return Ok(());
     };
-    let found: Vec<&Described> = items.iter().filter(|d| d.callable.name.name == name).collect();
+    let found: Vec<&Definition> = items.iter().filter(|d| d.name() == name).collect();
     let words: Vec<&Entry> = WORDS.iter().flat_map(|(_, entries)| *entries).filter(|e| e.name == name).collect();
     if found.is_empty() && words.is_empty() {
-        let known = items.iter().map(|d| d.callable.name.name.as_str());
+        let known = items.iter().map(Definition::name);
         let near = nearest(name, known.chain(WORDS.iter().flat_map(|(_, e)| *e).map(|e| e.name)));
         let meant = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
         return Err(Fault::usage(format!("the library has no `{name}`{meant} (`nnc doc` lists all of it)")));
     }
-    for item in found {
-        say!("{} ({})\n", item.callable.name.name, item.file);
-        item.callable.doc.iter().for_each(|doc| say!("{doc}\n"));
-        say!("{}", item.text);
-    }
+    found.into_iter().for_each(page);
     words.iter().for_each(|entry| say!("{}\n\n{}", signature(entry), entry.about));
     Ok(())
 }
 
-/// All items of the library, in its order.
-fn items() -> Vec<Described> {
-    let mut sources = Sources::default();
-    let texts = library::texts();
-    let (files, _) = library::parse(&mut sources, &texts);
-    let mut described = vec![];
-    for (file, (name, text)) in files.into_iter().zip(&texts) {
-        for item in file.items {
-            let Item::Callable(callable) = item else { continue };
-            let span = callable.span.start as usize..callable.span.end as usize;
-            let lines = text[span].lines().skip_while(|l| l.starts_with("///"));
-            let text = lines.collect::<Vec<_>>().join("\n");
-            described.push(Described { file: name.clone(), callable, text });
-        }
-    }
-    described
+/// What an item is, how it is used, and its text.
+fn page(item: &Definition) {
+    say!("{} ({})\n\n{}\n", item.name(), item.file, item.about);
+    say!("Example:");
+    item.example.lines().for_each(|line| say!("    {line}"));
+    say!("\n{}", item.text);
 }
 
-fn list(items: &[Described]) {
+fn list(items: &[Definition]) {
     say!("A page: nnc doc NAME");
-    let mut file = "";
-    for item in items {
-        if item.file != file {
-            file = &item.file;
-            say!("\n{file}");
-        }
-        let doc = item.callable.doc.as_deref().unwrap_or_default();
-        line(&item.callable.name.name, doc.split_once(". ").map_or(doc, |(first, _)| first));
+    for of_file in items.chunk_by(|a, b| a.file == b.file) {
+        say!("\n{}", of_file[0].file);
+        of_file.iter().for_each(|item| line(item.name(), &item.summary()));
     }
     for (what, entries) in WORDS {
         say!("\nin data blocks: {what}");
@@ -82,9 +53,9 @@ fn list(items: &[Described]) {
     }
 }
 
-/// A name and the first line of what it is.
+/// A name and what it is in a few words.
 fn line(name: &str, about: &str) {
-    say!("  {name:<22} {}", about.lines().next().unwrap_or_default().trim_end_matches('.'));
+    say!("  {name:<22} {}", about.trim_end_matches('.'));
 }
 
 /// `csv(file, [header], [label])`: what may be left out stands in brackets.

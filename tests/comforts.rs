@@ -70,6 +70,10 @@ fn the_library_has_pages() {
     }
     let page = succeed("doc conv2d");
     assert!(page.contains("layer conv2d[") && page.contains("correlate2d(") && !page.contains("///"), "{page}");
+    assert!(
+        page.contains("\n\nExample:\n    model Net(x: [3, 8, 8]) -> [16, 8, 8] { x |> conv2d(16, pad = 1) }\n\n"),
+        "{page}"
+    );
     assert!(succeed("doc correlate2d").contains("sum["), "the formula of a convolution");
     assert!(succeed("doc text").contains("text(file, context, [stride], [from], [to])"));
     assert!(fail("doc conv2", 2).contains("did you mean `conv2d`?"));

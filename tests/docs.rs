@@ -11,6 +11,7 @@
 //!
 //! `NNC_BLESS=1` writes `docs/library.md` anew from the library.
 
+use compiler::library::{self, Definition};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -227,18 +228,6 @@ fn every_command_and_flag_is_described() -> io::Result<()> {
     Ok(())
 }
 
-/// Documentation and head of every item of a library file; the whole of an item that is one expression.
-fn items(text: &str) -> Vec<(String, String)> {
-    let mut found = vec![];
-    for paragraph in text.split("\n\n").filter(|p| p.lines().any(|l| l.starts_with("///"))) {
-        let documentation: Vec<&str> = paragraph.lines().filter_map(|l| l.strip_prefix("/// ")).collect();
-        let item: Vec<&str> = paragraph.lines().filter(|l| !l.starts_with("//")).collect();
-        let item = item.join("\n");
-        found.push((documentation.join("\n"), head(&item).to_string()));
-    }
-    found
-}
-
 /// The item up to the block that is its body.
 fn head(item: &str) -> &str {
     let mut depth = 0;
@@ -254,24 +243,46 @@ fn head(item: &str) -> &str {
     item
 }
 
-#[test]
-fn the_library_is_described_as_it_is() -> io::Result<()> {
-    let mut text = String::from(
-        "# The library\nEvery item of `compiler/std`, written in the language itself: to be read, copied and changed. \
-         This page is made from the texts there.\n",
-    );
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(root().join("compiler/std"))?.map(|e| Ok(e?.path())).collect::<io::Result<_>>()?;
-    paths.sort();
-    for path in paths {
-        let source = fs::read_to_string(&path)?;
-        let name = path.file_name().unwrap_or_default().display().to_string();
-        let about: Vec<&str> = source.lines().map_while(|l| l.strip_prefix("// ")).collect();
-        let _ = write!(text, "\n## {name}\n{}\n", about.join("\n"));
-        for (documentation, head) in items(&source) {
-            let _ = write!(text, "\n{documentation}\n\n```text\n{head}\n```\n");
+/// What the page of the library begins with.
+const LIBRARY: &str = "# The library
+Every definition of `compiler/std`, written in the language itself: to be read, copied and changed. `nnc doc NAME` shows one with its whole text; this page is made from the same texts.
+
+The head of a definition has in brackets the dimensions that follow from its inputs, and in parentheses inputs and settings; those with `=` may be left out. `x |> f(a)` is `f(x, a)`. More in [the language](language.md#items).
+
+Under each stands an example, which the tests check and run. One that begins with `model` is a model. The others are lines of a train block, in which `Net` is a model of the field `x`, \
+`near` and `far` are further fields like `x`, `y` is a class, and `t` a vector of zeros and ones. For `augment` and `mix`, `x` is an image and `y` a distribution over classes.
+";
+
+/// The comment that a file of the library begins with.
+fn about(text: &str) -> String {
+    text.lines().map_while(|l| l.strip_prefix("// ")).collect::<Vec<_>>().join("\n")
+}
+
+/// The page of the library: what there is, by file, then every definition.
+fn library_page() -> String {
+    let definitions = library::definitions();
+    let files: Vec<&[Definition]> = definitions.chunk_by(|a, b| a.file == b.file).collect();
+    let mut page = format!("{LIBRARY}\n");
+    for file in &files {
+        let name = file[0].file.trim_start_matches("std/");
+        let links: Vec<String> = file.iter().map(|d| format!("[{0}](#{0})", d.name())).collect();
+        let (topic, anchor) = (name.trim_end_matches(".nn"), name.replace('.', ""));
+        let _ = writeln!(page, "- [{topic}](#{anchor}): {}", links.join(", "));
+    }
+    for (file, (_, text)) in files.iter().zip(library::TEXTS) {
+        let _ = write!(page, "\n## {}\n{}\n", file[0].file.trim_start_matches("std/"), about(text));
+        for definition in *file {
+            let Definition { about, example, text, .. } = definition;
+            let _ = write!(page, "\n### {}\n{about}\n```text\n{}\n```\n", definition.name(), head(text));
+            let _ = write!(page, "Example:\n```nn fragment\n{example}\n```\n");
         }
     }
+    page
+}
+
+#[test]
+fn the_library_is_described_as_it_is() -> io::Result<()> {
+    let text = library_page();
     let page = root().join("docs/library.md");
     if std::env::var_os("NNC_BLESS").is_some() {
         fs::write(&page, &text)?;

@@ -1,7 +1,7 @@
 //! The standard library's text, carried inside the compiler. What it defines is source like any
 //! other; nothing in this crate knows its names.
 
-use grammar::ast::File;
+use grammar::ast::{Callable, File, Item};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Sources;
 
@@ -34,6 +34,63 @@ pub const TEXTS: &[(&str, &str)] = &[
 #[must_use]
 pub fn texts() -> Vec<(String, String)> {
     TEXTS.iter().map(|(name, text)| ((*name).to_string(), (*text).to_string())).collect()
+}
+
+/// What begins the example in a definition's documentation; it goes on to the end.
+const EXAMPLE: &str = "Example: ";
+
+/// A definition with its documentation.
+pub struct Definition {
+    /// The file it stands in, by its shown name.
+    pub file: &'static str,
+    /// The definition as parsed.
+    pub callable: Callable,
+    /// From the word that begins it to its end.
+    pub text: String,
+    /// What it is: formula, saved names, source.
+    pub about: String,
+    /// How it is used: a model, or a line of a train block. Empty if there is none.
+    pub example: String,
+}
+
+impl Definition {
+    fn new(file: &'static str, text: &str, callable: Callable) -> Self {
+        let whole = &text[callable.span.start as usize..callable.span.end as usize];
+        let text = whole.lines().skip_while(|l| l.starts_with("///")).collect::<Vec<_>>().join("\n");
+        let doc = callable.doc.as_deref().unwrap_or_default();
+        let (about, example) = doc.split_once(EXAMPLE).unwrap_or((doc, ""));
+        let (about, example) = (about.trim_end().to_string(), example.to_string());
+        Self { file, callable, text, about, example }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.callable.name.name
+    }
+
+    /// The first sentence of what it is, on one line and without its full stop.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let line = self.about.replace('\n', " ");
+        let first = line.split_once(". ").map_or(line.as_str(), |(first, _)| first);
+        first.trim_end_matches('.').to_string()
+    }
+}
+
+/// Everything the embedded library defines, in its order.
+#[must_use]
+pub fn definitions() -> Vec<Definition> {
+    let (files, _) = parse(&mut Sources::default(), &texts());
+    let of_file = |(file, (name, text)): (File, &(&'static str, &str))| {
+        let (name, text) = (*name, *text);
+        let defined = file.items.into_iter().filter_map(move |item| match item {
+            Item::Callable(callable) => Some(Definition::new(name, text, callable)),
+            _ => None,
+        });
+        defined.collect::<Vec<_>>()
+    };
+    files.into_iter().zip(TEXTS).flat_map(of_file).collect()
 }
 
 /// Parses a library (the embedded one or another) and adds its texts to the sources.
