@@ -246,9 +246,15 @@ fn settings(train: &Train, bound: &Bound) -> Settings {
             rising: !["loss", "error"].iter().any(|w| metric.contains(w)),
         },
         patience: train.settings.stop.as_ref().map(|s| s.patience as u64),
-        interval: 100,
+        interval: interval(bound.epochs, bound.steps_per_epoch, train.settings.steps),
         workers: bound.workers,
     }
+}
+
+/// Updates from one line of the log to the next: fifty lines in all, if that is no more than one in a hundred.
+fn interval(epochs: u64, steps_per_epoch: u64, limit: Option<usize>) -> u64 {
+    let updates = epochs.saturating_mul(steps_per_epoch).min(limit.map_or(u64::MAX, |s| s as u64));
+    (updates / 50).clamp(1, 100)
 }
 
 /// A run under way: its folder, its log and what is on the screen.
