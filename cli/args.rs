@@ -133,9 +133,9 @@ pub struct Program {
     /// Passes over the training data
     #[arg(long, value_name = "N")]
     pub epochs: Option<u64>,
-    /// Numbers are computed in this precision
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    pub precision: Precision,
+    /// The numbers computed with, whatever the program says
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
     /// A folder with other library texts than the built-in ones (one `.nn` file a topic)
     #[arg(long, value_name = "DIR", hide = true)]
     pub library: Option<PathBuf>,
@@ -439,13 +439,22 @@ pub struct Bench {
 }
 
 /// Number formats of computation.
-#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// 32 bits
-    #[default]
     F32,
     /// 64 bits
     F64,
+}
+
+impl Precision {
+    /// As a program writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
 }
 
 /// Which way a derivative is taken.

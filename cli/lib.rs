@@ -89,6 +89,6 @@ fn report(command: &Command, fault: &Fault) -> ExitCode {
         say!("{}", fault.json());
     }
     let word = if fault.kind == FaultKind::Interrupted { "interrupted" } else { "error" };
-    eprintln!("{word}: {fault}");
+    complain!("{word}: {fault}");
     ExitCode::from(fault.kind.status())
 }

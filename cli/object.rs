@@ -5,6 +5,7 @@ use crate::bind;
 use crate::fault::Fault;
 use crate::header::{Field, Header, identifier};
 use crate::{front, say};
+use compiler::emit::Options;
 use compiler::emit::object::{Export, Run, Saved, Target, object};
 use compiler::lower::programs::{Produced, Program, init, prediction, training};
 use compiler::optimise::optimise;
@@ -48,7 +49,7 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
     let tensors = parameters.chain(train.states.iter().map(|s| (s.path.clone(), s.saved.clone()))).collect();
     let saved = Saved { save: format!("{name}_save"), load: format!("{name}_load"), tensors };
     let requires = target.requires;
-    let made = object(&modules, &exports, &saved, &bind::options(options.program.precision), target)
+    let made = object(&modules, &exports, &saved, &Options { precision: train.settings.precision }, target)
         .map_err(Fault::internal)?;
     let fields = |p: &Program| p.fields.iter().map(|(f, _)| Field::of(&train.fields[*f])).collect();
     let header = Header {

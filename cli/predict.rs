@@ -4,6 +4,7 @@ use crate::args;
 use crate::bind::{self, binding};
 use crate::fault::Fault;
 use crate::{front, grad, say};
+use compiler::emit::Precision;
 use compiler::lower::programs::{Produced, Program, init, prediction};
 use compiler::typed::Train;
 use runtime::arrays::{self, Array};
@@ -33,7 +34,7 @@ pub fn predict(options: &args::Predict) -> Result<(), Fault> {
     let samples = samples(train, &fields, options)?;
     let weights = arrays::read(&options.weights).map_err(Fault::data)?;
     let outputs = outputs(train, &weights, &fields, &samples, options)?;
-    arrays::write(&options.output, &outputs, options.program.precision == args::Precision::F64).map_err(Fault::data)?;
+    arrays::write(&options.output, &outputs, train.settings.precision == Precision::F64).map_err(Fault::data)?;
     for (name, array) in &outputs {
         say!("{name}: {}", array.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x "));
     }
@@ -115,7 +116,7 @@ fn outputs(
     if rest > 0 {
         programs.push(("rest".to_string(), prediction(train, rest)));
     }
-    let bundle = bind::compile(&mut programs, options.program.precision)?;
+    let bundle = bind::compile(&mut programs, train.settings.precision)?;
     let bindings = (1..programs.len())
         .map(|k| binding(train, &bundle, k, &programs[k].1, if k == 1 { batch } else { rest }))
         .collect::<Result<Vec<_>, _>>()?;
