@@ -38,6 +38,12 @@ pub enum Command {
     #[command(after_help = "Example:
   nnc check model.nn --message-format json")]
     Check(Check),
+    /// Put programs in good order: indentation, spaces, blank lines; what they mean stays
+    #[command(after_help = "Examples:
+  nnc fmt model.nn
+  nnc fmt --check examples/*.nn
+  nnc fmt - < model.nn")]
+    Fmt(Fmt),
     /// The derivative of a function or objective, factored, in the language itself
     #[command(after_help = "Examples:
   nnc diff examples/paths.nn --of e --wrt b --at a=2,b=1
@@ -218,6 +224,17 @@ pub struct Check {
     pub memory: bool,
 }
 
+/// `nnc fmt`.
+#[derive(Args, Debug)]
+pub struct Fmt {
+    /// The programs, written anew where they lie; `-` reads standard input and writes standard output
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Change nothing; fail where anything would change
+    #[arg(long)]
+    pub check: bool,
+}
+
 /// `nnc diff`.
 #[derive(Args, Debug)]
 pub struct Diff {
@@ -373,6 +390,9 @@ pub struct Predict {
     /// The inputs are what the network sees: do not apply the transforms of the data block
     #[arg(long)]
     pub as_is: bool,
+    /// Only this named local of the train block; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub of: Vec<String>,
     /// The named locals of the train block are written here (.npz, .safetensors; .npy for a single one)
     #[arg(short, value_name = "OUT")]
     pub output: PathBuf,
@@ -393,6 +413,12 @@ pub struct Export {
     /// For this many samples at once; without it, for any number where the network allows it
     #[arg(long, value_name = "N")]
     pub batch: Option<usize>,
+    /// Only up to this named local of the train block; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub of: Vec<String>,
+    /// With this named local given instead of computed; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub from: Vec<String>,
     /// The network is written here
     #[arg(short, value_name = "OUT")]
     pub output: PathBuf,

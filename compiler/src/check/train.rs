@@ -327,7 +327,7 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// Locals that are tensors can be asked for by name.
+    /// Locals that are tensors can be asked for by name, and so can the fields of records.
     fn outputs(&mut self) {
         let Some(train) = &self.train else { return };
         let done: Vec<_> = train
@@ -335,12 +335,22 @@ impl<'a> Elaborator<'a> {
             .iter()
             .zip(&train.block.entries)
             .filter_map(|(p, e)| match p {
-                Progress::Done(Entity::Term(t)) => Some((t.clone(), e.lhs.name.clone())),
+                Progress::Done(entity) => Some((entity.clone(), e.lhs.name.clone())),
                 _ => None,
             })
             .collect();
-        for (term, name) in done {
-            self.outcome(Outcome::Output(name.name.clone()), &term, &name.name, name.span);
+        for (entity, name) in done {
+            self.named_output(&entity, &name.name, name.span);
+        }
+    }
+
+    fn named_output(&mut self, entity: &Entity<'a>, name: &str, span: Span) {
+        match entity {
+            Entity::Term(term) => self.outcome(Outcome::Output(name.to_string()), term, name, span),
+            Entity::Record(fields) => {
+                fields.iter().for_each(|(field, value)| self.named_output(value, &format!("{name}.{field}"), span));
+            }
+            _ => {}
         }
     }
 
