@@ -38,6 +38,12 @@ pub enum Command {
     #[command(after_help = "Example:
   nnc check model.nn --message-format json")]
     Check(Check),
+    /// Put programs in good order: indentation, spaces, blank lines; what they mean stays
+    #[command(after_help = "Examples:
+  nnc fmt model.nn
+  nnc fmt --check examples/*.nn
+  nnc fmt - < model.nn")]
+    Fmt(Fmt),
     /// The derivative of a function or objective, factored, in the language itself
     #[command(after_help = "Examples:
   nnc diff examples/paths.nn --of e --wrt b --at a=2,b=1
@@ -133,9 +139,9 @@ pub struct Program {
     /// Passes over the training data
     #[arg(long, value_name = "N")]
     pub epochs: Option<u64>,
-    /// Numbers are computed in this precision
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    pub precision: Precision,
+    /// The numbers computed with, whatever the program says
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
     /// A folder with other library texts than the built-in ones (one `.nn` file a topic)
     #[arg(long, value_name = "DIR", hide = true)]
     pub library: Option<PathBuf>,
@@ -216,6 +222,17 @@ pub struct Check {
     /// Also print the memory the training step needs
     #[arg(long)]
     pub memory: bool,
+}
+
+/// `nnc fmt`.
+#[derive(Args, Debug)]
+pub struct Fmt {
+    /// The programs, written anew where they lie; `-` reads standard input and writes standard output
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Change nothing; fail where anything would change
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// `nnc diff`.
@@ -373,6 +390,9 @@ pub struct Predict {
     /// The inputs are what the network sees: do not apply the transforms of the data block
     #[arg(long)]
     pub as_is: bool,
+    /// Only this named local of the train block; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub of: Vec<String>,
     /// The named locals of the train block are written here (.npz, .safetensors; .npy for a single one)
     #[arg(short, value_name = "OUT")]
     pub output: PathBuf,
@@ -393,6 +413,12 @@ pub struct Export {
     /// For this many samples at once; without it, for any number where the network allows it
     #[arg(long, value_name = "N")]
     pub batch: Option<usize>,
+    /// Only up to this named local of the train block; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub of: Vec<String>,
+    /// With this named local given instead of computed; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub from: Vec<String>,
     /// The network is written here
     #[arg(short, value_name = "OUT")]
     pub output: PathBuf,
@@ -439,13 +465,22 @@ pub struct Bench {
 }
 
 /// Number formats of computation.
-#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// 32 bits
-    #[default]
     F32,
     /// 64 bits
     F64,
+}
+
+impl Precision {
+    /// As a program writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
 }
 
 /// Which way a derivative is taken.

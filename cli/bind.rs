@@ -1,11 +1,11 @@
 //! From a checked train block to a session ready to run: opens the data, lowers and compiles every
 //! program the run will need (a short last batch has its own), binds inputs and results.
 
-use crate::args::{Machine, Precision};
+use crate::args::Machine;
 use crate::fault::{Fault, FaultKind};
 use crate::say;
 use compiler::check::short;
-use compiler::emit::{self, Options};
+use compiler::emit::{self, Options, Precision};
 use compiler::ir::interpret::{Values, interpret};
 use compiler::ir::text::print;
 use compiler::ir::{Module, TensorId};
@@ -127,20 +127,11 @@ pub fn threads(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
 }
 
-/// Options of the back end for a precision.
-pub fn options(precision: Precision) -> Options {
-    let precision = match precision {
-        Precision::F32 => emit::Precision::F32,
-        Precision::F64 => emit::Precision::F64,
-    };
-    Options { precision }
-}
-
 /// Optimises and compiles named programs into one bundle.
 pub fn compile(programs: &mut [(String, Program)], precision: Precision) -> Result<Bundle, Fault> {
     programs.iter_mut().for_each(|(_, program)| optimise(&mut program.module));
     let modules: Vec<(&str, &Module)> = programs.iter().map(|(name, p)| (name.as_str(), &p.module)).collect();
-    emit::compile(&modules, &options(precision)).map_err(Fault::internal)
+    emit::compile(&modules, &Options { precision }).map_err(Fault::internal)
 }
 
 /// Refuses a size of minibatch that leaves one of so few samples that a formula over the minibatch divides by zero.
@@ -162,7 +153,7 @@ fn large_enough(train: &Train, sizes: &[usize], samples: usize) -> Result<(), Fa
 }
 
 /// Opens the data and compiles everything a run of the train block needs.
-pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precision) -> Result<Bound, Fault> {
+pub fn bind(train: &Train, program: &Path, machine: &Machine) -> Result<Bound, Fault> {
     let data = open_data(train, program, machine)?;
     let count = |split: &str| data.as_ref().and_then(|d| Some(d.split(split)?.count));
     let samples = count("train");
@@ -190,9 +181,9 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
     let turns = step_programs(train, &training_sizes, &mut programs);
     let stepping = programs.len();
     programs.extend(evaluation_sizes.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n))));
-    let bundle = compile(&mut programs, precision)?;
-    let compile_s = started.elapsed().as_secs_f64();
     let threads = threads(machine.threads);
+    let bundle = compile(&mut programs, train.settings.precision)?.tiled_for(threads);
+    let compile_s = started.elapsed().as_secs_f64();
     let per_update = batch * train.settings.accumulate;
     let split = data.as_ref().and_then(|d| d.split("train"));
     let workers = machine.workers.unwrap_or_else(|| split.map_or(0, |s| feed::usual_workers(s, per_update)));
@@ -217,7 +208,7 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
         (Some(_), None, Some(steps)) => (steps as u64).div_ceil(steps_per_epoch),
         (Some(_), None, None) => 1,
     };
-    let fingerprint = fingerprint(&programs[..stepping], precision);
+    let fingerprint = fingerprint(&programs[..stepping], train.settings.precision);
     let report = bind_report(train)?;
     let compiled = programs.len() + usize::from(report.is_some());
     let session = Session {
@@ -344,7 +335,7 @@ pub fn print_memory(trains: &[Train]) -> Result<(), Fault> {
     for train in trains {
         let batch = train.settings.batch.unwrap_or(1);
         let mut programs = vec![("init".to_string(), init(train)), ("training".to_string(), training(train, batch))];
-        let bundle = compile(&mut programs, Precision::F32)?;
+        let bundle = compile(&mut programs, train.settings.precision)?;
         say!("{}: {} for a step of {batch} samples on one thread", train.name, size(bundle.planned_bytes(1)));
     }
     Ok(())

@@ -52,10 +52,9 @@ impl Folder {
         }
     }
 
-    /// Keeps the source as run and the environment.
-    pub fn describe(&self, source: &Path, environment: &serde_json::Value) -> Result<(), Fault> {
-        let text = std::fs::read(source).map_err(|e| Fault::data(format!("cannot read {}: {e}", source.display())))?;
-        replace(&self.path.join("source.nn"), &text).map_err(Fault::data)?;
+    /// Keeps the source as run, with what it uses of other files, and the environment.
+    pub fn describe(&self, source: &str, environment: &serde_json::Value) -> Result<(), Fault> {
+        replace(&self.path.join("source.nn"), source.as_bytes()).map_err(Fault::data)?;
         replace(&self.path.join("environment.json"), format!("{environment:#}\n").as_bytes()).map_err(Fault::data)
     }
 

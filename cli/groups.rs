@@ -29,9 +29,12 @@ pub fn lines(groups: &[(String, Vec<&str>)]) -> Vec<String> {
     groups.iter().flat_map(|(rule, names)| [vec![format!("{rule}:")], wrapped(&abbreviated(names))].concat()).collect()
 }
 
+/// Names that differ in one number only: their parts, and the numbers that stand at one of them.
+type Form<'a> = (Vec<&'a str>, BTreeMap<usize, Vec<usize>>);
+
 /// Names that differ in one number only, as one name with the range of that number.
 fn abbreviated(names: &[&str]) -> Vec<String> {
-    let mut forms: Vec<(Vec<&str>, BTreeMap<usize, Vec<usize>>)> = vec![];
+    let mut forms: Vec<Form> = vec![];
     for name in names {
         let parts: Vec<&str> = name.split('.').collect();
         let numbered = parts.iter().position(|p| p.parse::<usize>().is_ok());

@@ -4,6 +4,7 @@
 use crate::args;
 use crate::fault::Fault;
 use crate::{front, say};
+use compiler::emit::Precision;
 use compiler::typed::Train;
 use runtime::arrays::{self, Array};
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ pub fn import(options: &args::Import) -> Result<(), Fault> {
     }
     let out: BTreeMap<String, Array> =
         wanted.iter().filter_map(|w| Some((w.name.to_string(), theirs.remove(&w.found.as_ref()?.0)?))).collect();
-    arrays::write(&options.output, &out, options.program.precision == args::Precision::F64).map_err(Fault::data)
+    arrays::write(&options.output, &out, train.settings.precision == Precision::F64).map_err(Fault::data)
 }
 
 fn wanted(train: &Train) -> Vec<Wanted<'_>> {

@@ -15,6 +15,7 @@ pub mod eval;
 pub mod explain;
 pub mod export;
 pub mod fault;
+pub mod fmt;
 pub mod folder;
 pub mod front;
 pub mod grad;
@@ -25,6 +26,7 @@ pub mod network;
 pub mod new;
 pub mod object;
 pub mod output;
+pub mod part;
 pub mod picture;
 pub mod plot;
 pub mod predict;
@@ -56,6 +58,7 @@ fn dispatch(command: &Command) -> Result<(), Fault> {
         Command::Run(options) => run::run(options),
         Command::Sweep(options) => sweep::sweep(options),
         Command::Check(options) => check::check(options),
+        Command::Fmt(options) => fmt::fmt(options),
         Command::Emit(options) => emit::emit(options),
         Command::Grad(options) => grad::grad(options),
         Command::Eval(options) => eval::eval(options),
@@ -89,6 +92,6 @@ fn report(command: &Command, fault: &Fault) -> ExitCode {
         say!("{}", fault.json());
     }
     let word = if fault.kind == FaultKind::Interrupted { "interrupted" } else { "error" };
-    eprintln!("{word}: {fault}");
+    complain!("{word}: {fault}");
     ExitCode::from(fault.kind.status())
 }

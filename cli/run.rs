@@ -8,7 +8,8 @@ use crate::folder::{self, Folder};
 use crate::front::{self, Front};
 use crate::groups;
 use crate::progress::{Display, figures};
-use crate::say;
+use crate::{complain, say};
+use compiler::modules;
 use compiler::typed::Train;
 use runtime::checkpoint::{self, Best, Exact};
 use runtime::log::Log;
@@ -17,6 +18,7 @@ use runtime::session::{Position, Session, Sums};
 use runtime::trainer::{self, End, Metrics, Monitor, Observer, Progress, Record, Settings};
 use runtime::weights;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,7 +73,7 @@ pub struct Place {
 }
 
 fn bind_for(train: &Train, options: &args::Run) -> Result<Bound, Fault> {
-    let bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
+    let bound = bind::bind(train, &options.program.file, &options.machine)?;
     check_memory(&bound, options.memory.as_deref())?;
     Ok(bound)
 }
@@ -89,7 +91,7 @@ pub fn train_one(
         announce(front, train, &bound, options);
     }
     begin(train, &mut bound, place.start.as_deref())?;
-    let mut run = Run::open(train, &mut bound, options, place)?;
+    let mut run = Run::open(front, train, &mut bound, options, place)?;
     let settings = settings(train, &bound);
     let mut progress = run.progress.clone();
     let Bound { session, data, .. } = &mut bound;
@@ -246,9 +248,15 @@ fn settings(train: &Train, bound: &Bound) -> Settings {
             rising: !["loss", "error"].iter().any(|w| metric.contains(w)),
         },
         patience: train.settings.stop.as_ref().map(|s| s.patience as u64),
-        interval: 100,
+        interval: interval(bound.epochs, bound.steps_per_epoch, train.settings.steps),
         workers: bound.workers,
     }
+}
+
+/// Updates from one line of the log to the next: fifty lines in all, if that is no more than one in a hundred.
+fn interval(epochs: u64, steps_per_epoch: u64, limit: Option<usize>) -> u64 {
+    let updates = epochs.saturating_mul(steps_per_epoch).min(limit.map_or(u64::MAX, |s| s as u64));
+    (updates / 50).clamp(1, 100)
 }
 
 /// A run under way: its folder, its log and what is on the screen.
@@ -271,7 +279,7 @@ struct Run {
 
 impl Run {
     /// Makes the folder, or takes up the one to be resumed.
-    fn open(train: &Train, bound: &mut Bound, options: &args::Run, place: Place) -> Result<Self, Fault> {
+    fn open(front: &Front, train: &Train, bound: &mut Bound, options: &args::Run, place: Place) -> Result<Self, Fault> {
         let Place { folder, start, resume: resumes, quiet } = place;
         let persistent: Vec<(String, Slot)> =
             bound.session.executor.bundle().persistent.iter().map(|(n, s)| (n.clone(), s.clone())).collect();
@@ -304,10 +312,12 @@ impl Run {
             log,
         };
         if resumed.is_none() {
+            let set: BTreeMap<String, String> = front::settings(&options.program)?.into_iter().collect();
             let environment = json!({"version": env!("CARGO_PKG_VERSION"), "seed": bound.session.seed, "target": "cpu",
-                "threads": bind::threads(options.machine.threads), "plan": run.plan,
+                "threads": bind::threads(options.machine.threads), "plan": run.plan, "set": set,
                 "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)});
-            run.folder.describe(&options.program.file, &environment)?;
+            let source = modules::as_one(&front.sources, &front.file);
+            run.folder.describe(&source, &environment)?;
             run.log
                 .append(&json!({"event": "start", "train": train.name, "seed": bound.session.seed}))
                 .map_err(Fault::data)?;
@@ -412,7 +422,7 @@ impl Run {
 fn resume(folder: &Folder, bound: &mut Bound, plan: &str, persistent: &[(String, Slot)]) -> Result<Progress, Fault> {
     let (saved, tensors) = checkpoint::load(&folder.path).map_err(Fault::data)?;
     if saved.plan != plan {
-        eprintln!(
+        complain!(
             "warning: the program, its settings or the kind of machine differ from the interrupted run's; \
              the result will not be the same to the bit"
         );

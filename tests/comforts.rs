@@ -17,10 +17,10 @@ fn runs_are_drawn_together() {
     let folder = Folder::new("plot");
     let at = folder.0.display();
     for (name, seed) in [("first", 1), ("second", 2)] {
-        succeed(&format!("run examples/moons.nn --epochs 3 --seed {seed} --out {at}/{name}"));
+        succeed(&format!("run examples/moons.nn --epochs 6 --seed {seed} --out {at}/{name}"));
     }
     let rows = table(&folder, "first");
-    assert_eq!((rows.len(), &rows[0][..3]), (4, &["epoch", "step", "train.loss"].map(str::to_string)[..]));
+    assert_eq!((rows.len(), &rows[0][..3]), (7, &["epoch", "step", "train.loss"].map(str::to_string)[..]));
     assert!(rows[1..].iter().all(|r| r.len() == rows[0].len() && r[2].parse::<f64>().is_ok()), "{rows:?}");
     let said = succeed(&format!("plot {at}/first {at}/second/metrics.jsonl -o {at}/both.png"));
     assert!(said.contains("both.svg"), "{said}");

@@ -10,6 +10,7 @@
 //! a reduction over `batch` binds it.
 
 use crate::ir::Distribution;
+use crate::numeric::Precision;
 use crate::scalar::{Binary, Kind, Unary};
 use grammar::span::Span;
 
@@ -331,6 +332,8 @@ pub struct Settings {
     pub stop: Option<Stopping>,
     /// Whether training data is shuffled each epoch (default true).
     pub shuffle: bool,
+    /// The numbers computed with (default 32 bits).
+    pub precision: Precision,
 }
 
 /// Parameters that one rule moves.

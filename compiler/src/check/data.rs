@@ -229,6 +229,11 @@ impl<'a> Elaborator<'a> {
         let mut out = vec![];
         let mut given = vec![];
         for (n, arg) in args.iter().enumerate() {
+            if arg.name.is_none() && args[..n].iter().any(|a| a.name.is_some()) {
+                let free = entry.params.iter().find(|p| !given.contains(&p.name));
+                self.out_of_order(arg.value.span, free.map_or("..", |p| p.name));
+                return None;
+            }
             let param = match &arg.name {
                 Some(name) => entry.params.iter().find(|p| p.name == name.name),
                 None => entry.params.get(n),

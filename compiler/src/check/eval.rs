@@ -55,6 +55,7 @@ impl<'a> Elaborator<'a> {
             ExprKind::Index { base, at } => self.index(base, at, None, span, env),
             ExprKind::Guarded { read, otherwise } => self.guarded(read, otherwise, env),
             ExprKind::Sample { base, at } => self.sample(base, at, env),
+            ExprKind::Field { field, .. } if field.name == "*" => self.set_of_path(expr),
             ExprKind::Field { base, field } => self.field(base, field, env),
             ExprKind::Reduce { op, indices, body } => self.reduce(*op, indices, body, span, env),
             ExprKind::If { condition, then, otherwise } => self.choose(condition, then, otherwise.as_ref(), None, env),
@@ -362,11 +363,13 @@ impl<'a> Elaborator<'a> {
                 }
             },
             other => {
-                let d = Diagnostic::error(
-                    "wrong-kind",
-                    base.span,
-                    format!("only a record has fields, but this is {}", other.words()),
-                );
+                let message = format!("only a record has fields, but this is {}", other.words());
+                let mut d = Diagnostic::error("wrong-kind", base.span, message);
+                if self.item(&field.name, field.span).is_some() {
+                    let dot = Span { start: base.span.end, end: field.span.start, ..base.span };
+                    let text = format!("values have no methods; hand it on: `.. |> {}`", field.name);
+                    d = d.label(field.span, "this is a function").fix(text, dot, " |> ");
+                }
                 self.fail(d)
             }
         }
@@ -472,11 +475,10 @@ impl<'a> Elaborator<'a> {
                 None
             }),
             other => {
-                let d = Diagnostic::error(
-                    "wrong-kind",
-                    span,
-                    format!("a whole number known while compiling is needed here, but this is {}", other.words()),
-                );
+                let message =
+                    format!("a whole number known while compiling is needed here, but this is {}", other.words());
+                let d = Diagnostic::error("wrong-kind", span, message);
+                let d = if let Entity::Text(text) = other { self.unquoted(d, text, span) } else { d };
                 self.fail(d);
                 None
             }
