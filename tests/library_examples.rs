@@ -126,8 +126,8 @@ fn with_line(name: &str, example: &str) -> String {
         "augment" | "mix" => IMAGES,
         _ => panic!("{name}: no example begins with `{key}`"),
     };
-    let kept = base.lines.iter().filter(|(k, _)| *k != key).chain([&(key, value)]);
-    let lines: Vec<(&str, String)> = kept.map(|(k, v)| (*k, with_net(v, base.model))).collect();
+    let kept = base.lines.iter().copied().filter(|(k, _)| *k != key).chain([(key, value)]);
+    let lines: Vec<(&str, String)> = kept.map(|(k, v)| (k, with_net(v, base.model))).collect();
     train(name, &lines)
 }
 
@@ -168,7 +168,7 @@ fn step(front: &Front, number: usize, place: &Path) -> Option<String> {
         Place { folder: folder::Folder { path: place.join(&train.name) }, start: None, resume: false, quiet: true };
     match train_one(front, train, &options, place, &AtomicBool::new(false)) {
         Err(fault) => Some(format!("{}: {fault}", train.name)),
-        Ok(figures) if figures["steps"] == 1 && finite(&figures.clone().into()) => None,
+        Ok(figures) if figures["steps"] == 1 && figures.values().all(finite) => None,
         Ok(figures) => Some(format!("{}: {figures:?}", train.name)),
     }
 }
