@@ -9,6 +9,7 @@
 //! [`SAMPLE`] for the sample at hand. A definition whose value is per sample has [`SAMPLE`] free;
 //! a reduction over `batch` binds it.
 
+pub use runtime::data::Value as DataValue;
 use crate::ir::Distribution;
 use crate::scalar::{Binary, Kind, Unary};
 use grammar::span::Span;
@@ -263,19 +264,6 @@ pub struct DataCall {
     pub args: Vec<(Option<String>, DataValue)>,
     /// The call.
     pub span: Span,
-}
-
-/// A plain value given to a loader, transform or setting.
-#[derive(Clone, Debug, PartialEq)]
-pub enum DataValue {
-    /// A number.
-    Number(f64),
-    /// A truth value.
-    Bool(bool),
-    /// A text, such as a file name.
-    Text(String),
-    /// A list.
-    List(Vec<DataValue>),
 }
 
 /// Samples made by a rule: `for a: 97, b: 97 { .. }`.
