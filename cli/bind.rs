@@ -182,9 +182,9 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
     let turns = step_programs(train, &training_sizes, &mut programs);
     let stepping = programs.len();
     programs.extend(evaluation_sizes.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n))));
-    let bundle = compile(&mut programs, precision)?;
-    let compile_s = started.elapsed().as_secs_f64();
     let threads = threads(machine.threads);
+    let bundle = compile(&mut programs, precision)?.tiled_for(threads);
+    let compile_s = started.elapsed().as_secs_f64();
     let per_update = batch * train.settings.accumulate;
     let split = data.as_ref().and_then(|d| d.split("train"));
     let workers = machine.workers.unwrap_or_else(|| split.map_or(0, |s| feed::usual_workers(s, per_update)));

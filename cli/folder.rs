@@ -118,8 +118,7 @@ pub fn tensors<'a>(session: &'a Session, named: &[(String, Slot)]) -> Vec<Tensor
 /// Copies tensors back by name; all must be there, in the shape and number format they are wanted in.
 pub fn restore(session: &mut Session, named: &[(String, Slot)], tensors: &[Tensor]) -> Result<(), Fault> {
     for (name, slot) in named {
-        let misfit =
-            || {
+        let misfit = || {
             Fault::data(format!(
                 "the saved state has no `{name}` of shape {:?}; go on with the program it is of, which is kept beside it \
                  as source.nn",

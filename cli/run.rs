@@ -6,9 +6,10 @@ use crate::diverged;
 use crate::fault::{Fault, FaultKind};
 use crate::folder::{self, Folder};
 use crate::front::{self, Front};
+use crate::groups;
 use crate::progress::{Display, figures};
 use crate::say;
-use compiler::typed::{Group, Train};
+use compiler::typed::Train;
 use runtime::checkpoint::{self, Best, Exact};
 use runtime::log::Log;
 use runtime::plan::Slot;
@@ -145,7 +146,7 @@ fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<(), F
 /// Says what is about to run, and which rule moves which parameters.
 fn announce(front: &Front, train: &Train, bound: &Bound, options: &args::Run) {
     let parameters: usize = train.parameters.iter().map(|p| p.dims.iter().product::<usize>()).sum();
-    let groups = groups(front, train);
+    let groups = groups::groups(front, train);
     if options.json {
         let groups: Vec<Value> =
             groups.iter().map(|(rule, names)| json!({"rule": rule, "parameters": names})).collect();
@@ -173,29 +174,12 @@ fn announce(front: &Front, train: &Train, bound: &Bound, options: &args::Run) {
             bound.batch * bound.accumulate
         );
     }
-    let all = groups.len() == 1;
-    for (rule, names) in groups {
-        let which = if all { format!("all {} parameters", names.len()) } else { names.join(", ") };
-        say!("{rule}: {which}");
-    }
+    groups::lines(&groups).iter().for_each(|line| say!("{line}"));
 }
 
 /// `1 update`, `2 updates`.
 fn updates(n: u64) -> String {
     format!("{n} update{}", if n == 1 { "" } else { "s" })
-}
-
-/// Each rule as written and the parameters it moves, by their saved names; then those that nothing moves.
-fn groups<'a>(front: &'a Front, train: &'a Train) -> Vec<(String, Vec<&'a str>)> {
-    let name = |p: &usize| train.parameters[*p].saved.as_str();
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let group = |g: &'a Group| (words(front.sources.text(g.rule)), g.parameters.iter().map(name).collect());
-    let mut list: Vec<(String, Vec<&str>)> = train.groups.iter().map(group).collect();
-    let frozen: Vec<&str> = train.parameters.iter().filter(|p| p.frozen).map(|p| p.saved.as_str()).collect();
-    if !frozen.is_empty() {
-        list.push(("frozen".to_string(), frozen));
-    }
-    list
 }
 
 /// First Ctrl-C: checkpoint and stop; second: stop now.
@@ -231,9 +215,15 @@ fn settings(train: &Train, bound: &Bound) -> Settings {
             rising: !["loss", "error"].iter().any(|w| metric.contains(w)),
         },
         patience: train.settings.stop.as_ref().map(|s| s.patience as u64),
-        interval: 100,
+        interval: interval(bound.epochs, bound.steps_per_epoch, train.settings.steps),
         workers: bound.workers,
     }
+}
+
+/// Updates from one line of the log to the next: fifty lines in all, if that is no more than one in a hundred.
+fn interval(epochs: u64, steps_per_epoch: u64, limit: Option<usize>) -> u64 {
+    let updates = epochs.saturating_mul(steps_per_epoch).min(limit.map_or(u64::MAX, |s| s as u64));
+    (updates / 50).clamp(1, 100)
 }
 
 /// A run under way: its folder, its log and what is on the screen.

@@ -9,10 +9,10 @@
 //! [`SAMPLE`] for the sample at hand. A definition whose value is per sample has [`SAMPLE`] free;
 //! a reduction over `batch` binds it.
 
-pub use runtime::data::Value as DataValue;
 use crate::ir::Distribution;
 use crate::scalar::{Binary, Kind, Unary};
 use grammar::span::Span;
+pub use runtime::data::Value as DataValue;
 
 /// A value of a [`Pass`], by its place in [`Pass::values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

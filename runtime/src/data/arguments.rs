@@ -49,7 +49,7 @@ impl<'a> Arguments<'a> {
         self.entry.name
     }
 
-    fn get(&self, name: &str) -> Option<&'a Value> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
         self.values[self.entry.params.iter().position(|p| p.name == name)?]
     }
 

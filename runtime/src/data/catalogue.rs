@@ -152,7 +152,13 @@ pub const LOADERS: &[Entry] = &[
     },
     Entry {
         name: "text",
-        params: &[required("file", Text), required("context", Whole(1)), optional("stride", Whole(1)), optional("from", Number), optional("to", Number)],
+        params: &[
+            required("file", Text),
+            required("context", Whole(1)),
+            optional("stride", Whole(1)),
+            optional("from", Number),
+            optional("to", Number),
+        ],
         columns: &["text", "next"],
         about: "windows of a text; its characters are the classes, `next` is the window one character further on",
     },
@@ -182,13 +188,24 @@ pub const LOADERS: &[Entry] = &[
     },
     Entry {
         name: "spirals",
-        params: &[required("count", Whole(1)), optional("classes", Whole(2)), optional("turns", Number), optional("noise", Number), optional("seed", Whole(0))],
+        params: &[
+            required("count", Whole(1)),
+            optional("classes", Whole(2)),
+            optional("turns", Number),
+            optional("noise", Number),
+            optional("seed", Whole(0)),
+        ],
         columns: PLANE,
         about: "spiral arms in the plane, one a class",
     },
     Entry {
         name: "blobs",
-        params: &[required("count", Whole(1)), optional("classes", Whole(2)), optional("noise", Number), optional("seed", Whole(0))],
+        params: &[
+            required("count", Whole(1)),
+            optional("classes", Whole(2)),
+            optional("noise", Number),
+            optional("seed", Whole(0)),
+        ],
         columns: PLANE,
         about: "clouds in the plane around centres on a circle, one a class",
     },
@@ -210,9 +227,14 @@ pub const SOURCES: &[Entry] = &[
     },
     Entry {
         name: "random_class",
-        params: &[required("count", Whole(1)), required("classes", Whole(1)), optional("seed", Whole(0))],
+        params: &[
+            required("count", Whole(1)),
+            required("classes", Whole(1)),
+            optional("seed", Whole(0)),
+            optional("shape", Extents),
+        ],
         columns: &[],
-        about: "that many classes, all equally likely",
+        about: "that many classes, or tensors of classes, all equally likely",
     },
 ];
 

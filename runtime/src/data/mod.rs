@@ -268,7 +268,12 @@ impl Settings {
                 (Some("samples"), Value::Number(x)) => settings.samples = Some(*x as usize),
                 (Some("noise"), Value::Number(x)) => settings.noise = Some(*x),
                 (Some(_), Value::Number(x)) => settings.subset = Some(*x),
-                _ => return Err(DataError::new(Kind::Request, format!("`{name}` is no setting of a data block with such a value"))),
+                _ => {
+                    return Err(DataError::new(
+                        Kind::Request,
+                        format!("`{name}` is no setting of a data block with such a value"),
+                    ));
+                }
             }
         }
         Ok(settings)

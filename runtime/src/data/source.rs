@@ -65,14 +65,14 @@ fn in_plane(args: &Arguments, seed: u64, files: &Files) -> Result<Table> {
 pub fn own(call: &Call, files: &Files) -> Result<(usize, Column)> {
     let args = Arguments::bind(SOURCES, call)?;
     let seed = args.whole("seed", 0) as u64;
-    if args.name() == "random_normal" {
-        let shape = args.extents("shape");
-        let width = shape.iter().try_fold(1usize, |a, d| a.checked_mul(*d)).unwrap_or(usize::MAX);
-        let count = counted(&args, width, files)?;
-        return Ok((count, generate::random_normal(count, &shape, seed)));
-    }
-    let count = counted(&args, 1, files)?;
-    Ok((count, generate::random_class(count, args.whole("classes", 1), seed)))
+    let shape = args.extents("shape");
+    let width = shape.iter().try_fold(1usize, |a, d| a.checked_mul(*d)).unwrap_or(usize::MAX);
+    let count = counted(&args, width, files)?;
+    let column = match args.name() {
+        "random_normal" => generate::random_normal(count, &shape, seed),
+        _ => generate::random_class(count, &shape, args.whole("classes", 1), seed),
+    };
+    Ok((count, column))
 }
 
 /// The argument `count`, if that many samples of `width` numbers stay within the limit.
