@@ -2,6 +2,7 @@
 //! program the run will need (a short last batch has its own), binds inputs and results.
 
 use crate::args::Machine;
+use crate::doctor;
 use crate::fault::{Fault, FaultKind};
 use crate::say;
 use compiler::check::short;
@@ -14,11 +15,11 @@ use compiler::lower::programs::{
     self, Produced, Program, accumulation, application, evaluation, init, report, training,
 };
 use compiler::optimise::optimise;
-use compiler::typed::{self, DataValue, Supplied, Train};
-use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Spec, Table, Value};
+use compiler::typed::{self, Supplied, Train};
+use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Spec, Table};
 use runtime::execute::Executor;
 use runtime::feed;
-use runtime::plan::{Bundle, Slot};
+use runtime::plan::{Bundle, Holding, Slot};
 use runtime::session::{Binding, Forms, Report, Session, Turn};
 use runtime::trainer::batch_sizes;
 use std::path::Path;
@@ -66,7 +67,7 @@ pub fn data_spec(train: &Train, program: &Path, machine: &Machine) -> Result<Opt
         name: data.name.clone(),
         splits: origins(data, &train.fields)?,
         fields: train.fields.iter().map(field).collect(),
-        settings: data.settings.iter().map(|(k, v, _)| (k.clone(), value(v))).collect(),
+        settings: data.settings.iter().map(|(k, v, _)| (k.clone(), v.clone())).collect(),
         valid_share: train.settings.valid_share,
         at_most: machine.samples,
         seed: train.settings.seed,
@@ -110,16 +111,7 @@ fn field(field: &typed::Field) -> Field {
 }
 
 fn call(call: &typed::DataCall) -> Call {
-    Call { name: call.name.clone(), args: call.args.iter().map(|(k, v)| (k.clone(), value(v))).collect() }
-}
-
-fn value(v: &DataValue) -> Value {
-    match v {
-        DataValue::Number(n) => Value::Number(*n),
-        DataValue::Bool(b) => Value::Bool(*b),
-        DataValue::Text(t) => Value::Text(t.clone()),
-        DataValue::List(list) => Value::List(list.iter().map(value).collect()),
-    }
+    Call { name: call.name.clone(), args: call.args.clone() }
 }
 
 /// Threads to use: those asked for, else all cores.
@@ -189,6 +181,7 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine) -> Result<Bound, F
     let workers = machine.workers.unwrap_or_else(|| split.map_or(0, |s| feed::usual_workers(s, per_update)));
     let batches = split.map_or(0, |s| feed::bytes(s, per_update, workers));
     let planned_bytes = bundle.planned_bytes(threads) + data.as_ref().map_or(0, DataSet::bytes) + batches;
+    fits(&bundle, planned_bytes, machine.memory)?;
     let bind = |k: usize, size: usize| binding(train, &bundle, k, &programs[k].1, size);
     let training = turns
         .into_iter()
@@ -237,6 +230,18 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine) -> Result<Bound, F
         planned_bytes,
         fingerprint,
     })
+}
+
+/// Refuses a run that needs more memory than is allowed, or than the machine has, naming the largest buffers.
+fn fits(bundle: &Bundle, planned_bytes: usize, allowed: Option<usize>) -> Result<(), Fault> {
+    let Some(most) = allowed.or_else(doctor::memory).filter(|most| *most < planned_bytes) else { return Ok(()) };
+    let mut holdings: Vec<_> = bundle.holdings.iter().collect();
+    holdings.sort_by_key(|h| std::cmp::Reverse(h.bytes));
+    let line = |h: &&Holding| format!("\n  {:>10}  {}", size(h.bytes), h.name);
+    let largest: String = holdings.iter().take(5).map(line).collect();
+    let whose = if allowed.is_some() { "allowed" } else { "this machine has" };
+    let (needed, most) = (size(planned_bytes), size(most));
+    Err(Fault::data(format!("the run needs {needed}, more than the {most} {whose}; its largest buffers are{largest}")))
 }
 
 /// The programs of one turn of an update, by number: of a minibatch with its size, and after all of them.

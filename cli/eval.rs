@@ -4,8 +4,7 @@ use crate::args;
 use crate::bind;
 use crate::fault::Fault;
 use crate::say;
-use crate::{front, grad};
-use runtime::arrays;
+use crate::{folder, front, grad};
 use runtime::session::Position;
 use runtime::trainer;
 use serde_json::json;
@@ -20,7 +19,7 @@ pub fn eval(options: &args::Eval) -> Result<(), Fault> {
         let names: Vec<&str> = data.splits.iter().map(|s| s.name.as_str()).collect();
         Fault::usage(format!("there is no split `{}`; there are: {}", options.split, names.join(", ")))
     })?;
-    let weights = arrays::read(&options.weights).map_err(Fault::data)?;
+    let weights = folder::weights(&options.weights)?;
     bound.session.initialise().map_err(Fault::internal)?;
     grad::load_parameters(&mut bound.session.executor, train, &weights)?;
     let metrics =

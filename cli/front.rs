@@ -149,8 +149,11 @@ fn override_setting(
     let text = format!("train settings {{\n{key} = {value}\n}}\n");
     let id = sources.add(format!("--set {key}={value}"), text.clone());
     let (parsed, diagnostics) = parse(id, &text);
-    let Some(entry) = parsed.items.into_iter().find_map(first_entry) else {
-        return Err(Fault::usage(format!("`{key}={value}` is no setting with a value")));
+    let Some(entry) = only_entry(parsed.items) else {
+        if !diagnostics.is_empty() {
+            return Ok(diagnostics);
+        }
+        return Err(Fault::usage(format!("--set takes one key=value, such as --set batch=128, not `{key}={value}`")));
     };
     let chosen = |train: &ast::Train| options.train.as_deref().is_none_or(|t| t == train.name.name);
     let takes = |train: &ast::Train| train.params.iter().any(|p| p.name.name == key);
@@ -169,9 +172,10 @@ fn override_setting(
     Ok(diagnostics)
 }
 
-fn first_entry(item: Item) -> Option<TrainEntry> {
-    match item {
-        Item::Train(train) => train.entries.into_iter().next(),
+/// The entry of a train block that is the only item and has no other.
+fn only_entry(items: Vec<Item>) -> Option<TrainEntry> {
+    match <[Item; 1]>::try_from(items) {
+        Ok([Item::Train(train)]) => <[TrainEntry; 1]>::try_from(train.entries).ok().map(|[entry]| entry),
         _ => None,
     }
 }

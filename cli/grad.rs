@@ -7,7 +7,7 @@ use crate::fault::Fault;
 use crate::front;
 use compiler::emit::Precision;
 use compiler::lower::programs::{Produced, gradients, init};
-use compiler::typed::Train;
+use compiler::typed::{Element, Train};
 use runtime::arrays::{self, Array};
 use runtime::execute::{Clock, Executor};
 use runtime::session;
@@ -30,7 +30,14 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
         load_parameters(&mut executor, train, &arrays::read(path).map_err(Fault::data)?)?;
     }
     for (field, slot) in &pass.fields {
-        let array = &inputs[&train.fields[*field].name];
+        let field = &train.fields[*field];
+        let array = &inputs[&field.name];
+        if let Element::Class(classes) = field.ty.element
+            && let Some(bad) = array.values.iter().find(|v| v.fract() != 0.0 || !(0.0..classes as f64).contains(*v))
+        {
+            let message = format!("array `{}` holds {bad}, which is no class from 0 to {}", field.name, classes - 1);
+            return Err(Fault::data(message));
+        }
         executor.write_f64(slot, &array.values);
     }
     session::supply(&mut executor, &pass, session::Position::default(), 1, (1.0, &[]));

@@ -3,7 +3,7 @@
 
 use crate::args;
 use crate::fault::Fault;
-use crate::{front, say};
+use crate::{folder, front, say};
 use compiler::emit::Precision;
 use compiler::typed::Train;
 use runtime::arrays::{self, Array};
@@ -28,7 +28,7 @@ struct Wanted<'a> {
 pub fn import(options: &args::Import) -> Result<(), Fault> {
     let front = front::load(&options.program, false)?;
     let train = front::choose(&front, &options.program)?;
-    let mut theirs = arrays::read(&options.weights).map_err(Fault::data)?;
+    let mut theirs = folder::weights(&options.weights)?;
     let mut wanted = wanted(train);
     told(&mut wanted, &theirs, &options.map)?;
     by_name(&mut wanted, &theirs);

@@ -9,9 +9,9 @@ pub fn write(text: Arguments) {
     let _ = std::io::stdout().lock().write_fmt(text);
 }
 
-/// Writes to standard error in the same way.
+/// Writes to standard error in the same way, at one go, as nothing is buffered there.
 pub fn write_error(text: Arguments) {
-    let _ = std::io::stderr().lock().write_fmt(text);
+    let _ = std::io::stderr().lock().write_all(text.to_string().as_bytes());
 }
 
 /// As `println!`, but a closed pipe is no panic.

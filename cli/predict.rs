@@ -4,7 +4,7 @@ use crate::args;
 use crate::bind::{self, binding};
 use crate::fault::Fault;
 use crate::part::Part;
-use crate::{front, grad, say};
+use crate::{folder, front, grad, say};
 use compiler::emit::Precision;
 use compiler::ir::TensorId;
 use compiler::lower::programs::{Produced, Program, init, prediction};
@@ -12,7 +12,7 @@ use compiler::optimise::dead;
 use compiler::optimise::expr::sources;
 use compiler::typed::Train;
 use runtime::arrays::{self, Array};
-use runtime::data::{self, Call, Column, Field, Origin, Split, Table, Value, Values};
+use runtime::data::{self, Column, Field, Origin, Split, Table, Values};
 use runtime::execute::{Clock, Executor};
 use runtime::plan::Element;
 use runtime::random::EVALUATION;
@@ -31,7 +31,7 @@ pub fn predict(options: &args::Predict) -> Result<(), Fault> {
     let wanted = predicted(train, &part, 1)?;
     let fields: Vec<usize> = wanted.fields.iter().map(|(f, _)| *f).collect();
     let samples = samples(train, &fields, options)?;
-    let weights = arrays::read(&options.weights).map_err(Fault::data)?;
+    let weights = folder::weights(&options.weights)?;
     let outputs = outputs(train, &weights, &fields, &samples, options)?;
     arrays::write(&options.output, &outputs, train.settings.precision == Precision::F64).map_err(Fault::data)?;
     for (name, array) in &outputs {
@@ -83,12 +83,11 @@ fn samples(train: &Train, fields: &[usize], options: &args::Predict) -> Result<S
     set.splits.into_iter().find(|s| s.name == name).ok_or_else(|| Fault::internal("the inputs became no split"))
 }
 
-/// Where the samples come from: a table of a file's arrays, or the loader of comma-separated values.
+/// Where the samples come from: a table of a file's arrays, or of comma-separated values.
 fn inputs(fields: &[Field], path: &Path) -> Result<Origin, Fault> {
     if path.extension().is_some_and(|e| e == "csv") {
-        let absolute = std::path::absolute(path).map_err(|e| Fault::data(format!("{}: {e}", path.display())))?;
-        let file = Value::Text(absolute.display().to_string());
-        return Ok(Origin::Call(Call { name: "csv".to_string(), args: vec![(Some("file".to_string()), file)] }));
+        let features = fields.iter().map(Field::width).sum();
+        return data::load_inputs(path, features).map(Origin::Table).map_err(Fault::data);
     }
     let mut arrays = arrays::read(path).map_err(Fault::data)?;
     let mut columns = vec![];

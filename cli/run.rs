@@ -42,7 +42,7 @@ pub fn run(options: &args::Run) -> Result<(), Fault> {
     let folder = match &options.resume {
         Some(asked) => Folder::existing(asked)?,
         // Made only when there is something to keep: a program that cannot run leaves nothing.
-        None => Folder::planned(options.out.as_deref(), &goal.name),
+        None => Folder::planned(options.out.as_deref(), &goal.name)?,
     };
     let resumes = |folder: &Folder| options.resume.is_some() && checkpoint::path(&folder.path).exists();
     for train in front::needed(&front, goal) {
@@ -73,9 +73,7 @@ pub struct Place {
 }
 
 fn bind_for(train: &Train, options: &args::Run) -> Result<Bound, Fault> {
-    let bound = bind::bind(train, &options.program.file, &options.machine)?;
-    check_memory(&bound, options.memory.as_deref())?;
-    Ok(bound)
+    bind::bind(train, &options.program.file, &options.machine)
 }
 
 /// Runs one train block; returns its final figures as they are logged.
@@ -103,7 +101,7 @@ pub fn train_one(
             let at = run.folder.path.display();
             Err(Fault::new(
                 FaultKind::Interrupted,
-                format!("stopped after {} updates; go on with --resume {at}", progress.at.step),
+                format!("stopped after {}; go on with --resume {at}", updates(progress.at.step)),
             ))
         }
         End::Diverged { step } => {
@@ -147,40 +145,6 @@ fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<(), F
     bound.session.restart().map_err(Fault::internal)
 }
 
-/// Refuses a program that does not fit the memory allowed, naming the largest buffers.
-fn check_memory(bound: &Bound, allowed: Option<&str>) -> Result<(), Fault> {
-    let Some(text) = allowed else { return Ok(()) };
-    let allowed =
-        parse_size(text).ok_or_else(|| Fault::usage(format!("--memory takes a size such as 2G, not `{text}`")))?;
-    if bound.planned_bytes <= allowed {
-        return Ok(());
-    }
-    let mut holdings = bound.session.executor.bundle().holdings.clone();
-    holdings.sort_by_key(|h| std::cmp::Reverse(h.bytes));
-    let largest: Vec<String> =
-        holdings.iter().take(5).map(|h| format!("\n  {:>10}  {}", bind::size(h.bytes), h.name)).collect();
-    Err(Fault::data(format!(
-        "the run needs {}, more than the {} allowed; its largest buffers are{}",
-        bind::size(bound.planned_bytes),
-        bind::size(allowed),
-        largest.concat()
-    )))
-}
-
-/// `2G`, `500M`, `64K` or a plain number of bytes.
-fn parse_size(text: &str) -> Option<usize> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor: f64 = match text[digits.len()..].to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
-        "" => 1.0,
-        "K" => 1024.0,
-        "M" => 1_048_576.0,
-        "G" => 1_073_741_824.0,
-        _ => return None,
-    };
-    let value = digits.trim().parse::<f64>().ok()? * factor;
-    (0.0..1e18).contains(&value).then_some(value as usize)
-}
-
 /// Says what is about to run, and which rule moves which parameters.
 fn announce(front: &Front, train: &Train, bound: &Bound, options: &args::Run) {
     let parameters: usize = train.parameters.iter().map(|p| p.dims.iter().product::<usize>()).sum();
@@ -205,14 +169,19 @@ fn announce(front: &Front, train: &Train, bound: &Bound, options: &args::Run) {
         let splits: Vec<String> = data.splits.iter().map(|s| format!("{} {}", s.count, s.name)).collect();
         let parts = if bound.accumulate > 1 { format!(" in {} parts", bound.accumulate) } else { String::new() };
         say!(
-            "data {}: {} samples; {} updates of {}{parts} an epoch",
+            "data {}: {} samples; {} of {}{parts} an epoch",
             data.name,
             splits.join(", "),
-            bound.steps_per_epoch,
+            updates(bound.steps_per_epoch),
             bound.batch * bound.accumulate
         );
     }
     groups::lines(&groups).iter().for_each(|line| say!("{line}"));
+}
+
+/// `1 update`, `2 updates`.
+fn updates(n: u64) -> String {
+    format!("{n} update{}", if n == 1 { "" } else { "s" })
 }
 
 /// First Ctrl-C: checkpoint and stop; second: stop now.
@@ -410,8 +379,8 @@ impl Run {
         }
         let path = self.folder.path.display();
         say!(
-            "{} updates in {:.1} s; curves: {path}/curves.png, weights: {path}/weights.safetensors",
-            progress.at.step,
+            "{} in {:.1} s; curves: {path}/curves.png, weights: {path}/weights.safetensors",
+            updates(progress.at.step),
             progress.seconds
         );
         Ok(logged)

@@ -233,10 +233,10 @@ fn head(item: &str) -> &str {
     let mut depth = 0;
     for (at, c) in item.char_indices() {
         match c {
-            '(' | '[' => depth += 1,
-            ')' | ']' => depth -= 1,
+            '{' if depth == 0 && !item[..at].trim_end().ends_with("->") => return item[..at].trim_end(),
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
             '=' if depth == 0 => return item,
-            '{' if depth == 0 => return item[..at].trim_end(),
             _ => {}
         }
     }

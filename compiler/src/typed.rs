@@ -13,6 +13,7 @@ use crate::ir::Distribution;
 use crate::numeric::Precision;
 use crate::scalar::{Binary, Kind, Unary};
 use grammar::span::Span;
+pub use runtime::data::Value as DataValue;
 
 /// A value of a [`Pass`], by its place in [`Pass::values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -264,19 +265,6 @@ pub struct DataCall {
     pub args: Vec<(Option<String>, DataValue)>,
     /// The call.
     pub span: Span,
-}
-
-/// A plain value given to a loader, transform or setting.
-#[derive(Clone, Debug, PartialEq)]
-pub enum DataValue {
-    /// A number.
-    Number(f64),
-    /// A truth value.
-    Bool(bool),
-    /// A text, such as a file name.
-    Text(String),
-    /// A list.
-    List(Vec<DataValue>),
 }
 
 /// Samples made by a rule: `for a: 97, b: 97 { .. }`.

@@ -60,7 +60,7 @@ pub fn unknown_character(span: Span, text: &str) -> Diagnostic {
             .help("a name may end in one `'` (the next value of a state); texts stand in double quotes: `\"..\"`"),
         None if text.starts_with('#') => diagnostic.help("a comment begins with `//`"),
         None if text.chars().all(char::is_alphabetic) => {
-            diagnostic.help("names are made of Latin and Greek letters, digits and `_`")
+            diagnostic.help("names are made of the letters a to z and A to Z, Greek letters, digits and `_`")
         }
         None => diagnostic,
     }

@@ -83,13 +83,15 @@ impl<'a> Elaborator<'a> {
             return true;
         }
         let name = &callable.name.name;
-        let d = Diagnostic::error(
-            "endless-call",
-            span,
-            format!("the {} `{name}` calls itself without end", kind_word(callable.kind)),
-        )
-        .label(callable.name.span, "defined here")
-        .help("do something several times with `for l in 1..n with h = x { .. }`");
+        let d = if same == 0 {
+            let message = format!("calls are nested more than {DEEPEST_CALL} deep");
+            Diagnostic::error("too-deep", span, message).label(callable.name.span, "calls on from here")
+        } else {
+            let message = format!("the {} `{name}` calls itself without end", kind_word(callable.kind));
+            Diagnostic::error("endless-call", span, message)
+                .label(callable.name.span, "defined here")
+                .help("do something several times with `for l in 1..n with h = x { .. }`")
+        };
         self.sink.add(d);
         false
     }

@@ -155,7 +155,8 @@ impl<'a> Elaborator<'a> {
         let entry = entries(block, "stop").next()?;
         let help = "write `stop = early_stopping(monitor = valid.loss, patience = 3)`";
         let ExprKind::Call { callee, args } = &entry.value.kind else { return self.bad_stop(entry, help) };
-        if !is_name(callee, "early_stopping") {
+        let known = |a: &Arg| a.name.as_ref().is_none_or(|n| matches!(n.name.as_str(), "monitor" | "patience"));
+        if !is_name(callee, "early_stopping") || args.len() > 2 || !args.iter().all(known) {
             return self.bad_stop(entry, help);
         }
         let monitor = match argument(args, "monitor", 0).map(|e| &e.kind) {
@@ -174,6 +175,26 @@ impl<'a> Elaborator<'a> {
             None => return self.bad_stop(entry, help),
         };
         Some(Stopping { monitor, patience })
+    }
+
+    /// Reports a figure watched by early stopping that no epoch ends with. After the metrics, which name the figures.
+    pub fn watched(&mut self, block: &'a ast::Train) {
+        let Some(entry) = entries(block, "stop").next() else { return };
+        let ExprKind::Call { args, .. } = &entry.value.kind else { return };
+        let wrong = match argument(args, "monitor", 0).map(|e| (&e.kind, e.span)) {
+            Some((ExprKind::Field { base, field }, span)) => match &base.kind {
+                ExprKind::Name(split) => self.no_figure(split, field, span),
+                _ => None,
+            },
+            None => {
+                let loss = ast::Ident { name: "loss".into(), span: entry.value.span };
+                self.no_figure("valid", &loss, entry.value.span)
+            }
+            _ => None,
+        };
+        if let Some(d) = wrong {
+            self.fail(d);
+        }
     }
 
     fn bad_stop(&mut self, entry: &'a ast::TrainEntry, help: &str) -> Option<Stopping> {

@@ -70,6 +70,9 @@ impl<'a> Elaborator<'a> {
         self.require(block, "objective", "what is minimised", CallableKind::Loss, "(prediction, target)");
         self.require(block, "optimizer", "how the parameters move", CallableKind::Optimizer, "(lr = 0.1)");
         self.forward_passes(&forward, &env);
+        if self.sink.errors() == errors {
+            self.watched(block);
+        }
         self.freeze(block, &env);
         let objectives = self.objective_of_each(&forward, &env);
         if entries(block, "optimizer").next().is_some() && objectives.len() == self.tables.parameters.len() {
