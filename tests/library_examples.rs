@@ -160,7 +160,6 @@ fn step(front: &Front, number: usize, place: &Path) -> Option<String> {
         machine: args::Machine { threads: Some(1), ..args::Machine::default() },
         out: None,
         resume: None,
-        memory: None,
         dry_run: false,
         json: false,
     };
