@@ -20,17 +20,20 @@ pub mod front;
 pub mod grad;
 pub mod header;
 pub mod import;
+pub mod lr_find;
 pub mod network;
 pub mod new;
 pub mod object;
 pub mod output;
 pub mod picture;
+pub mod plan;
 pub mod plot;
 pub mod predict;
 pub mod progress;
 pub mod render;
 pub mod reproduction;
 pub mod run;
+pub mod steps;
 pub mod sweep;
 
 use args::{Cli, Command};
@@ -54,6 +57,7 @@ fn dispatch(command: &Command) -> Result<(), Fault> {
     match command {
         Command::Run(options) => run::run(options),
         Command::Sweep(options) => sweep::sweep(options),
+        Command::LrFind(options) => lr_find::lr_find(options),
         Command::Check(options) => check::check(options),
         Command::Emit(options) => emit::emit(options),
         Command::Grad(options) => grad::grad(options),
@@ -77,6 +81,7 @@ fn wants_json(command: &Command) -> bool {
     match command {
         Command::Run(o) => o.json,
         Command::Sweep(o) => o.json,
+        Command::LrFind(o) => o.json,
         Command::Eval(o) => o.json,
         Command::Bench(o) => o.json,
         _ => false,
