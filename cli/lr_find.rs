@@ -35,7 +35,9 @@ struct Point {
 /// Searches, draws, and says where to begin.
 pub fn lr_find(options: &args::LrFind) -> Result<(), Fault> {
     if !(options.from > 0.0 && options.to > options.from && options.to.is_finite() && options.steps >= 20) {
-        return Err(Fault::usage("the rate rises: --from is above 0 and below --to, and there are at least 20 --steps"));
+        return Err(Fault::usage(
+            "the rate rises: --from is above 0 and below --to, and there are at least 20 --steps",
+        ));
     }
     let front = front::load(&options.program, options.json)?;
     let name = front::choose(&front, &options.program)?.name.clone();
@@ -60,7 +62,7 @@ pub fn lr_find(options: &args::LrFind) -> Result<(), Fault> {
         None => say!("the loss falls at no {} of these", options.setting),
     }
     if let Some(at) = lowest {
-        say!("it is lowest at {:.2e}; from there on training is unstable", at.rate);
+        say!("it is lowest at {:.2e}", at.rate);
     }
     say!("{0}.svg and {0}.png", stem.display());
     Ok(())

@@ -63,7 +63,8 @@ fn the_loss_is_the_sum_of_the_objectives() {
         let mut sums = 0;
         for figures in lines.iter().flat_map(|l| ["train", "valid"].map(|s| &l[s])).filter(|f| f.is_object()) {
             let of = |name: &str| figures[name].as_f64().unwrap_or_else(|| panic!("no {name} in {figures}"));
-            assert_eq!(of("loss"), of("a") + of("b"));
+            // Read from text, each may be off in its last place.
+            assert!((of("loss") - of("a") - of("b")).abs() < 1e-14, "{figures}");
             sums += 1;
         }
         assert!(sums >= 2, "{lines:?}");

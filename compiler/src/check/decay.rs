@@ -53,7 +53,7 @@ fn diagnostic(
     block: &ast::Train,
     without: Option<(String, String)>,
 ) -> Diagnostic {
-    let message = "this rule pulls biases and the scales and shifts of norms to zero, not only weights";
+    let message = "this rule pulls biases, or the scales and shifts of norms, to zero along with weights";
     let names: Vec<String> = pulled.iter().take(5).map(|p| format!("`{}`", train.parameters[*p].path)).collect();
     let more = if pulled.len() > 5 { format!(" and {} more", pulled.len() - 5) } else { String::new() };
     let first = &train.parameters[pulled[0]];
@@ -63,13 +63,16 @@ fn diagnostic(
         .note(format!("they are {}{more}", names.join(", ")))
         .note("decay keeps weights small; a bias or a scale has its size from the data, and is only led astray by it");
     let alone = block.entries.iter().any(|e| e.value.span == group.rule);
-    match without {
+    let d = match without {
         Some((rule, other)) if alone => {
             let edit = format!("{rule} on weights, {other} on rest");
-            d.fix(format!("let only weights decay: `{edit}`; two groups with the same decay say that it is meant"), group.rule, edit)
+            d.fix(format!("let only weights decay: `{edit}`"), group.rule, edit)
         }
-        _ => d.help("let only weights decay: give this rule `on weights`, and the rest one without decay, `.. on rest`"),
-    }
+        _ => {
+            d.help("let only weights decay: give this rule `on weights`, and the rest one without decay, `.. on rest`")
+        }
+    };
+    d.help("if all are meant to decay, say so with two groups that do, `on weights` and `on rest`")
 }
 
 /// The rule as written, and the same with the one setting at zero without which it does not pull.
