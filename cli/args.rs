@@ -78,9 +78,15 @@ pub enum Command {
     #[command(after_help = "Example:
   nnc sweep examples/double_descent.nn --threads 2")]
     Sweep(Sweep),
+    /// The learning rate to begin with: the loss while the rate rises from next to nothing to too much
+    #[command(after_help = "Examples:
+  nnc lr-find examples/digits.nn
+  nnc lr-find model.nn --from 1e-5 --to 1 --steps 400 -o rate")]
+    LrFind(LrFind),
     /// Report every error and warning; run nothing, read no data
-    #[command(after_help = "Example:
-  nnc check model.nn --message-format json")]
+    #[command(after_help = "Examples:
+  nnc check model.nn --message-format json
+  nnc check model.nn --memory --threads 4      what a run will hold, part by part")]
     Check(Check),
     /// Put programs in good order: indentation, spaces, blank lines; what they mean stays
     #[command(after_help = "Examples:
@@ -254,6 +260,35 @@ pub struct Sweep {
     pub json: bool,
 }
 
+/// `nnc lr-find`.
+#[derive(Args, Debug)]
+pub struct LrFind {
+    /// The program and its settings
+    #[command(flatten)]
+    pub program: Program,
+    /// Data and threads
+    #[command(flatten)]
+    pub machine: Machine,
+    /// The rate of the first update
+    #[arg(long, value_name = "RATE", default_value_t = 1e-6)]
+    pub from: f64,
+    /// The rate of the last update
+    #[arg(long, value_name = "RATE", default_value_t = 10.0)]
+    pub to: f64,
+    /// How many updates
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    pub steps: usize,
+    /// Which setting of the optimiser
+    #[arg(long, value_name = "NAME", default_value = "lr")]
+    pub setting: String,
+    /// Write OUT.svg and OUT.png (default: lr-find)
+    #[arg(short, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// One JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `nnc check`.
 #[derive(Args, Debug)]
 pub struct Check {
@@ -263,9 +298,15 @@ pub struct Check {
     /// How messages are written
     #[arg(long, value_enum, default_value_t = MessageFormat::Human)]
     pub message_format: MessageFormat,
-    /// Also print the memory the training step needs
+    /// Also print the memory that a run will hold, part by part; data is opened for that
     #[arg(long)]
     pub memory: bool,
+    /// With --memory: in which precision
+    #[arg(long, value_enum, default_value_t = Precision::F32)]
+    pub precision: Precision,
+    /// With --memory: data and threads
+    #[command(flatten)]
+    pub machine: Machine,
 }
 
 /// `nnc fmt`.

@@ -6,8 +6,7 @@ use crate::bind::{self, Bound};
 use crate::fault::Fault;
 use crate::front;
 use crate::say;
-use runtime::data::epoch_order;
-use runtime::session::{Position, Sums};
+use crate::steps::Steps;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -53,52 +52,6 @@ pub fn bench(options: &args::Bench) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The order of samples, epoch after epoch; only full batches.
-struct Steps {
-    order: Vec<u32>,
-    at: Position,
-    /// Samples of an update.
-    batch: usize,
-    sums: Sums,
-}
-
-impl Steps {
-    fn new(bound: &Bound) -> Self {
-        let mut steps = Self {
-            order: vec![],
-            at: Position::default(),
-            batch: bound.batch * bound.accumulate,
-            sums: Sums::default(),
-        };
-        steps.order = steps.shuffled(bound);
-        steps
-    }
-
-    fn shuffled(&self, bound: &Bound) -> Vec<u32> {
-        let count = bound.data.as_ref().and_then(|d| d.split("train")).map_or(1, |s| s.count);
-        epoch_order(bound.session.seed, self.at.epoch, count, bound.data.is_some())
-    }
-
-    fn next(&mut self, bound: &mut Bound) -> Result<(), Fault> {
-        if self.at.sample + self.batch > self.order.len() {
-            self.at = Position { epoch: self.at.epoch + 1, sample: 0, ..self.at };
-            self.order = self.shuffled(bound);
-        }
-        let samples = &self.order[self.at.sample..self.at.sample + self.batch];
-        let split = bound.data.as_ref().and_then(|d| d.split("train"));
-        self.sums.clear();
-        bound.session.train(split, samples, self.at, &mut self.sums).map_err(Fault::internal)?;
-        self.at.step += 1;
-        self.at.sample += self.batch;
-        Ok(())
-    }
-
-    /// The loss of the last update.
-    fn loss(&self) -> f64 {
-        self.sums.means.first().copied().unwrap_or(0.0) / self.batch as f64
-    }
-}
-
 /// Milliseconds of each step, sorted, after a short warm-up; and the last loss.
 fn measure(bound: &mut Bound, steps: &mut Steps, options: &args::Bench) -> Result<(Vec<f64>, f64), Fault> {
     let warm = Instant::now() + Duration::from_secs_f64((options.seconds * 0.2).min(0.7));
@@ -114,7 +67,7 @@ fn measure(bound: &mut Bound, steps: &mut Steps, options: &args::Bench) -> Resul
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);
-    Ok((times, steps.loss()))
+    Ok((times, steps.loss(bound)))
 }
 
 fn percentile(sorted: &[f64], share: f64) -> f64 {

@@ -1,9 +1,15 @@
-//! `nnc check`: every diagnostic of one or more programs; nothing is run and no data is read.
+//! `nnc check`: every diagnostic of one or more programs; nothing is run. With `--memory` the memory that a run will hold
+//! is planned as `nnc run` plans it, for which data is opened where it is at hand.
 
 use crate::args::{self, MessageFormat};
+use crate::bind::{self, size};
 use crate::fault::{Fault, FaultKind};
-use crate::{front, render};
+use crate::plan::Plan;
+use crate::{front, render, say};
+use compiler::typed::Train;
 use grammar::diagnostic::Severity;
+use serde_json::{Value, json};
+use std::path::Path;
 
 /// Checks each file and prints its diagnostics; fails if any has an error.
 pub fn check(options: &args::Check) -> Result<(), Fault> {
@@ -15,7 +21,7 @@ pub fn check(options: &args::Check) -> Result<(), Fault> {
         errors += front.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
         warnings += front.diagnostics.iter().filter(|d| d.severity == Severity::Warning).count();
         if options.memory && !front.has_errors() {
-            crate::bind::print_memory(&front.checked.trains)?;
+            front.checked.trains.iter().try_for_each(|train| memory(train, file, options))?;
         }
     }
     let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
@@ -28,6 +34,36 @@ pub fn check(options: &args::Check) -> Result<(), Fault> {
     }
     if options.message_format == MessageFormat::Human {
         crate::complain!("no errors, {}", count(warnings, "warning"));
+    }
+    Ok(())
+}
+
+/// Prints what a run of the train block will hold, part by part; programs, which share one place, below.
+fn memory(train: &Train, file: &Path, options: &args::Check) -> Result<(), Fault> {
+    let (data, missing) = match bind::open_data(train, file, &options.machine) {
+        Ok(data) => (data, None),
+        Err(fault) => (None, Some(fault)),
+    };
+    let plan = Plan::new(train, data, &options.machine)?;
+    let programs = || plan.bundle.programs.iter().map(|p| (p.name.as_str(), p.bytes));
+    if options.message_format == MessageFormat::Json {
+        let list = |parts: &mut dyn Iterator<Item = (&str, usize)>| -> Vec<Value> {
+            parts.map(|(name, bytes)| json!({"name": name, "bytes": bytes})).collect()
+        };
+        let parts = plan.parts();
+        say!(
+            "{}",
+            json!({"memory": train.name, "planned_bytes": plan.bytes(), "exact": missing.is_none(),
+                "parts": list(&mut parts.iter().map(|(n, b)| (n.as_str(), *b))), "programs": list(&mut programs())})
+        );
+        return Ok(());
+    }
+    say!("{}: {} planned for minibatches of {}", train.name, size(plan.bytes()), plan.batch);
+    plan.parts().iter().for_each(|(name, bytes)| say!("  {:>10}  {name}", size(*bytes)));
+    say!("  programs, one at a time in the same place:");
+    programs().for_each(|(name, bytes)| say!("  {:>10}  {name}", size(bytes)));
+    if let Some(fault) = missing {
+        say!("  without data and short minibatches: {fault}");
     }
     Ok(())
 }

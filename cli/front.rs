@@ -70,6 +70,18 @@ pub fn load(options: &args::Program, json: bool) -> Result<Front, Fault> {
     }
 }
 
+/// The program with its syntax tree changed by a command, against the same library; its errors end the command.
+pub fn checked_anew(front: &Front, sources: Sources, file: File) -> Result<Front, Fault> {
+    let (checked, diagnostics) = check(&sources, &file, &front.library);
+    let front = Front { sources, file, library: front.library.clone(), checked, diagnostics };
+    if front.has_errors() {
+        let errors: Vec<_> = front.diagnostics.iter().filter(|d| d.severity == Severity::Error).cloned().collect();
+        render::print(&front.sources, &errors, MessageFormat::Human);
+        return Err(Fault::new(FaultKind::Program, "with the settings tried here the train block has errors"));
+    }
+    Ok(front)
+}
+
 /// The train block asked for, or the only one, or the only one that no other starts from.
 pub fn choose<'a>(front: &'a Front, options: &args::Program) -> Result<&'a Train, Fault> {
     let trains = &front.checked.trains;

@@ -46,8 +46,8 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
     let compiled = executor.program(pass.program);
     for (result, name) in &programs[1].1.results {
         let key = match result {
-            Produced::Objective(0) => "loss".to_string(),
-            Produced::Objective(k) => format!("loss{}", k + 1),
+            Produced::Objective(_) if train.objectives.len() == 1 => "loss".to_string(),
+            Produced::Objective(k) => format!("loss.{}", train.objectives[*k]),
             Produced::Metric(metric) => format!("metric.{metric}"),
             Produced::Output(output) => format!("output.{output}"),
             Produced::Total(n) => format!("total.{n}"),
@@ -57,6 +57,10 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
         };
         let slot = compiled.output(name).ok_or_else(|| Fault::internal(format!("{name} has no place")))?;
         out.insert(key, Array { shape: slot.shape.clone(), values: executor.read_f64(slot) });
+    }
+    if train.objectives.len() > 1 {
+        let each = train.objectives.iter().filter_map(|name| out.get(&format!("loss.{name}"))?.values.first());
+        out.insert("loss".to_string(), Array { shape: vec![], values: vec![each.sum()] });
     }
     for (parameter, slot) in train.parameters.iter().filter_map(|p| Some((p, compiled.tensors.get(&p.path)?))) {
         let array = Array { shape: slot.shape.clone(), values: executor.read_f64(slot) };

@@ -22,18 +22,21 @@ pub mod grad;
 mod groups;
 mod header;
 pub mod import;
+pub mod lr_find;
 pub mod network;
 pub mod new;
 pub mod object;
 pub mod output;
 pub mod part;
 pub mod picture;
+pub mod plan;
 pub mod plot;
 pub mod predict;
 pub mod progress;
 pub mod render;
 pub mod reproduction;
 pub mod run;
+pub mod steps;
 pub mod sweep;
 
 use args::{Cli, Command};
@@ -57,6 +60,7 @@ fn dispatch(command: &Command) -> Result<(), Fault> {
     match command {
         Command::Run(options) => run::run(options),
         Command::Sweep(options) => sweep::sweep(options),
+        Command::LrFind(options) => lr_find::lr_find(options),
         Command::Check(options) => check::check(options),
         Command::Fmt(options) => fmt::fmt(options),
         Command::Emit(options) => emit::emit(options),
@@ -81,6 +85,7 @@ fn wants_json(command: &Command) -> bool {
     match command {
         Command::Run(o) => o.json,
         Command::Sweep(o) => o.json,
+        Command::LrFind(o) => o.json,
         Command::Eval(o) => o.json,
         Command::Bench(o) => o.json,
         _ => false,

@@ -62,7 +62,7 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
         batches: [batch, predicted],
         exports: &exports,
         fields: programs.iter().map(|(_, p)| fields(p)).collect(),
-        results: programs.iter().map(|(_, p)| names(p)).collect(),
+        results: programs.iter().map(|(_, p)| names(train, p)).collect(),
     };
     let path = place(options.output.as_deref(), &name);
     let header_path = path.with_extension("h");
@@ -110,10 +110,9 @@ fn export(name: &str, run: Run, program: &Program) -> Export {
 }
 
 /// What the results of a program are called, in their order.
-fn names(program: &Program) -> Vec<String> {
+fn names(train: &Train, program: &Program) -> Vec<String> {
     let name = |(produced, _): &(Produced, String)| match produced {
-        Produced::Objective(0) => Some("loss".to_string()),
-        Produced::Objective(k) => Some(format!("loss{}", k + 1)),
+        Produced::Objective(k) => Some(train.objectives[*k].clone()),
         Produced::Metric(name) | Produced::Output(name) => Some(name.clone()),
         Produced::Gradient { .. } | Produced::Draw(_) | Produced::Total(_) | Produced::Report(_) => None,
     };

@@ -6,12 +6,9 @@ use crate::args;
 use crate::fault::{Fault, FaultKind};
 use crate::folder::Folder;
 use crate::front::{self, Front};
-use crate::render;
 use crate::run::{self, Place};
 use crate::say;
-use compiler::check::check;
 use grammar::ast::{self, Arg, Expr, ExprKind, Item, UnaryOp};
-use grammar::diagnostic::Severity;
 use runtime::checkpoint;
 use runtime::file::replace;
 use runtime::plot::{Chart, Curve, Picture};
@@ -166,15 +163,7 @@ fn at_point(
             front::replace_setting(block, "seed", seed);
         }
     }
-    let (checked, diagnostics) = check(&front.sources, &file, &front.library);
-    let (sources, library) = (front.sources.clone(), front.library.clone());
-    let front = Front { sources, file, library, checked, diagnostics };
-    if front.has_errors() {
-        let errors: Vec<_> = front.diagnostics.iter().filter(|d| d.severity == Severity::Error).cloned().collect();
-        render::print(&front.sources, &errors, args::MessageFormat::Human);
-        return Err(wrong("the train block has errors at a point of the sweep"));
-    }
-    Ok(front)
+    front::checked_anew(front, front.sources.clone(), file)
 }
 
 /// Trains at a point; the final figures of each split, or that it diverged.

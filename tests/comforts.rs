@@ -116,7 +116,10 @@ fn fewer_samples_are_kept_of_every_split() {
 }
 
 #[test]
-fn the_memory_that_is_checked_is_the_memory_planned() {
+fn memory_is_listed_by_part_and_program() {
     let checked = succeed("check examples/digits.nn --memory");
-    assert!(checked.contains("for a step of 32 samples"), "{checked}");
+    for shown in ["for minibatches of 32", "parameters, states and optimiser", "training[32]", "evaluation[32]", "data"]
+    {
+        assert!(checked.contains(shown), "no `{shown}` in {checked}");
+    }
 }

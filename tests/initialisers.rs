@@ -12,10 +12,19 @@ const FANS: (f64, f64) = (200.0, 300.0);
 
 /// The parameters at their start.
 fn drawn(folder: &Folder, seed: u64) -> BTreeMap<String, Array> {
-    let out = folder.path(&format!("{seed}"));
-    succeed(&format!("run tests/run/initialisers.nn --seed {seed} --precision f64 --json --out {}", out.display()));
+    drawn_in(folder, seed, "f64")
+}
+
+fn drawn_in(folder: &Folder, seed: u64, precision: &str) -> BTreeMap<String, Array> {
+    let out = folder.path(&format!("{seed}-{precision}"));
+    let program = "tests/run/initialisers.nn";
+    succeed(&format!("run {program} --seed {seed} --precision {precision} --json --out {}", out.display()));
     read_arrays(&out.join("weights.safetensors"))
 }
+
+/// Parameters that begin orthogonal, and their gain.
+const ORTHOGONAL: [(&str, f64); 6] =
+    [("square", 1.0), ("tall", 2.0), ("wide", 1.0), ("kernel", 0.5), ("narrow", 1.0), ("line", 1.0)];
 
 fn moments(values: &[f64]) -> (f64, f64, f64) {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
@@ -43,7 +52,7 @@ fn moments_are_those_of_the_formulas() {
         ("lu", uniform((3.0 / fan_in).sqrt())),
         ("ln", normal((1.0 / fan_in).sqrt())),
     ];
-    assert_eq!(drawn.len(), wanted.len());
+    assert_eq!(drawn.len(), wanted.len() + ORTHOGONAL.len());
     for (name, (mean, deviation, largest)) in wanted {
         let found = moments(&drawn[name].values);
         // Of n numbers the mean's own deviation is 1 / sqrt(n) of theirs, 0.4 %, and that of their deviation less.
@@ -63,4 +72,43 @@ fn parameters_and_seeds_draw_numbers_of_their_own() {
     let length = |name: &str| three[name].values.iter().map(|x| x * x).sum::<f64>().sqrt();
     let correlation = product / (length("hn") * length("ln"));
     assert!(correlation.abs() < 0.02, "{correlation}");
+}
+
+/// Taken as a matrix, all dimensions but the first being columns, W W^T = gain^2 I, or W^T W where it is taller than wide.
+#[test]
+fn orthogonal_rows_or_columns() {
+    let folder = Folder::new("orthogonal");
+    // Rounding of sums of up to 60 products, and of the few steps that come after them.
+    for (precision, bound) in [("f32", 2e-6), ("f64", 1e-14)] {
+        let drawn = drawn_in(&folder, 3, precision);
+        for (name, gain) in ORTHOGONAL {
+            let Array { shape, values } = &drawn[name];
+            let (rows, columns) = (shape[0], values.len() / shape[0]);
+            let wide = rows <= columns;
+            let (few, many) = if wide { (rows, columns) } else { (columns, rows) };
+            let w =
+                |short: usize, long: usize| values[if wide { short * columns + long } else { long * columns + short }];
+            for a in 0..few {
+                for b in 0..few {
+                    let product: f64 = (0..many).map(|k| w(a, k) * w(b, k)).sum();
+                    let wanted = if a == b { gain * gain } else { 0.0 };
+                    assert!(
+                        (product - wanted).abs() <= bound * gain * gain,
+                        "{name} in {precision}: {a} by {b} is {product}, not {wanted}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// No direction is preferred: over seeds the mean of an element is zero, and the mean of its square 1 / n.
+#[test]
+fn orthogonal_matrices_have_no_preferred_direction() {
+    let folder = Folder::new("haar");
+    let first: Vec<f64> = (0..12).flat_map(|seed| drawn(&folder, seed)["square"].values.clone()).collect();
+    let (mean, deviation, _) = moments(&first);
+    // 19,200 elements of deviation 1 / sqrt(40): their mean's own is 0.0011, and that of a matrix's square is exact.
+    assert!(mean.abs() < 5e-3, "{mean}");
+    assert!((deviation - (1.0 / 40f64).sqrt()).abs() < 1e-3, "{deviation}");
 }

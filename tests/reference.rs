@@ -4,6 +4,8 @@
 mod common;
 
 use common::{Folder, read_arrays, repository, succeed, text};
+use compiler::lower::scheduled::{self, Point};
+use nnc::{args, front};
 use runtime::arrays::Array;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -124,6 +126,35 @@ fn updates(name: &str, bounds: [(&str, f64); 2]) {
 #[test]
 fn optimizers() {
     updates("optimizers", [("f64", 1e-10), ("f32", 1e-4)]);
+}
+
+/// The rate of every update is that of PyTorch's schedule, or of its formula. PyTorch makes some of its rates one from
+/// another, which rounds fifty times.
+#[test]
+fn rates_at_every_update() {
+    let options = args::Program { file: repository("tests/reference/schedules.nn"), ..args::Program::default() };
+    let front = front::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
+    let expected = read_arrays(&repository("tests/reference/schedules.expected.npz"));
+    let points: Vec<Point> = (1..=50).map(|k| Point { step: f64::from(k), steps: 50.0, epoch: 0.0 }).collect();
+    let mut changing = 0;
+    for train in &front.checked.trains {
+        let wanted = &expected[&format!("{}.rates", train.name)].values;
+        assert_eq!(wanted.len(), points.len());
+        let found = scheduled::values(train, "lr", &points).unwrap_or_else(|e| panic!("{e:?}"));
+        let Some(found) = found else {
+            assert!(wanted.iter().all(|w| w == &wanted[0]), "{} does not change", train.name);
+            continue;
+        };
+        changing += 1;
+        for (k, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+            assert!(
+                (found - wanted).abs() <= 1e-12 * wanted.abs().max(0.1),
+                "{} at {k}: {found}, not {wanted}",
+                train.name
+            );
+        }
+    }
+    assert_eq!(changing, 9, "all but the constant rate");
 }
 
 /// A sum of fifty rates; PyTorch makes some of its rates one from another, which rounds fifty times.

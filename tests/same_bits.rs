@@ -3,18 +3,19 @@
 
 mod common;
 
-use common::{Folder, bytes, errors, nnc, repository, succeed, text};
+use common::{Folder, bytes, data, errors, nnc, succeed, text};
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 const DIGITS: &str = "tests/run/digits_bn_dropout.nn";
+const EVERYTHING: &str = "tests/run/everything.nn";
 const LENET: &str = "tests/run/lenet_bn_dropout.nn";
 
 /// A flag for the folder with MNIST, or nothing, and then says why.
 fn mnist() -> Option<String> {
-    let folder = std::env::var_os("NNC_DATA").map_or_else(|| repository("../shared/data"), PathBuf::from);
+    let folder = data();
     let there = folder.join("mnist").is_dir();
     if !there {
         println!("skipped: no MNIST in {}; NNC_DATA names the folder that has it", folder.display());
@@ -136,6 +137,45 @@ fn a_finished_run_resumed_stays_as_it_is() {
 fn interrupt(child: &Child) {
     let sent = std::process::Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status();
     assert!(sent.is_ok_and(|s| s.success()));
+}
+
+/// Interrupts a run again and again, in the middle of epochs too, and goes on with it each time.
+#[test]
+fn interruptions_change_no_bit_of_all_that_is_carried() {
+    let folder = Folder::new("everything");
+    let wanted = whole_run(EVERYTHING, &folder, "whole", "");
+    let out = folder.path("stopped");
+    let (mut within_an_epoch, mut stops) = (0, 0);
+    loop {
+        let mut child = start(EVERYTHING, &out, "");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
+        // Two epochs on, and a little more.
+        let reached = lines.by_ref().filter(|l| l.contains("\"epoch\":")).nth(1);
+        std::thread::sleep(Duration::from_micros(700 * stops));
+        interrupt(&child);
+        let ends: Vec<String> = lines.collect();
+        let output = child.wait_with_output().expect("a child that ends");
+        if output.status.success() {
+            assert!(reached.is_some() || ends.iter().any(|l| l.contains("\"done\"")));
+            break;
+        }
+        assert_eq!(output.status.code(), Some(130), "{}", errors(&output));
+        let checkpoint = runtime::checkpoint::load(&out).unwrap_or_else(|e| panic!("{e}")).0;
+        within_an_epoch += usize::from(checkpoint.position > 0);
+        stops += 1;
+    }
+    assert!(stops >= 3 && within_an_epoch >= 2, "{stops} stops, {within_an_epoch} of them within an epoch");
+    assert_same(&left(&out), &wanted, &format!("interrupted {stops} times"));
+}
+
+#[test]
+fn kills_change_no_bit_of_all_that_is_carried() {
+    killed(EVERYTHING, "", 3);
+}
+
+#[test]
+fn threads_change_no_bit_of_all_that_is_carried() {
+    any_number_of_threads(EVERYTHING, "");
 }
 
 #[test]

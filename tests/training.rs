@@ -51,6 +51,28 @@ fn objectives_are_stepped_in_order() {
     assert!((found.0 - p).abs() < 1e-13 && (found.1 - q).abs() < 1e-13, "{found:?} and not {p}, {q}");
 }
 
+/// `loss` is the sum of the objectives, in every line of a run and where updates read it; each has a figure of its own too.
+#[test]
+fn the_loss_is_the_sum_of_the_objectives() {
+    let folder = Folder::new("sum");
+    for block in ["turns", "plateau_of_two"] {
+        let done = run(&folder, block, "");
+        assert_eq!(done["event"], "done");
+        let lines = common::text(&folder.path(block).join("metrics.jsonl"));
+        let lines: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+        let mut sums = 0;
+        for figures in lines.iter().flat_map(|l| ["train", "valid"].map(|s| &l[s])).filter(|f| f.is_object()) {
+            let of = |name: &str| figures[name].as_f64().unwrap_or_else(|| panic!("no {name} in {figures}"));
+            // Read from text, each may be off in its last place.
+            assert!((of("loss") - of("a") - of("b")).abs() < 1e-14, "{figures}");
+            sums += 1;
+        }
+        assert!(sums >= 2, "{lines:?}");
+    }
+    // Epochs at rates 1, 1, 1/2: the sum only rises, though the second objective falls.
+    assert_eq!(parameter(&folder, "plateau_of_two", "A.p"), [0.5 + 1.0 + 1.0 + 0.5]);
+}
+
 /// Epochs at rates 1, 1, 1/2, 1/4, 1/8: the first figure is better than none, every later one is worse.
 #[test]
 fn a_schedule_reads_the_validation_loss() {

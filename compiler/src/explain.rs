@@ -15,6 +15,7 @@ pages![
     "batch-is-cut",
     "class-needs-whole-number",
     "cyclic-definition",
+    "decay-on-biases",
     "dimension-not-whole",
     "dimension-too-small",
     "diverged",

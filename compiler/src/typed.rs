@@ -347,7 +347,8 @@ pub struct Start {
 pub struct Train {
     /// Its name.
     pub name: String,
-    /// The objectives' names in reports, in the order in which they are stepped.
+    /// The objectives' names in reports, in the order in which they are stepped: `loss` for one alone; several are
+    /// reported with their sum, which is the `loss` then.
     pub objectives: Vec<String>,
     /// Which rule moves which parameters.
     pub groups: Vec<Group>,

@@ -375,7 +375,8 @@ fn every_optimiser_of_the_library_elaborates() {
         if let grammar::ast::Item::Callable(c) = item
             && c.kind == grammar::ast::CallableKind::Optimizer
         {
-            let rule = format!("{}(lr = warm_up(cosine(0.1), 10))", c.name.name);
+            // Two groups, since a rule with decay for both is warned of.
+            let rule = format!("{0}(lr = warm_up(cosine(0.1), 10)) on weights, {0}(lr = 0.1) on rest", c.name.name);
             let text = tree(&program("model Net(x: [4]) -> [3] { dense(x, 3) }").replace("sgd(lr = 0.1)", &rule));
             assert!(text.contains("-> parameter 1 = dense.b'"), "{rule}\n{text}");
             count += 1;

@@ -144,6 +144,8 @@ pub struct Program {
     pub inputs: Vec<String>,
     /// What may be read after a run: output name, place.
     pub outputs: Vec<(String, Slot)>,
+    /// Bytes of all that does not live from run to run; it lies where that of other programs does.
+    pub bytes: usize,
 }
 
 impl Program {

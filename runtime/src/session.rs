@@ -9,7 +9,10 @@ use crate::execute::{Clock, Executor};
 use crate::plan::{Element, Fault, Slot};
 use crate::random::EVALUATION;
 
-/// Named numbers: `loss` first, then the metrics.
+/// What the sum of several objectives is called.
+const LOSS: &str = "loss";
+
+/// Named numbers: `loss` first, then the objectives where there are several, then the metrics.
 pub type Metrics = Vec<(String, f64)>;
 
 /// One program and the places of what goes in and comes out.
@@ -31,7 +34,7 @@ pub struct Binding {
     pub share: Option<Slot>,
     /// Figures of the last epoch, by their place in [`Session::figures`].
     pub figures: Vec<(usize, Slot)>,
-    /// Scalars that come out: the loss first, then the metrics. Means over the minibatch.
+    /// Scalars that come out: the objectives first, then the metrics. Means over the minibatch.
     pub results: Vec<(String, Slot)>,
     /// Tensors that come out and are summed over a whole split, by number.
     pub totals: Vec<(usize, Slot)>,
@@ -134,6 +137,8 @@ pub struct Session {
     pub evaluation: Forms,
     /// Metrics of whole splits, where there are any.
     pub report: Option<Report>,
+    /// The names of the objectives among the results; their sum is the loss.
+    pub objectives: Vec<String>,
     /// Samples of a minibatch.
     pub batch: usize,
     /// Figures of the last epoch that the update reads.
@@ -233,6 +238,14 @@ impl Session {
         bindings.flat_map(|b| &b.results).map(|(name, _)| name.clone()).collect()
     }
 
+    /// The loss that sums over `samples` samples of training stand for: that of all objectives.
+    #[must_use]
+    pub fn loss(&self, sums: &Sums, samples: f64) -> f64 {
+        let bindings = self.training.iter().filter_map(|t| t.minibatch.sizes.first());
+        let results = bindings.flat_map(|b| &b.results).zip(&sums.means);
+        results.filter(|((name, _), _)| self.objectives.contains(name)).map(|(_, sum)| sum / samples).sum()
+    }
+
     /// The names of the results of evaluation, in order.
     #[must_use]
     pub fn evaluation_names(&self) -> Vec<String> {
@@ -244,6 +257,10 @@ impl Session {
     pub fn metrics(&mut self, names: &[String], sums: &Sums, samples: f64) -> Result<Metrics, Fault> {
         let means = names.iter().zip(&sums.means).map(|(name, sum)| (name.clone(), sum / samples));
         let mut metrics: Metrics = means.collect();
+        if self.objectives.len() > 1 {
+            let loss = metrics.iter().filter(|(name, _)| self.objectives.contains(name)).map(|m| m.1).sum();
+            metrics.insert(0, (LOSS.to_string(), loss));
+        }
         let Some(Report { executor, binding, inputs }) = &mut self.report else { return Ok(metrics) };
         let Some(sizes) = self.evaluation.sizes.first().map(|b| &b.totals) else { return Ok(metrics) };
         for (number, input) in inputs.iter() {

@@ -249,7 +249,7 @@ fn epoch(
         progress.seconds = before + started.elapsed().as_secs_f64();
         add(&update.means, &mut progress.sums.means);
         add(&update.totals, &mut progress.sums.totals);
-        let loss = update.means.first().copied().unwrap_or(0.0) / size as f64;
+        let loss = session.loss(&update, size as f64);
         if !loss.is_finite() {
             return Ok(Some(End::Diverged { step: progress.at.step }));
         }

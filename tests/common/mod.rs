@@ -47,6 +47,12 @@ pub fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// The folder with the data sets that are too large for the repository: the one that `NNC_DATA` names, else the one
+/// beside the repository.
+pub fn data() -> PathBuf {
+    std::env::var_os("NNC_DATA").map_or_else(|| repository("../shared/data"), PathBuf::from)
+}
+
 /// An empty folder that is removed with its contents when dropped.
 pub struct Folder(pub PathBuf);
 

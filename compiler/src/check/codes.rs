@@ -6,6 +6,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("batch-is-cut", "gradients are accumulated, but something depends on where the minibatch is cut"),
     ("class-needs-whole-number", "a position or class must be a whole number of known range, but is a real number"),
     ("cyclic-definition", "something is defined by itself"),
+    ("decay-on-biases", "a rule pulls biases and norms to zero as well as weights (a warning)"),
     ("dimension-not-whole", "a dimension comes out as a fraction"),
     ("dimension-too-small", "a dimension comes out below 1"),
     ("duplicate-definition", "a name is defined twice, or an index has the name of something visible"),

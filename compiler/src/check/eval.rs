@@ -6,6 +6,7 @@ use super::entity::{Entity, Env, Lambda, PassKind, Primitive, Scope, Template, T
 use super::number::Num;
 use super::report::nearest;
 use super::scan::ScanForm;
+use super::train::LOSS;
 use crate::scalar::{Binary, Unary};
 use crate::typed::{Definition, Element, Expr, Outcome, SAMPLE, Supplied, Type};
 use grammar::ast::{self, ExprKind};
@@ -258,7 +259,10 @@ impl<'a> Elaborator<'a> {
             Outcome::Metric(name) | Outcome::Report(name) => Some(name.clone()),
             _ => None,
         });
-        let known: Vec<String> = self.tables.objectives.iter().cloned().chain(reported).collect();
+        let mut known: Vec<String> = self.tables.objectives.iter().cloned().chain(reported).collect();
+        if self.tables.objectives.len() > 1 {
+            known.insert(0, LOSS.to_string());
+        }
         if known.contains(&field.name) {
             return None;
         }

@@ -13,6 +13,7 @@ mod builder;
 mod calls;
 pub mod codes;
 mod data;
+mod decay;
 mod dims;
 mod draws;
 mod elaborate;
@@ -34,6 +35,7 @@ mod ranges;
 mod reads;
 mod report;
 mod rule;
+pub mod rules;
 mod scan;
 mod sets;
 mod settings;
@@ -77,8 +79,13 @@ pub fn check(_sources: &Sources, program: &ast::File, library: &[ast::File]) -> 
         if let ast::Item::Train(block) = item {
             let mut elaborator = Elaborator::new(&items);
             elaborator.sink = std::mem::take(&mut sink);
-            trains.extend(elaborator.train(block));
+            let train = elaborator.train(block);
             sink = elaborator.sink;
+            if let Some(train) = &train {
+                let again = |block: &ast::Train| Elaborator::new(&items).train(block);
+                decay::warnings(train, block, program, library, &again).into_iter().for_each(|d| sink.add(d));
+            }
+            trains.extend(train);
         }
     }
     let mut list = sink.list;

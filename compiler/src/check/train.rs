@@ -33,6 +33,9 @@ pub(super) const SETTINGS: [&str; 18] = [
     "precision",
 ];
 
+/// What the figures of a run call the objective, or the sum of several.
+pub(super) const LOSS: &str = "loss";
+
 /// What the forward passes need of the entries.
 struct Forward<'a> {
     objectives: Vec<&'a TrainEntry>,
@@ -293,6 +296,10 @@ impl<'a> Elaborator<'a> {
             }
         };
         for (name, expr) in list {
+            // Once is enough: both passes come here.
+            if self.now == PassKind::Training && (name == LOSS || self.tables.objectives.iter().any(|o| o == name)) {
+                self.figure_taken(name, expr.span);
+            }
             self.measuring(true);
             let entity = self.eval(expr, env);
             self.measuring(false);
@@ -364,12 +371,25 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// The objectives by name; a single one is `loss`.
+    /// The objectives by name; one that is alone is the `loss`, several have it as their sum.
     fn objective_names(&mut self, block: &'a ast::Train) -> Vec<String> {
         let list: Vec<&TrainEntry> = entries(block, "objective").collect();
-        let alone = list.len() == 1;
-        let name = |e: &&TrainEntry| e.label.as_ref().filter(|_| !alone).map_or("loss", |l| &l.name).to_string();
+        if list.len() == 1 {
+            return vec![LOSS.to_string()];
+        }
+        for label in list.iter().filter_map(|e| e.label.as_ref()).filter(|l| l.name == LOSS) {
+            self.figure_taken(LOSS, label.span);
+        }
+        let name = |e: &&TrainEntry| e.label.as_ref().map_or("objective", |l| &l.name).to_string();
         list.iter().map(name).collect()
+    }
+
+    /// Reports a figure that has the name of the loss or of an objective.
+    fn figure_taken(&mut self, name: &str, span: Span) {
+        let sum = name == LOSS && self.tables.objectives.len() != 1;
+        let what = if sum { "the sum of all objectives" } else { "what is minimised" };
+        let message = format!("`{name}` is {what} among the figures of a run");
+        self.fail(Diagnostic::error("duplicate-definition", span, message).help("give this another name"));
     }
 
     /// Which objective moves each parameter: the one `over` a set with it. An objective that is alone moves all.

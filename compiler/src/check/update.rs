@@ -334,12 +334,24 @@ impl<'a> Elaborator<'a> {
                     if matches!(entity, Entity::Poison) {
                         return None;
                     }
-                    Some((entity, at))
+                    Some((self.course(entity, &param.name.name, at), at))
                 }
                 None => None,
             });
         }
         Some(out)
+    }
+
+    /// A setting that changes over a run is a value of its own, however small its formula, so that its course can be asked
+    /// for by name.
+    fn course(&mut self, entity: Entity<'a>, name: &str, span: Span) -> Entity<'a> {
+        match entity {
+            Entity::Term(t) if t.pass == self.now => {
+                let name = self.value_name(name);
+                Entity::Term(self.builder().plain(t, &name, span))
+            }
+            other => other,
+        }
     }
 
     /// Elaborates the rule for one parameter.

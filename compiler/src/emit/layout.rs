@@ -18,6 +18,8 @@ pub struct Layout {
     pub arena_bytes: usize,
     /// Machine types.
     pub types: Types,
+    /// Bytes of what does not live from run to run, by module.
+    pub bytes: Vec<usize>,
     /// Offset of each tensor, by module.
     offsets: Vec<BTreeMap<TensorId, usize>>,
 }
@@ -28,8 +30,8 @@ impl Layout {
     /// # Errors
     /// When persistent tensors of one name differ.
     pub fn new(modules: &[(&str, &Module)], schedules: &[Schedule], types: Types, head: usize) -> Result<Self, Fault> {
-        let (persistent, holdings, offsets) = (BTreeMap::new(), vec![], vec![]);
-        let mut layout = Self { persistent, holdings, arena_bytes: head, types, offsets };
+        let (persistent, holdings, bytes, offsets) = (BTreeMap::new(), vec![], vec![], vec![]);
+        let mut layout = Self { persistent, holdings, arena_bytes: head, types, bytes, offsets };
         for schedule in schedules {
             layout.place_persistent(&schedule.module)?;
         }
@@ -88,6 +90,7 @@ impl Layout {
             offsets.insert(*from, offset);
         }
         self.offsets.push(offsets);
+        self.bytes.push(bytes);
         self.arena_bytes = self.arena_bytes.max(start + bytes);
     }
 }

@@ -254,7 +254,8 @@ fn program(name: &str, schedule: &Schedule, layout: &Layout, number: usize, laun
     let inputs = lasting(Role::Input).map(|t| module.t(t).name.clone()).collect();
     let turns = |t: &Turns| plan::Recurrence { launches: t.steps.clone(), turns: t.count, descending: t.descending };
     let recurrences = schedule.recurrences.iter().map(turns).collect();
-    Program { name: name.to_string(), launches, recurrences, tensors, inputs, outputs }
+    let bytes = layout.bytes[number];
+    Program { name: name.to_string(), launches, recurrences, tensors, inputs, outputs, bytes }
 }
 
 /// How elements of a kind are held.

@@ -1,0 +1,224 @@
+//! What a run of a train block will hold, before it holds it: every program that the run needs is compiled (a short last
+//! batch has its own), and the bytes of each part are known to the last. Nothing is allocated for tensors yet.
+//!
+//! In: a checked train block and its data, opened. Out: a [`Plan`], of which [`crate::bind`] makes a session. Where the
+//! data is not at hand the plan is that of full minibatches.
+
+use crate::args::Machine;
+use crate::bind;
+use crate::fault::{Fault, FaultKind};
+use compiler::check::short;
+use compiler::emit::Precision;
+use compiler::ir::text::print;
+use compiler::lower::programs::{self, Program, accumulation, application, evaluation, init, report, training};
+use compiler::typed::{DataValue, Train};
+use runtime::data::DataSet;
+use runtime::feed;
+use runtime::plan::Bundle;
+use runtime::trainer::batch_sizes;
+use std::time::Instant;
+
+/// The programs of one turn of an update, by number: of a minibatch with its size, and after all of them.
+pub type Turn = (Vec<(usize, usize)>, Option<usize>);
+
+/// A train block compiled for its data.
+pub struct Plan {
+    /// The data, unless the program has none or it is not at hand.
+    pub data: Option<DataSet>,
+    /// Samples in a minibatch, at most the training split's.
+    pub batch: usize,
+    /// Passes over the training split.
+    pub epochs: u64,
+    /// Updates in an epoch.
+    pub steps_per_epoch: u64,
+    /// Threads that compute.
+    pub threads: usize,
+    /// Threads that put batches together ahead of time.
+    pub workers: usize,
+    /// Bytes of those batches.
+    batches: usize,
+    /// Seconds spent compiling.
+    pub compile_s: f64,
+    /// By name; the first fills all tensors.
+    pub programs: Vec<(String, Program)>,
+    /// The program that fills the slots anew where the run begins with weights of another.
+    pub restart: Option<usize>,
+    /// The step.
+    pub turns: Vec<Turn>,
+    /// The forward pass for each size of minibatch, by number.
+    pub evaluation: Vec<(usize, usize)>,
+    /// All of them, compiled.
+    pub bundle: Bundle,
+    /// What makes the metrics of whole splits, where there are any.
+    pub report: Option<(Program, Bundle)>,
+    /// A hash of the programs that change what lives from step to step, and of what their bits depend on.
+    pub fingerprint: String,
+}
+
+impl Plan {
+    /// Compiles everything a run of the train block needs.
+    ///
+    /// # Errors
+    /// For minibatches too small for the program, and faults of ours.
+    pub fn new(train: &Train, data: Option<DataSet>, machine: &Machine) -> Result<Self, Fault> {
+        let count = |split: &str| data.as_ref().and_then(|d| Some(d.split(split)?.count));
+        let samples = count("train").or_else(|| declared(train));
+        let batch = match (train.settings.batch, samples) {
+            (Some(batch), Some(samples)) => batch.min(samples),
+            (None, Some(samples)) => samples,
+            (_, None) => 1,
+        };
+        let started = Instant::now();
+        let sizes = samples.map_or(vec![1], |n| batch_sizes(n, batch));
+        samples.map_or(Ok(()), |n| large_enough(train, &sizes, n))?;
+        let mut programs = vec![("init".to_string(), init(train))];
+        let mut restart = None;
+        if train.start.is_some() {
+            restart = Some(programs.len());
+            programs.push(("restart".to_string(), programs::restart(train)));
+        }
+        let turns = step_programs(train, &sizes, &mut programs);
+        let fingerprint_of = programs.len();
+        let evaluated = evaluation_sizes(&[samples, count("valid"), count("test")], batch);
+        let evaluation_programs = evaluated.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n)));
+        programs.extend(evaluation_programs);
+        let threads = bind::threads(machine.threads);
+        let bundle = bind::compile(&mut programs, train.settings.precision)?.tiled_for(threads);
+        let report = compiled_report(train)?;
+        let compile_s = started.elapsed().as_secs_f64();
+        let per_update = batch * train.settings.accumulate;
+        let split = data.as_ref().and_then(|d| d.split("train"));
+        let workers = machine.workers.unwrap_or_else(|| split.map_or(0, |s| feed::usual_workers(s, per_update)));
+        let batches = split.map_or(0, |s| feed::bytes(s, per_update, workers));
+        let steps_per_epoch = samples.map_or(train.settings.steps.unwrap_or(1), |n| n.div_ceil(per_update)) as u64;
+        let epochs = match (&train.data, train.settings.epochs, train.settings.steps) {
+            (None, _, _) => 1,
+            (Some(_), Some(epochs), _) => epochs as u64,
+            (Some(_), None, Some(steps)) => (steps as u64).div_ceil(steps_per_epoch),
+            (Some(_), None, None) => 1,
+        };
+        Ok(Self {
+            batch,
+            epochs,
+            steps_per_epoch,
+            threads,
+            workers,
+            batches,
+            compile_s,
+            fingerprint: fingerprint(&programs[..fingerprint_of], train.settings.precision),
+            restart,
+            turns,
+            evaluation: (fingerprint_of..).zip(evaluated).collect(),
+            programs,
+            bundle,
+            report,
+            data,
+        })
+    }
+
+    /// How many programs were compiled.
+    pub fn compiled(&self) -> usize {
+        self.programs.len() + usize::from(self.report.is_some())
+    }
+
+    /// Bytes the run will hold.
+    pub fn bytes(&self) -> usize {
+        let report = self.report.as_ref().map_or(0, |(_, bundle)| bundle.planned_bytes(1));
+        let data = self.data.as_ref().map_or(0, DataSet::bytes);
+        self.bundle.planned_bytes(self.threads) + report + data + self.batches
+    }
+
+    /// The parts of [`Self::bytes`]: what each is called, and its bytes. Programs run one at a time in one place, so
+    /// that the largest counts for all.
+    pub fn parts(&self) -> Vec<(String, usize)> {
+        let largest = self.bundle.programs.iter().map(|p| p.bytes).max().unwrap_or(0);
+        let report = self.report.as_ref().map_or(0, |(_, bundle)| bundle.planned_bytes(1));
+        let parts = [
+            ("parameters, states and optimiser".to_string(), self.bundle.arena_bytes - largest),
+            ("the largest program".to_string(), largest),
+            (format!("scratch of {} threads", self.threads), self.threads * self.bundle.scratch_bytes),
+            ("tables of contractions".to_string(), self.bundle.table_bytes),
+            ("metrics of whole splits".to_string(), report),
+            ("data".to_string(), self.data.as_ref().map_or(0, DataSet::bytes)),
+            ("minibatches put together ahead".to_string(), self.batches),
+        ];
+        parts.into_iter().filter(|(_, bytes)| *bytes > 0).collect()
+    }
+}
+
+/// How many samples training has as far as the program says so; where it does not, one full minibatch.
+fn declared(train: &Train) -> Option<usize> {
+    let data = train.data.as_ref()?;
+    let said = data.settings.iter().find_map(|(name, value, _)| match value {
+        DataValue::Number(n) if name == "samples" => Some(*n as usize),
+        _ => None,
+    });
+    said.or(train.settings.batch).map(|n| n.max(1))
+}
+
+/// Sizes of minibatch that evaluation meets, large ones first.
+fn evaluation_sizes(splits: &[Option<usize>], batch: usize) -> Vec<usize> {
+    let mut sizes: Vec<usize> = splits.iter().flatten().flat_map(|n| batch_sizes(*n, batch)).collect();
+    if sizes.is_empty() {
+        sizes.push(1);
+    }
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    sizes.dedup();
+    sizes
+}
+
+/// Refuses a size of minibatch that leaves one of so few samples that a formula over the minibatch divides by zero.
+fn large_enough(train: &Train, sizes: &[usize], samples: usize) -> Result<(), Fault> {
+    let Some((size, value)) = sizes.iter().find_map(|n| Some((*n, short::divided_by_zero(&train.training, *n)?)))
+    else {
+        return Ok(());
+    };
+    let batch = sizes.iter().copied().max().unwrap_or(size);
+    let better = short::better_batch(&train.training, samples, batch);
+    let help = better.map_or(String::new(), |b| format!("; `batch = {b}` leaves none so small"));
+    Err(Fault::new(
+        FaultKind::Program,
+        format!(
+            "{samples} samples in minibatches of {batch} leave one of {size}, for which `{}` divides by zero{help}",
+            value.name
+        ),
+    ))
+}
+
+/// Adds the programs of a training step.
+fn step_programs(train: &Train, sizes: &[usize], programs: &mut Vec<(String, Program)>) -> Vec<Turn> {
+    let mut add = |name: String, program: Program| {
+        programs.push((name, program));
+        programs.len() - 1
+    };
+    if train.settings.accumulate == 1 {
+        let minibatch = sizes.iter().map(|n| (add(format!("training[{n}]"), training(train, *n)), *n)).collect();
+        return vec![(minibatch, None)];
+    }
+    (0..train.objectives.len())
+        .map(|of| {
+            let name = &train.objectives[of];
+            let part = |n: &usize| (add(format!("accumulation.{name}[{n}]"), accumulation(train, *n, of)), *n);
+            let minibatch = sizes.iter().map(part).collect();
+            (minibatch, Some(add(format!("update.{name}"), application(train, of))))
+        })
+        .collect()
+}
+
+/// Compiles what makes the metrics of whole splits, in 64 bits.
+fn compiled_report(train: &Train) -> Result<Option<(Program, Bundle)>, Fault> {
+    let mut programs = vec![("report".to_string(), report(train))];
+    if programs[0].1.results.is_empty() {
+        return Ok(None);
+    }
+    let bundle = bind::compile(&mut programs, Precision::F64)?;
+    Ok(programs.pop().map(|(_, program)| (program, bundle)))
+}
+
+/// A hash (FNV-1a) of what the bits of a run depend on beside its data.
+fn fingerprint(programs: &[(String, Program)], precision: Precision) -> String {
+    let mut text = format!("{} {precision:?} {} ", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
+    programs.iter().for_each(|(_, program)| text.push_str(&print(&program.module)));
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}")
+}
