@@ -48,7 +48,7 @@ fn read(file: &Path) -> Result<String, Fault> {
 /// The text in order. A program that cannot be read is left alone, since what belongs together in it is not known.
 fn formatted(file: &Path, text: &str) -> Result<String, Fault> {
     let mut sources = Sources::default();
-    let source = sources.add(&file.display().to_string(), text);
+    let source = sources.add(file.display().to_string(), text);
     let (_, diagnostics) = grammar::parse(source, text);
     if diagnostics.iter().any(|d| d.severity == Severity::Error) {
         render::print(&sources, &diagnostics, MessageFormat::Human);
