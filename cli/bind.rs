@@ -1,11 +1,12 @@
 //! From a checked train block to a session ready to run: opens the data, lowers and compiles every
 //! program the run will need (a short last batch has its own), binds inputs and results.
 
-use crate::args::{Machine, Precision};
+use crate::args::Machine;
+use crate::doctor;
 use crate::fault::{Fault, FaultKind};
 use crate::say;
 use compiler::check::short;
-use compiler::emit::{self, Options};
+use compiler::emit::{self, Options, Precision};
 use compiler::ir::interpret::{Values, interpret};
 use compiler::ir::text::print;
 use compiler::ir::{Module, TensorId};
@@ -14,11 +15,11 @@ use compiler::lower::programs::{
     self, Produced, Program, accumulation, application, evaluation, init, report, training,
 };
 use compiler::optimise::optimise;
-use compiler::typed::{self, DataValue, Supplied, Train};
-use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Spec, Table, Value};
+use compiler::typed::{self, Supplied, Train};
+use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Spec, Table};
 use runtime::execute::Executor;
 use runtime::feed;
-use runtime::plan::{Bundle, Slot};
+use runtime::plan::{Bundle, Holding, Slot};
 use runtime::session::{Binding, Forms, Report, Session, Turn};
 use runtime::trainer::batch_sizes;
 use std::path::Path;
@@ -66,7 +67,7 @@ pub fn data_spec(train: &Train, program: &Path, machine: &Machine) -> Result<Opt
         name: data.name.clone(),
         splits: origins(data, &train.fields)?,
         fields: train.fields.iter().map(field).collect(),
-        settings: data.settings.iter().map(|(k, v, _)| (k.clone(), value(v))).collect(),
+        settings: data.settings.iter().map(|(k, v, _)| (k.clone(), v.clone())).collect(),
         valid_share: train.settings.valid_share,
         at_most: machine.samples,
         seed: train.settings.seed,
@@ -110,16 +111,7 @@ fn field(field: &typed::Field) -> Field {
 }
 
 fn call(call: &typed::DataCall) -> Call {
-    Call { name: call.name.clone(), args: call.args.iter().map(|(k, v)| (k.clone(), value(v))).collect() }
-}
-
-fn value(v: &DataValue) -> Value {
-    match v {
-        DataValue::Number(n) => Value::Number(*n),
-        DataValue::Bool(b) => Value::Bool(*b),
-        DataValue::Text(t) => Value::Text(t.clone()),
-        DataValue::List(list) => Value::List(list.iter().map(value).collect()),
-    }
+    Call { name: call.name.clone(), args: call.args.clone() }
 }
 
 /// Threads to use: those asked for, else all cores.
@@ -127,20 +119,11 @@ pub fn threads(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
 }
 
-/// Options of the back end for a precision.
-pub fn options(precision: Precision) -> Options {
-    let precision = match precision {
-        Precision::F32 => emit::Precision::F32,
-        Precision::F64 => emit::Precision::F64,
-    };
-    Options { precision }
-}
-
 /// Optimises and compiles named programs into one bundle.
 pub fn compile(programs: &mut [(String, Program)], precision: Precision) -> Result<Bundle, Fault> {
     programs.iter_mut().for_each(|(_, program)| optimise(&mut program.module));
     let modules: Vec<(&str, &Module)> = programs.iter().map(|(name, p)| (name.as_str(), &p.module)).collect();
-    emit::compile(&modules, &options(precision)).map_err(Fault::internal)
+    emit::compile(&modules, &Options { precision }).map_err(Fault::internal)
 }
 
 /// Refuses a size of minibatch that leaves one of so few samples that a formula over the minibatch divides by zero.
@@ -162,7 +145,7 @@ fn large_enough(train: &Train, sizes: &[usize], samples: usize) -> Result<(), Fa
 }
 
 /// Opens the data and compiles everything a run of the train block needs.
-pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precision) -> Result<Bound, Fault> {
+pub fn bind(train: &Train, program: &Path, machine: &Machine) -> Result<Bound, Fault> {
     let data = open_data(train, program, machine)?;
     let count = |split: &str| data.as_ref().and_then(|d| Some(d.split(split)?.count));
     let samples = count("train");
@@ -190,14 +173,15 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
     let turns = step_programs(train, &training_sizes, &mut programs);
     let stepping = programs.len();
     programs.extend(evaluation_sizes.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n))));
-    let bundle = compile(&mut programs, precision)?;
-    let compile_s = started.elapsed().as_secs_f64();
     let threads = threads(machine.threads);
+    let bundle = compile(&mut programs, train.settings.precision)?.tiled_for(threads);
+    let compile_s = started.elapsed().as_secs_f64();
     let per_update = batch * train.settings.accumulate;
     let split = data.as_ref().and_then(|d| d.split("train"));
     let workers = machine.workers.unwrap_or_else(|| split.map_or(0, |s| feed::usual_workers(s, per_update)));
     let batches = split.map_or(0, |s| feed::bytes(s, per_update, workers));
     let planned_bytes = bundle.planned_bytes(threads) + data.as_ref().map_or(0, DataSet::bytes) + batches;
+    fits(&bundle, planned_bytes, machine.memory)?;
     let bind = |k: usize, size: usize| binding(train, &bundle, k, &programs[k].1, size);
     let training = turns
         .into_iter()
@@ -217,7 +201,7 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
         (Some(_), None, Some(steps)) => (steps as u64).div_ceil(steps_per_epoch),
         (Some(_), None, None) => 1,
     };
-    let fingerprint = fingerprint(&programs[..stepping], precision);
+    let fingerprint = fingerprint(&programs[..stepping], train.settings.precision);
     let report = bind_report(train)?;
     let compiled = programs.len() + usize::from(report.is_some());
     let session = Session {
@@ -246,6 +230,18 @@ pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precisi
         planned_bytes,
         fingerprint,
     })
+}
+
+/// Refuses a run that needs more memory than is allowed, or than the machine has, naming the largest buffers.
+fn fits(bundle: &Bundle, planned_bytes: usize, allowed: Option<usize>) -> Result<(), Fault> {
+    let Some(most) = allowed.or_else(doctor::memory).filter(|most| *most < planned_bytes) else { return Ok(()) };
+    let mut holdings: Vec<_> = bundle.holdings.iter().collect();
+    holdings.sort_by_key(|h| std::cmp::Reverse(h.bytes));
+    let line = |h: &&Holding| format!("\n  {:>10}  {}", size(h.bytes), h.name);
+    let largest: String = holdings.iter().take(5).map(line).collect();
+    let whose = if allowed.is_some() { "allowed" } else { "this machine has" };
+    let (needed, most) = (size(planned_bytes), size(most));
+    Err(Fault::data(format!("the run needs {needed}, more than the {most} {whose}; its largest buffers are{largest}")))
 }
 
 /// The programs of one turn of an update, by number: of a minibatch with its size, and after all of them.
@@ -344,7 +340,7 @@ pub fn print_memory(trains: &[Train]) -> Result<(), Fault> {
     for train in trains {
         let batch = train.settings.batch.unwrap_or(1);
         let mut programs = vec![("init".to_string(), init(train)), ("training".to_string(), training(train, batch))];
-        let bundle = compile(&mut programs, Precision::F32)?;
+        let bundle = compile(&mut programs, train.settings.precision)?;
         say!("{}: {} for a step of {batch} samples on one thread", train.name, size(bundle.planned_bytes(1)));
     }
     Ok(())

@@ -27,7 +27,7 @@ pub fn check(options: &args::Check) -> Result<(), Fault> {
         ));
     }
     if options.message_format == MessageFormat::Human {
-        eprintln!("no errors, {}", count(warnings, "warning"));
+        crate::complain!("no errors, {}", count(warnings, "warning"));
     }
     Ok(())
 }

@@ -5,16 +5,14 @@ use crate::bind;
 use crate::fault::{Fault, FaultKind};
 use crate::front::{self, Front};
 use crate::part::{self, Part};
-use crate::{grad, render, say};
+use crate::{folder, grad, render, say};
 use compiler::lower::programs::{init, prediction};
 use compiler::onnx::{self, Refusal, Source};
 use compiler::optimise::optimise;
 use compiler::typed::{Supplied, Train};
 use grammar::diagnostic::Diagnostic;
-use runtime::arrays;
 use runtime::execute::{Clock, Executor};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 /// Numbers of samples that stand for any: primes, so that no other extent is a multiple by chance.
 const ANY: [usize; 3] = [1009, 2003, 4001];
@@ -92,12 +90,12 @@ fn file(
 /// Parameters and states by path: their saved names and values, from the file or, without one, initial.
 fn known(train: &Train, options: &args::Export) -> Result<BTreeMap<String, (String, Vec<f32>)>, Fault> {
     let mut programs = vec![("init".to_string(), init(train))];
-    let bundle = bind::compile(&mut programs, args::Precision::F32)?;
+    let bundle = bind::compile(&mut programs, train.settings.precision)?;
     let mut executor = Executor::new(bundle, 1).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(0, clock).map_err(Fault::internal)?;
     if let Some(weights) = &options.weights {
-        grad::load_parameters(&mut executor, train, &arrays::read(&in_folder(weights)).map_err(Fault::data)?)?;
+        grad::load_parameters(&mut executor, train, &folder::weights(weights)?)?;
     }
     let parameters = train.parameters.iter().enumerate().map(|(k, p)| (train.evaluated_path(k), &p.saved));
     let states = train.states.iter().map(|s| (s.path.as_str(), &s.saved));
@@ -106,10 +104,4 @@ fn known(train: &Train, options: &args::Export) -> Result<BTreeMap<String, (Stri
         Some((path.to_string(), (saved.clone(), executor.read_f64(slot).iter().map(|v| *v as f32).collect())))
     };
     Ok(parameters.chain(states).filter_map(value).collect())
-}
-
-/// The weights of a run's folder, or the file itself.
-fn in_folder(path: &Path) -> PathBuf {
-    let inside = ["best.safetensors", "weights.safetensors"].map(|name| path.join(name));
-    inside.into_iter().find(|p| p.exists()).unwrap_or_else(|| path.to_path_buf())
 }

@@ -19,7 +19,8 @@ pub mod fmt;
 pub mod folder;
 pub mod front;
 pub mod grad;
-pub mod header;
+mod groups;
+mod header;
 pub mod import;
 pub mod network;
 pub mod new;
@@ -91,6 +92,6 @@ fn report(command: &Command, fault: &Fault) -> ExitCode {
         say!("{}", fault.json());
     }
     let word = if fault.kind == FaultKind::Interrupted { "interrupted" } else { "error" };
-    eprintln!("{word}: {fault}");
+    complain!("{word}: {fault}");
     ExitCode::from(fault.kind.status())
 }

@@ -4,14 +4,15 @@ use crate::args;
 use crate::bind::{self, binding};
 use crate::fault::Fault;
 use crate::part::Part;
-use crate::{front, grad, say};
+use crate::{folder, front, grad, say};
+use compiler::emit::Precision;
 use compiler::ir::TensorId;
 use compiler::lower::programs::{Produced, Program, init, prediction};
 use compiler::optimise::dead;
 use compiler::optimise::expr::sources;
 use compiler::typed::Train;
 use runtime::arrays::{self, Array};
-use runtime::data::{self, Call, Column, Field, Kind, Origin, Spec, Split, Table, Value, Values};
+use runtime::data::{self, Column, Field, Kind, Origin, Split, Table, Values};
 use runtime::execute::{Clock, Executor};
 use runtime::plan::Element;
 use runtime::random::EVALUATION;
@@ -30,9 +31,9 @@ pub fn predict(options: &args::Predict) -> Result<(), Fault> {
     let wanted = predicted(train, &part, 1)?;
     let fields: Vec<usize> = wanted.fields.iter().map(|(f, _)| *f).collect();
     let samples = samples(train, &fields, options)?;
-    let weights = arrays::read(&options.weights).map_err(Fault::data)?;
+    let weights = folder::weights(&options.weights)?;
     let outputs = outputs(train, &weights, &fields, &samples, options)?;
-    arrays::write(&options.output, &outputs, options.program.precision == args::Precision::F64).map_err(Fault::data)?;
+    arrays::write(&options.output, &outputs, train.settings.precision == Precision::F64).map_err(Fault::data)?;
     for (name, array) in &outputs {
         say!("{name}: {}", array.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x "));
     }
@@ -69,7 +70,7 @@ fn samples(train: &Train, fields: &[usize], options: &args::Predict) -> Result<S
         }
         field.transforms.clear();
     }
-    let given = if is_table { table(&mut spec, &options.inputs) } else { inputs(&spec.fields, options, as_is)? };
+    let given = if is_table { table(&spec.fields, &options.inputs)? } else { inputs(&spec.fields, options, as_is)? };
     if as_is {
         spec.settings.clear();
         spec.valid_share = None;
@@ -88,11 +89,10 @@ fn samples(train: &Train, fields: &[usize], options: &args::Predict) -> Result<S
     set.splits.into_iter().find(|s| s.name == name).ok_or_else(|| Fault::internal("the inputs became no split"))
 }
 
-/// The samples of a table of comma-separated values, which its loader finds beside those of the data.
-fn table(spec: &mut Spec, path: &Path) -> Origin {
-    spec.files.folders.insert(0, path.parent().map(Path::to_path_buf).unwrap_or_default());
-    let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Origin::Call(Call { name: "csv".to_string(), args: vec![(Some("file".to_string()), Value::Text(file))] })
+/// The samples of a table of comma-separated values.
+fn table(fields: &[Field], path: &Path) -> Result<Origin, Fault> {
+    let features = fields.iter().map(Field::width).sum();
+    data::load_inputs(path, features).map(Origin::Table).map_err(Fault::data)
 }
 
 /// The samples of a file's arrays as a table.
@@ -157,7 +157,7 @@ fn outputs(
     if rest > 0 {
         programs.push(("rest".to_string(), predicted(train, &part, rest)?));
     }
-    let bundle = bind::compile(&mut programs, options.program.precision)?;
+    let bundle = bind::compile(&mut programs, train.settings.precision)?;
     let bindings = (1..programs.len())
         .map(|k| binding(train, &bundle, k, &programs[k].1, if k == 1 { batch } else { rest }))
         .collect::<Result<Vec<_>, _>>()?;

@@ -39,7 +39,7 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Array>> {
         Some("npz") => read_npz(&bytes),
         Some("npy") => read_npy(&bytes)
             .map(|array| BTreeMap::from([(stem(path), array)]))
-            .map_err(|e| malformed(format!("no array as NumPy saves it: {e}"))),
+            .map_err(|e| malformed(format!("no whole npy file: {e}"))),
         _ => Err(malformed("the name ends neither in .safetensors nor in .npz or .npy")),
     };
     arrays.map_err(|e| e.in_file(path))
