@@ -1,6 +1,6 @@
 //! The C header of an object: what its functions take, how large every buffer is, where every tensor lies.
 
-use compiler::emit::object::{CONTROL, Export, Object, Run, Saved};
+use compiler::emit::object::{CONTROL, Export, Interface, Object, Run, Saved};
 use compiler::typed::{self, Element as Holds, Supplied};
 use runtime::plan::{Element, Slot};
 use std::fmt::Write;
@@ -85,7 +85,8 @@ impl Header<'_> {
     fn export(&self, out: &mut String, number: usize) {
         let (export, fields) = (&self.exports[number], &self.fields[number]);
         let (upper, results) = (self.name.to_uppercase(), &self.results[number]);
-        let slots = &self.object.interfaces[number];
+        let Interface { inputs, outputs } = &self.object.interfaces[number];
+        let inputs: Vec<Slot> = inputs.iter().map(|slot| several(slot, export.minibatches)).collect();
         match export.run {
             Run::Init => {
                 let _ = write!(
@@ -97,23 +98,27 @@ impl Header<'_> {
                 return;
             }
             Run::Step => {
-                let _ = writeln!(out, "\n/* One update on a minibatch, as the train block says.");
+                let minibatches = match export.minibatches {
+                    1 => "a minibatch".to_string(),
+                    n => format!("{n} minibatches, one behind the other, whose gradients are averaged"),
+                };
+                let _ = writeln!(out, "\n/* One update on {minibatches}, as the train block says.");
             }
             Run::Predict => {
                 let _ = writeln!(out, "\n/* What the network says; changes no parameter and no state.");
             }
         }
         let mut macros = String::new();
-        let batch = self.batches[usize::from(export.run == Run::Predict)];
+        let batch = self.batches[usize::from(export.run == Run::Predict)] * export.minibatches;
         let prefix = format!("{upper}{}", if export.run == Run::Predict { "_PREDICT" } else { "" });
         let _ = writeln!(macros, "#define {prefix}_BATCH {batch}");
         let mut arguments = vec!["void *arena".to_string()];
-        for (field, slot) in fields.iter().zip(&slots.inputs) {
+        for (field, slot) in fields.iter().zip(&inputs) {
             let _ = writeln!(out, " *   {}: {:?}, {}", field.name, slot.shape, field.what);
             let _ = writeln!(macros, "#define {prefix}_{}_ELEMENTS {}", field.name.to_uppercase(), slot.len);
             arguments.push(format!("const {} *{}", c_type(slot.element), field.name));
         }
-        for (supplied, _) in &export.supplied {
+        for supplied in export.numbers() {
             let (argument, what) = match supplied {
                 Supplied::Step | Supplied::Share => continue,
                 Supplied::Steps => ("steps".to_string(), "how many updates there will be"),
@@ -130,7 +135,7 @@ impl Header<'_> {
             let _ = writeln!(macros, "#define {prefix}_RESULTS {}", results.len());
             arguments.push(format!("{} *results", c_type(self.float())));
         } else {
-            for (result, slot) in results.iter().zip(&slots.outputs) {
+            for (result, slot) in results.iter().zip(outputs) {
                 let result = identifier(result);
                 let _ = writeln!(out, " *   {result}: {:?}, comes out", slot.shape);
                 let _ = writeln!(macros, "#define {prefix}_{}_ELEMENTS {}", result.to_uppercase(), slot.len);
@@ -138,7 +143,7 @@ impl Header<'_> {
             }
         }
         let _ = write!(out, " */\n{macros}void {}({});\n", export.symbol, arguments.join(", "));
-        let _ = write!(out, "{}", lists(&prefix, fields, &slots.inputs, export, results, &slots.outputs));
+        let _ = write!(out, "{}", lists(&prefix, fields, &inputs, export, results, outputs));
     }
 
     fn float(&self) -> Element {
@@ -183,6 +188,14 @@ impl Header<'_> {
     }
 }
 
+/// The places of as many minibatches, one behind the other.
+fn several(slot: &Slot, minibatches: usize) -> Slot {
+    let mut slot = slot.clone();
+    slot.len *= minibatches;
+    slot.shape.iter_mut().take(1).for_each(|samples| *samples *= minibatches);
+    slot
+}
+
 /// Lists for the preprocessor: `X(name, type, elements)` for every argument and result.
 fn lists(
     prefix: &str,
@@ -195,7 +208,7 @@ fn lists(
     let item = |name: &str, slot: &Slot| format!(" X({}, {}, {})", identifier(name), c_type(slot.element), slot.len);
     let ins: String = fields.iter().zip(inputs).map(|(f, slot)| item(&f.name, slot)).collect();
     let outs: String = results.iter().zip(outputs).map(|(r, slot)| item(r, slot)).collect();
-    let read = |wanted: Supplied| export.supplied.iter().any(|(s, _)| *s == wanted);
+    let read = |wanted: Supplied| export.numbers().contains(&wanted);
     let numbers: String = [(Supplied::Steps, " X(steps)"), (Supplied::Epoch, " X(epoch)")]
         .into_iter()
         .filter(|(s, _)| read(*s))

@@ -1,5 +1,5 @@
-//! `nnc import`: weights from elsewhere under the names of a program, matched by name, then by shape where only one
-//! tensor can be meant. Nothing is transposed or guessed; a table says what became of every tensor.
+//! `nnc import`: weights from elsewhere under the names of a program, matched by name, with a prefix before all names or
+//! without, then by shape where only one tensor can be meant. Nothing is transposed or guessed; a table says what became of every tensor.
 
 use crate::args;
 use crate::fault::Fault;
@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 enum How {
     Told,
     Name,
+    Prefix,
     Shape,
 }
 
@@ -32,15 +33,12 @@ pub fn import(options: &args::Import) -> Result<(), Fault> {
     let mut wanted = wanted(train);
     told(&mut wanted, &theirs, &options.map)?;
     by_name(&mut wanted, &theirs);
+    by_prefix(&mut wanted, &theirs);
     by_shape(&mut wanted, &theirs);
     table(&wanted, &theirs);
-    let missing: Vec<&str> = wanted.iter().filter(|w| w.found.is_none()).map(|w| w.name).collect();
+    let missing: Vec<&Wanted> = wanted.iter().filter(|w| w.found.is_none()).collect();
     if !missing.is_empty() {
-        return Err(Fault::data(format!(
-            "nothing was found for {}; say what it is called there with --map {}=NAME",
-            missing.join(", "),
-            missing[0]
-        )));
+        return Err(Fault::data(nothing_found(&missing, &theirs)));
     }
     let out: BTreeMap<String, Array> =
         wanted.iter().filter_map(|w| Some((w.name.to_string(), theirs.remove(&w.found.as_ref()?.0)?))).collect();
@@ -53,22 +51,66 @@ fn wanted(train: &Train) -> Vec<Wanted<'_>> {
     parameters.chain(states).map(|(name, shape)| Wanted { name, shape, found: None }).collect()
 }
 
-/// Names given on the command line.
+/// What is missing, and what of that name is there instead.
+fn nothing_found(missing: &[&Wanted], theirs: &BTreeMap<String, Array>) -> String {
+    let named = missing.iter().take(5).map(|w| match theirs.get(w.name) {
+        Some(array) => format!("{} (here {:?}, there {:?})", w.name, w.shape, array.shape),
+        None => w.name.to_string(),
+    });
+    let named: Vec<String> = named.collect();
+    let more = missing.len().saturating_sub(5);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("nothing fits {}{more}; say what it is called there with --map {}=NAME", named.join(", "), missing[0].name)
+}
+
+/// Names given on the command line; a `*` on both sides stands for the same anything.
 fn told(wanted: &mut [Wanted], theirs: &BTreeMap<String, Array>, map: &[String]) -> Result<(), Fault> {
     for pair in map {
         let (ours, other) =
             pair.split_once('=').ok_or_else(|| Fault::usage(format!("--map takes OURS=THEIRS, not `{pair}`")))?;
-        let tensor = wanted
-            .iter_mut()
-            .find(|w| w.name == ours)
-            .ok_or_else(|| Fault::usage(format!("the program saves nothing as `{ours}`")))?;
-        let array = theirs.get(other).ok_or_else(|| Fault::data(format!("the file has no tensor `{other}`")))?;
-        if array.shape != tensor.shape {
-            return Err(Fault::data(format!("`{other}` has shape {:?}, `{ours}` {:?}", array.shape, tensor.shape)));
+        if ours.matches('*').count() != other.matches('*').count() || ours.matches('*').count() > 1 {
+            return Err(Fault::usage(format!("--map takes one `*` on both sides or none, not `{pair}`")));
         }
-        tensor.found = Some((other.to_string(), How::Told));
+        let mut any = false;
+        for tensor in wanted.iter_mut() {
+            let Some(rest) = matched(tensor.name, ours) else { continue };
+            any = true;
+            let other = other.replace('*', rest);
+            let array = theirs.get(&other).ok_or_else(|| Fault::data(format!("the file has no tensor `{other}`")))?;
+            if array.shape != tensor.shape {
+                let (here, there) = (tensor.shape, &array.shape);
+                return Err(Fault::data(format!("`{other}` has shape {there:?}, `{}` {here:?}", tensor.name)));
+            }
+            tensor.found = Some((other, How::Told));
+        }
+        if !any {
+            return Err(Fault::usage(format!("the program saves nothing as `{ours}`")));
+        }
     }
     Ok(())
+}
+
+/// What the `*` of a pattern stands for, if a name is of the pattern.
+fn matched<'a>(name: &'a str, pattern: &str) -> Option<&'a str> {
+    match pattern.split_once('*') {
+        None => (name == pattern).then_some(""),
+        Some((before, after)) => name.strip_prefix(before)?.strip_suffix(after),
+    }
+}
+
+/// Matches the tensors left by their names behind one and the same prefix, such as `module.`, if it fits all of them.
+fn by_prefix(wanted: &mut [Wanted], theirs: &BTreeMap<String, Array>) {
+    let fits = |w: &Wanted, prefix: &str| {
+        theirs.get(&format!("{prefix}{}", w.name)).is_some_and(|array| array.shape == w.shape)
+    };
+    let Some(first) = wanted.iter().find(|w| w.found.is_none()) else { return };
+    let prefixes = theirs.keys().filter_map(|name| name.strip_suffix(first.name)).filter(|p| p.ends_with('.'));
+    let all = |prefix: &&str| wanted.iter().filter(|w| w.found.is_none()).all(|w| fits(w, prefix));
+    let fitting: Vec<&str> = prefixes.filter(all).collect();
+    let [prefix] = fitting.as_slice() else { return };
+    for tensor in wanted.iter_mut().filter(|w| w.found.is_none()) {
+        tensor.found = Some((format!("{prefix}{}", tensor.name), How::Prefix));
+    }
 }
 
 fn by_name(wanted: &mut [Wanted], theirs: &BTreeMap<String, Array>) {
@@ -115,6 +157,7 @@ fn table(wanted: &[Wanted], theirs: &BTreeMap<String, Array>) {
         let what = match &tensor.found {
             Some((other, How::Told)) => format!("{other}, as told"),
             Some((other, How::Name)) => format!("{other}, by name"),
+            Some((other, How::Prefix)) => format!("{other}, by name behind a prefix"),
             Some((other, How::Shape)) => format!("{other}, the only one of its shape"),
             None if same_name.is_some_and(|s| *s == reversed) => {
                 "transposed there: turn it and save it again".to_string()

@@ -6,8 +6,8 @@ use crate::fault::Fault;
 use crate::header::{Field, Header, identifier};
 use crate::{front, say};
 use compiler::emit::Options;
-use compiler::emit::object::{Export, Run, Saved, Target, object};
-use compiler::lower::programs::{Produced, Program, init, prediction, training};
+use compiler::emit::object::{Export, Part, Run, Saved, Target, object};
+use compiler::lower::programs::{Produced, Program, accumulation, application, init, prediction, training};
 use compiler::optimise::optimise;
 use compiler::typed::Train;
 use std::path::{Path, PathBuf};
@@ -25,32 +25,21 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
     let batch = train.settings.batch.unwrap_or(1);
     let predicted = options.predict_batch.unwrap_or(batch);
     let name = identifier(&train.name);
-    if train.settings.accumulate > 1 {
-        return Err(Fault::usage(
-            "an object makes an update from one minibatch: leave out `accumulate`, or set batch to what it adds up to",
-        ));
-    }
     if options.standalone && !train.figures.is_empty() {
         return Err(Fault::usage(
             "the executable evaluates nothing, so a schedule cannot read figures such as valid.loss there",
         ));
     }
-    let mut programs = vec![
-        (Run::Init, init(train)),
-        (Run::Step, training(train, batch)),
-        (Run::Predict, prediction(train, predicted)),
-    ];
-    if programs[2].1.results.is_empty() {
-        programs.truncate(2);
-    }
-    programs.iter_mut().for_each(|(_, p)| optimise(&mut p.module));
-    let modules: Vec<_> = programs.iter().map(|(run, p)| (word(*run), &p.module)).collect();
-    let exports: Vec<Export> = programs.iter().map(|(run, p)| export(&name, *run, p)).collect();
+    let mut functions = functions(train, batch, predicted);
+    functions.retain(|f| f.run != Run::Predict || f.programs.iter().any(|(_, p)| !p.results.is_empty()));
+    functions.iter_mut().flat_map(|f| &mut f.programs).for_each(|(_, p)| optimise(&mut p.module));
+    let modules: Vec<_> =
+        functions.iter().flat_map(|f| f.programs.iter().map(|(_, p)| (word(f.run), &p.module))).collect();
+    let exports = exports(&name, &functions, train.settings.accumulate);
     let saved = saved(train, &name);
     let requires = target.requires;
     let made = object(&modules, &exports, &saved, &Options { precision: train.settings.precision }, target)
         .map_err(Fault::internal)?;
-    let fields = |p: &Program| p.fields.iter().map(|(f, _)| Field::of(&train.fields[*f])).collect();
     let header = Header {
         name: &name,
         title: &train.name,
@@ -61,8 +50,8 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
         saved: &saved,
         batches: [batch, predicted],
         exports: &exports,
-        fields: programs.iter().map(|(_, p)| fields(p)).collect(),
-        results: programs.iter().map(|(_, p)| names(train, p)).collect(),
+        fields: exports.iter().map(|e| e.fields().into_iter().map(|f| Field::of(&train.fields[f])).collect()).collect(),
+        results: functions.iter().map(|f| f.programs.iter().flat_map(|(_, p)| names(train, p)).collect()).collect(),
     };
     let path = place(options.output.as_deref(), &name);
     let header_path = path.with_extension("h");
@@ -94,16 +83,45 @@ fn word(run: Run) -> &'static str {
     }
 }
 
-fn export(name: &str, run: Run, program: &Program) -> Export {
+/// A function of the object: programs that run one after the other, and whether each runs for every minibatch.
+struct Function {
+    run: Run,
+    programs: Vec<(bool, Program)>,
+}
+
+fn functions(train: &Train, batch: usize, predicted: usize) -> Vec<Function> {
+    let one = |run: Run, program: Program| Function { run, programs: vec![(false, program)] };
+    let step = if train.settings.accumulate > 1 {
+        let turns = (0..train.objectives.len())
+            .flat_map(|of| [(true, accumulation(train, batch, of)), (false, application(train, of))]);
+        Function { run: Run::Step, programs: turns.collect() }
+    } else {
+        one(Run::Step, training(train, batch))
+    };
+    vec![one(Run::Init, init(train)), step, one(Run::Predict, prediction(train, predicted))]
+}
+
+fn exports(name: &str, functions: &[Function], accumulate: usize) -> Vec<Export> {
+    let mut modules = 0..;
+    let export = |function: &Function| Export {
+        symbol: format!("{name}_{}", word(function.run)),
+        run: function.run,
+        minibatches: if function.run == Run::Step { accumulate } else { 1 },
+        parts: function.programs.iter().zip(&mut modules).map(|((r, p), n)| part(function.run, n, *r, p)).collect(),
+    };
+    functions.iter().map(export).collect()
+}
+
+fn part(run: Run, module: usize, repeated: bool, program: &Program) -> Part {
     let wanted = |produced: &Produced| match run {
         Run::Init => false,
         Run::Step => matches!(produced, Produced::Objective(_) | Produced::Metric(_)),
         Run::Predict => matches!(produced, Produced::Output(_)),
     };
-    Export {
-        symbol: format!("{name}_{}", word(run)),
-        run,
-        inputs: program.fields.iter().map(|(_, name)| name.clone()).collect(),
+    Part {
+        module,
+        repeated,
+        inputs: program.fields.clone(),
         supplied: program.supplied.clone(),
         outputs: program.results.iter().filter(|(p, _)| wanted(p)).map(|(_, name)| name.clone()).collect(),
     }

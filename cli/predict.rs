@@ -12,7 +12,7 @@ use compiler::optimise::dead;
 use compiler::optimise::expr::sources;
 use compiler::typed::Train;
 use runtime::arrays::{self, Array};
-use runtime::data::{self, Column, Field, Origin, Split, Table, Values};
+use runtime::data::{self, Column, Field, Kind, Origin, Split, Table, Values};
 use runtime::execute::{Clock, Executor};
 use runtime::plan::Element;
 use runtime::random::EVALUATION;
@@ -70,7 +70,7 @@ fn samples(train: &Train, fields: &[usize], options: &args::Predict) -> Result<S
         }
         field.transforms.clear();
     }
-    let given = inputs(&spec.fields, &options.inputs)?;
+    let given = if is_table { table(&spec.fields, &options.inputs)? } else { inputs(&spec.fields, options, as_is)? };
     if as_is {
         spec.settings.clear();
         spec.valid_share = None;
@@ -79,16 +79,25 @@ fn samples(train: &Train, fields: &[usize], options: &args::Predict) -> Result<S
         spec.splits.push((SPLIT.to_string(), given));
     }
     let name = if as_is { "train" } else { SPLIT };
-    let set = data::load(&spec).map_err(Fault::data)?;
+    let set = data::load(&spec).map_err(|e| match e.kind {
+        Kind::Mismatch if !as_is => Fault::data(format!(
+            "{}: {e}\n  note: the inputs pass through the transforms of the data block; --as-is takes what the network sees",
+            options.inputs.display()
+        )),
+        _ => Fault::data(e),
+    })?;
     set.splits.into_iter().find(|s| s.name == name).ok_or_else(|| Fault::internal("the inputs became no split"))
 }
 
-/// Where the samples come from: a table of a file's arrays, or of comma-separated values.
-fn inputs(fields: &[Field], path: &Path) -> Result<Origin, Fault> {
-    if path.extension().is_some_and(|e| e == "csv") {
-        let features = fields.iter().map(Field::width).sum();
-        return data::load_inputs(path, features).map(Origin::Table).map_err(Fault::data);
-    }
+/// The samples of a table of comma-separated values.
+fn table(fields: &[Field], path: &Path) -> Result<Origin, Fault> {
+    let features = fields.iter().map(Field::width).sum();
+    data::load_inputs(path, features).map(Origin::Table).map_err(Fault::data)
+}
+
+/// The samples of a file's arrays as a table.
+fn inputs(fields: &[Field], options: &args::Predict, as_is: bool) -> Result<Origin, Fault> {
+    let path = &options.inputs;
     let mut arrays = arrays::read(path).map_err(Fault::data)?;
     let mut columns = vec![];
     let mut count = None;
@@ -98,8 +107,25 @@ fn inputs(fields: &[Field], path: &Path) -> Result<Origin, Fault> {
             Fault::data(format!("{} has no array `{}`, a field that the network reads", path.display(), field.name))
         })?;
         let (first, shape) = array.shape.split_first().map_or((1, &[][..]), |(f, r)| (*f, r));
-        if *count.get_or_insert(first) != first {
-            return Err(Fault::data(format!("array `{}` has another number of samples", field.name)));
+        if first == 0 {
+            return Err(Fault::data(format!("{}: array `{}` has no samples", path.display(), field.name)));
+        }
+        let others = *count.get_or_insert(first);
+        if others != first {
+            return Err(Fault::data(format!(
+                "{}: array `{}` has {first} samples where another has {others}",
+                path.display(),
+                field.name
+            )));
+        }
+        if as_is && shape != field.dims {
+            return Err(Fault::data(format!(
+                "{}: array `{}` has shape {:?}; the network takes samples of shape {:?}, the first dimension counting them",
+                path.display(),
+                field.name,
+                array.shape,
+                field.dims
+            )));
         }
         let values: Vec<f32> = array.values.iter().map(|v| *v as f32).collect();
         match field.columns.as_slice() {

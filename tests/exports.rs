@@ -171,6 +171,185 @@ fn what_has_no_operator_runs_elsewhere() {
     elsewhere("tests/exports/odd.nn", 16, numbers("x", &[3, 7]), &["Where", "ReduceMax", "ArgMax"]);
 }
 
+/// An example, exported in parts.
+struct Case {
+    program: &'static str,
+    dims: &'static [usize],
+    /// Classes that the inputs stand for; 0 if they are numbers.
+    classes: usize,
+    /// What says each part; together they have all weights.
+    parts: &'static [&'static str],
+}
+
+const fn whole(program: &'static str, dims: &'static [usize], classes: usize) -> Case {
+    Case { program, dims, classes, parts: &[""] }
+}
+
+const EXAMPLES: [Case; 12] = [
+    whole("digits", &[1, 8, 8], 0),
+    whole("lenet", &[1, 28, 28], 0),
+    whole("resnet20", &[3, 32, 32], 0),
+    whole("lstm", &[40, 1], 0),
+    whole("mixture_of_experts", &[2], 0),
+    whole("siamese", &[1, 8, 8], 0),
+    whole("neural_ode", &[2], 0),
+    whole("transformer", &[64], 65),
+    whole("grokking", &[2], 97),
+    whole("characters", &[64], 65),
+    // An autoencoder draws between its halves.
+    Case {
+        program: "vae",
+        dims: &[64],
+        classes: 0,
+        parts: &["--of code.mean --of code.logvar", "--of logits --from z"],
+    },
+    // The noise to be found is made in the train block.
+    Case { program: "unet", dims: &[1, 8, 8], classes: 0, parts: &["--of noise --from seen"] },
+];
+
+#[test]
+fn the_examples_run_elsewhere() {
+    if !has("onnx, onnxruntime, numpy") {
+        return;
+    }
+    for case in EXAMPLES {
+        let place = Folder::new("examples");
+        let path = |name: &str| place.path(name).display().to_string();
+        let program = format!("examples/{}.nn", case.program);
+        let export = |rest: &str, file: &str| {
+            succeed(format!("export {program} --onnx -o {} {rest}", path(file)).trim_end());
+        };
+        let mut weights = BTreeMap::new();
+        for part in case.parts {
+            export(part, "fresh.onnx");
+            script("tests/exports/weights_of.py", &[&place.path("fresh.onnx"), &place.path("fresh.npz")]);
+            weights.extend(read_arrays(&place.path("fresh.npz")));
+        }
+        arrays::write(&place.path("weights.npz"), &weights, DOUBLES).expect("written");
+        let (_, mut x) = numbers("x", case.dims)(4);
+        if case.classes > 0 {
+            x.values.iter_mut().enumerate().for_each(|(i, v)| *v = (i * 7919 % case.classes) as f64);
+        }
+        let mut given = BTreeMap::from([("x".to_string(), x)]);
+        arrays::write(&place.path("in.npz"), &given, DOUBLES).expect("written");
+        let [weights, inputs, out] = ["weights.npz", "in.npz", "ours.npz"].map(path);
+        succeed(&format!("predict {program} --weights {weights} --inputs {inputs} --as-is -o {out}"));
+        let ours = read_arrays(&place.path("ours.npz"));
+        given.extend(ours.clone());
+        arrays::write(&place.path("given.npz"), &given, DOUBLES).expect("written");
+        for part in case.parts {
+            export(format!("--weights {weights} {part}").trim_end(), "net.onnx");
+            let files = ["net.onnx", "given.npz", "theirs.npz"].map(|f| place.path(f));
+            script("tests/exports/run_onnx.py", &[&files[0], &files[1], &files[2]]);
+            let theirs = read_arrays(&files[2]);
+            assert!(!theirs.is_empty(), "{program} {part}");
+            for (name, array) in &theirs {
+                // Sums in single precision in another order, through up to twenty layers.
+                close(&format!("{program}: {name}"), array, &ours[name], 2e-4);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_draws_is_refused_at_its_place() {
+    let said = common::fail("export examples/gan.nn --onnx -o /dev/null", 1);
+    assert!(said.contains("draws random numbers") && said.contains("gan.nn:12"), "{said}");
+    let said = common::fail("export examples/digits.nn --onnx --of nothing -o /dev/null", 2);
+    assert!(said.contains("no tensor named `nothing`; it has: logits"), "{said}");
+    let said = common::fail("export examples/digits.nn --onnx --from logits -o /dev/null", 2);
+    assert!(said.contains("nothing is left to come out"), "{said}");
+}
+
+/// What a command with these arrays as its input says, and its status.
+fn said_of(place: &Folder, line: &str, file: &str, arrays: &BTreeMap<String, Array>) -> (Option<i32>, String) {
+    arrays::write(&place.path(file), arrays, DOUBLES).expect("written");
+    let file = place.path(file).display().to_string();
+    let output = nnc().args(line.replace("FILE", &file).split(' ')).output().expect("the command starts");
+    (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), common::errors(&output)))
+}
+
+#[test]
+fn inputs_that_do_not_fit_are_told_with_both_shapes() {
+    let place = Folder::new("inputs");
+    let out = place.path("out.npz").display().to_string();
+    let line = format!(
+        "predict tests/exports/convnet.nn --weights tests/exports/convnet.safetensors --as-is -o {out} --inputs FILE"
+    );
+    let zeros = |shape: &[usize]| Array { shape: shape.to_vec(), values: vec![0.0; shape.iter().product()] };
+    let cases: [(&str, &[usize], &str); 4] = [
+        ("x", &[2, 64], "array `x` has shape [2, 64]; the network takes samples of shape [1, 8, 8]"),
+        ("x", &[1, 8, 8], "array `x` has shape [1, 8, 8]; the network takes samples of shape [1, 8, 8]"),
+        ("x", &[0, 1, 8, 8], "array `x` has no samples"),
+        ("x", &[], "array `x` has shape []"),
+    ];
+    for (name, shape, expected) in cases {
+        let (status, said) = said_of(&place, &line, "x.npz", &BTreeMap::from([(name.to_string(), zeros(shape))]));
+        assert_eq!(status, Some(3), "{said}");
+        assert!(said.contains(expected) && said.contains("x.npz"), "{said}");
+    }
+    let two = BTreeMap::from([("a".to_string(), zeros(&[2, 1, 8, 8])), ("b".to_string(), zeros(&[2]))]);
+    let (status, said) = said_of(&place, &line, "x.npz", &two);
+    assert!(status == Some(3) && said.contains("has no array `x`"), "{said}");
+    place.write("x.npy", "no array");
+    let said = common::fail(&line.replace("FILE", &place.path("x.npy").display().to_string()), 3);
+    assert!(said.contains("x.npy") && said.contains("no whole npy file"), "{said}");
+}
+
+#[test]
+fn a_table_is_predicted_from() {
+    let place = Folder::new("table");
+    let path = |name: &str| place.path(name).display().to_string();
+    place.write("points.csv", "a,b,kind\n0.5,1,0\n-1,2,1\n0,0,1\n1,1,0\n");
+    place.write(
+        "net.nn",
+        "data points {\n    train = csv(\"points.csv\")\n    x: [2]      = features |> standardize\n    \
+         y: class(2) = label\n}\n\nmodel Net(x: [2]) -> [2] { x |> dense(2) as fc }\n\ntrain net {\n    data      = points\n    \
+         logits    = Net(x)\n    objective = cross_entropy(logits, y)\n    optimizer = sgd()\n    batch     = 2\n    \
+         epochs    = 1\n}\n",
+    );
+    place.write("new.csv", "a,b,kind\n0.5,1,0\n-1,2,1\n");
+    let (net, run) = (path("net.nn"), path("run"));
+    succeed(&format!("run {net} --out {run}"));
+    let line = format!("predict {net} --weights {run}/weights.safetensors");
+    succeed(&format!("{line} --inputs {} -o {}", path("new.csv"), path("new.npz")));
+    succeed(&format!("{line} --inputs {} -o {}", path("points.csv"), path("all.npz")));
+    let [new, all] = ["new.npz", "all.npz"].map(|f| read_arrays(&place.path(f))["logits"].clone());
+    assert_eq!((new.shape, &new.values[..]), (vec![2, 2], &all.values[..4]));
+}
+
+#[test]
+fn weights_that_do_not_fit_are_told() {
+    let place = Folder::new("misfits");
+    let out = place.path("out.npz").display().to_string();
+    let line = format!("import tests/exports/convnet.nn -o {out} --weights FILE");
+    let ours = read_arrays(&repository("tests/exports/convnet.safetensors"));
+    let changed = |change: &dyn Fn(&mut BTreeMap<String, Array>)| {
+        let mut arrays = ours.clone();
+        change(&mut arrays);
+        arrays
+    };
+    let missing = changed(&|a| drop(a.remove("fc.bias")));
+    let (status, said) = said_of(&place, &line, "w.npz", &missing);
+    assert!(status == Some(3) && said.contains("nothing fits fc.bias; say what it is called there"), "{said}");
+    let longer = changed(&|a| drop(a.insert("fc.bias".to_string(), Array { shape: vec![11], values: vec![0.0; 11] })));
+    let (status, said) = said_of(&place, &line, "w.npz", &longer);
+    assert!(status == Some(3) && said.contains("fc.bias (here [10], there [11])"), "{said}");
+    let more = changed(&|a| drop(a.insert("extra".to_string(), Array { shape: vec![3], values: vec![0.0; 3] })));
+    let (status, said) = said_of(&place, &line, "w.npz", &more);
+    assert!(status == Some(0) && said.contains("left out: extra [3]"), "{said}");
+    let behind: BTreeMap<String, Array> = ours.iter().map(|(n, a)| (format!("module.{n}"), a.clone())).collect();
+    let (status, said) = said_of(&place, &line, "w.npz", &behind);
+    assert!(status == Some(0) && said.contains("module.fc.bias, by name behind a prefix"), "{said}");
+    assert_eq!(read_arrays(&place.path("out.npz")), ours);
+    let renamed: BTreeMap<String, Array> = ours.iter().map(|(n, a)| (n.replace("conv", "c"), a.clone())).collect();
+    let (status, said) = said_of(&place, &format!("{line} --map conv*=c*"), "w.npz", &renamed);
+    assert!(status == Some(0) && said.contains("c1.weight, as told"), "{said}");
+    place.write("w.npz", "no archive");
+    let said = common::fail(&line.replace("FILE", &place.path("w.npz").display().to_string()), 3);
+    assert!(said.contains("w.npz: no valid npz file"), "{said}");
+}
+
 #[test]
 fn weights_say_the_same_in_other_systems() {
     let place = Folder::new("weights");

@@ -35,7 +35,8 @@ fn bound(program: &Path, precision: args::Precision) -> (Bound, Vec<(String, Str
     let train = front::choose(&front, &options).unwrap_or_else(|e| panic!("{e}"));
     let machine = args::Machine { data_dir: None, threads: Some(1), samples: None, workers: None, memory: None };
     let bound = bind::bind(train, &options.file, &machine).unwrap_or_else(|e| panic!("{e}"));
-    let parameters = train.parameters.iter().map(|p| (p.saved.clone(), p.path.clone()));
+    let evaluated = |k: usize| train.evaluated_path(k).to_string();
+    let parameters = train.parameters.iter().enumerate().map(|(k, p)| (p.saved.clone(), evaluated(k)));
     (bound, parameters.chain(train.states.iter().map(|s| (s.saved.clone(), s.path.clone()))).collect())
 }
 
@@ -64,9 +65,10 @@ fn with_runtime(program: &Path, steps: usize, seed: u64, place: &Folder, precisi
     let (mut bound, saved) = bound(program, precision);
     bound.session.seed = seed;
     bound.session.steps = steps as u64;
-    let Bound { session, data, batch, .. } = &mut bound;
+    let Bound { session, data, batch, accumulate, .. } = &mut bound;
+    let batch = *batch * *accumulate;
     let split = data.as_ref().and_then(|d| d.split("train")).expect("training data");
-    let count = (split.count / *batch * *batch).min(steps * *batch);
+    let count = (split.count / batch * batch).min(steps * batch);
     let samples: Vec<u32> = (0..count as u32).collect();
     let mut fields = vec![0f32; count * data.as_ref().map_or(1, |d| d.fields[0].width())];
     split.numbers(0, &samples, &mut fields);
@@ -78,11 +80,11 @@ fn with_runtime(program: &Path, steps: usize, seed: u64, place: &Folder, precisi
     session.initialise().expect("a start");
     let mut results = vec![];
     for step in 0..steps {
-        let first = step * *batch % count;
-        let at = Position { step: step as u64, epoch: (step * *batch / count) as u64, sample: first };
+        let first = step * batch % count;
+        let at = Position { step: step as u64, epoch: (step * batch / count) as u64, sample: first };
         let mut sums = Sums::default();
-        session.train(Some(split), &samples[first..first + *batch], at, &mut sums).expect("a step");
-        results.push(sums.means.iter().map(|s| (s / *batch as f64) as f32).collect());
+        session.train(Some(split), &samples[first..first + batch], at, &mut sums).expect("a step");
+        results.push(sums.means.iter().map(|s| (s / batch as f64) as f32).collect());
     }
     let slot =
         |(name, path): &(String, String)| Some((name.clone(), session.executor.bundle().persistent.get(path)?.clone()));
@@ -150,6 +152,16 @@ fn an_object_trains_and_predicts_with_the_bits_of_the_runtime() {
 #[test]
 fn an_object_runs_through_time_as_the_runtime_does() {
     agrees("tests/object/recurrent.nn", 8, &HERE, args::Precision::F32);
+}
+
+#[test]
+fn a_step_accumulates_over_minibatches_for_each_objective() {
+    agrees("tests/object/accumulated.nn", 5, &HERE, args::Precision::F32);
+}
+
+#[test]
+fn an_average_of_the_parameters_is_saved_and_predicts() {
+    agrees("tests/object/averaged.nn", 8, &HERE, args::Precision::F32);
 }
 
 #[test]

@@ -66,9 +66,16 @@ fn a_program_in_disorder_is_put_in_order() {
     let after = "// of two\nlayer two[n](x: [n], units: dim = 3) -> [units] {\n    param W: [units, n] ~ he_normal // weights\n    \
                  y[i] = sum[j] W[i, j]*x [j]\n\n    if bias {\n        y+-1\n    } else { y*2 + 1 }\n}\n\nfn f(x) = x^2 |> g\n\
                  init h = normal(0, s)\n  where s = 2*k\n        k = a.b\ntrain t {\n    data  = d\n    batch = 3 // few\n    \
-                 objective = f(\n       x,\n       y\n    )\n}\n";
+                 objective = f(\n         x,\n         y\n    )\n}\n";
     assert_eq!(format(before), after);
     assert!(same_tokens(before, after));
+}
+
+#[test]
+fn signs_stand_at_their_operands() {
+    let text = "fn f(x: [3], y) = sum[i] -x[i] - -y mod -3 + (if y < -1 then -y else 2*y)\n";
+    assert_eq!(format(text), text);
+    assert_eq!(format("fn f(x: [3]) = x[0] -x[1]- x[2]\n"), "fn f(x: [3]) = x[0] - x[1] - x[2]\n");
 }
 
 #[test]

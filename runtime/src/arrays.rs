@@ -37,10 +37,9 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Array>> {
     let arrays = match extension(path) {
         Some("safetensors") => read_safetensors(&bytes),
         Some("npz") => read_npz(&bytes),
-        Some("npy") => Ok(BTreeMap::from([(
-            stem(path),
-            read_npy(&bytes).map_err(|e| malformed(format!("no whole npy file: {e}")).in_file(path))?,
-        )])),
+        Some("npy") => read_npy(&bytes)
+            .map(|array| BTreeMap::from([(stem(path), array)]))
+            .map_err(|e| malformed(format!("no whole npy file: {e}"))),
         _ => Err(malformed("the name ends neither in .safetensors nor in .npz or .npy")),
     };
     arrays.map_err(|e| e.in_file(path))
@@ -86,10 +85,24 @@ fn from_view(name: &str, view: &TensorView) -> Result<Array> {
         Dtype::F32 => data.as_chunks().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
         Dtype::I64 => data.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as f64).collect(),
         Dtype::I32 => data.as_chunks().0.iter().map(|b| f64::from(i32::from_le_bytes(*b))).collect(),
+        Dtype::BF16 => data.as_chunks().0.iter().map(|[a, b]| f64::from(f32::from_le_bytes([0, 0, *a, *b]))).collect(),
+        Dtype::F16 => data.as_chunks().0.iter().map(|b| half(u16::from_le_bytes(*b))).collect(),
         Dtype::U8 | Dtype::BOOL => data.iter().map(|b| f64::from(*b)).collect(),
         other => return Err(malformed(format!("array `{name}` holds {other:?}; save it as F32 or F64"))),
     };
     Ok(Array { shape: view.shape().to_vec(), values })
+}
+
+/// A number of 16 bits: sign, five bits of exponent, ten of fraction.
+fn half(bits: u16) -> f64 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023) / 1024.0);
+    let magnitude = match exponent {
+        0 => fraction * 2f64.powi(-14),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1.0 + fraction) * 2f64.powi(exponent - 15),
+    };
+    if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
 fn safetensors_bytes(arrays: &BTreeMap<String, Array>, double: bool) -> Result<Vec<u8>> {
@@ -198,6 +211,20 @@ fn npy_bytes(array: &Array, double: bool) -> std::io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_16_bits_are_read() {
+        let expected = [(0x0000, 0.0), (0x3c00, 1.0), (0xc000, -2.0), (0x3555, 0.333_251_953_125), (0x7bff, 65504.0)];
+        for (bits, number) in expected {
+            assert_eq!(half(bits), number);
+        }
+        assert_eq!((half(0x0001), half(0x83ff)), (2f64.powi(-24), -1023.0 * 2f64.powi(-24)));
+        assert_eq!(half(0xfc00), f64::NEG_INFINITY);
+        assert!(half(0x7e00).is_nan());
+        let bytes = [0x80, 0x3f, 0x49, 0xc0];
+        let view = TensorView::new(Dtype::BF16, vec![2], &bytes).expect("a view");
+        assert_eq!(from_view("x", &view).expect("an array").values, [1.0, -3.140_625]);
+    }
 
     #[test]
     fn both_formats_give_back_what_was_written() {

@@ -69,15 +69,16 @@ pub fn export(source: &Source) -> Result<Vec<u8>, Refusal> {
     if let Some(any) = source.any {
         independent(module, any)?;
     }
+    let read = read(module, &steps);
     let of_samples = |(tensor, name): &(String, String)| {
         let any = source.any?;
-        let first = module.tensors.iter().find(|t| t.name == *tensor)?.shape.first()?;
-        (*first == any).then(|| (any, name.clone()))
+        let place = module.tensors.iter().position(|t| t.name == *tensor)?;
+        let counts = module.tensors[place].shape.first() == Some(&any) && read.contains(&TensorId(place as u32));
+        counts.then(|| (any, name.clone()))
     };
     let graph = Graph::new(source.inputs.iter().find_map(of_samples));
     let mut export = Export { module, graph, names: BTreeMap::new() };
     let mut inputs = vec![];
-    let read = read(module, &steps);
     for (number, tensor) in module.tensors.iter().enumerate() {
         let id = TensorId(number as u32);
         let called = source.inputs.iter().find(|(t, _)| *t == tensor.name && read.contains(&id)).map(|(_, name)| name);

@@ -64,7 +64,10 @@ pub fn same_tokens(a: &str, b: &str) -> bool {
         let items = lex(SourceId(0), text).items;
         items.into_iter().map(|item| item.into_iter().map(|(_, token, _)| token).collect()).collect()
     }
-    let lines = |doc: &str| doc.lines().map(|line| line.trim().to_string()).collect::<Vec<_>>();
+    let lines = |doc: &str| {
+        let lines = doc.lines().map(|line| line.trim().to_string());
+        lines.filter(|line| !line.is_empty()).collect::<Vec<_>>()
+    };
     let same = |pair: (&Token, &Token)| match pair {
         (Token::Doc(a), Token::Doc(b)) => lines(a) == lines(b),
         (a, b) => a == b,
@@ -139,7 +142,7 @@ fn indent(lines: &mut [Line]) {
             open.get(at).map_or(0, |(_, of)| of.indent)
         } else if goes_on && !(own_line && in_braces) {
             let moved = written.saturating_add_signed(statement.moved);
-            if moved > statement.indent { moved } else { statement.indent + INDENT }
+            if moved >= statement.indent { moved } else { statement.indent + INDENT }
         } else {
             let inside = open.last().map_or(0, |(_, of)| of.indent + INDENT);
             if !own_line {

@@ -58,7 +58,8 @@ pub fn plan(work: &Contraction, types: Types) -> Vec<u8> {
     let words = words.chain(work.step.iter().map(|step| *step as i64 * size(types)));
     let mut bytes: Vec<u8> = words.flat_map(i64::to_le_bytes).collect();
     let tables = || work.rows.iter().chain(&work.columns).chain(&work.depth);
-    let entries = work.batch.iter().flatten().copied().chain(tables().flatten().copied());
+    let offsets = tables().flat_map(|table| table.iter().copied());
+    let entries = work.batch.iter().flat_map(|of| of.iter().copied()).chain(offsets);
     let entries = entries.chain(tables().flat_map(|table| neighbours(table)));
     bytes.extend(entries.flat_map(u32::to_le_bytes));
     bytes

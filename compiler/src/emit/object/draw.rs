@@ -13,7 +13,7 @@ use cranelift_module::{FuncId, Linkage, Module};
 use runtime::plan::Fault;
 use runtime::random::{Distribution, MULTIPLIERS, TWO_52, WEYL};
 
-/// Adds `fill(to, rows, row, site, step, seed)`: `rows` samples of `row` elements each, from sample 0 on.
+/// Adds `fill(to, rows, row, site, step, seed, first)`: `rows` samples of `row` elements each, from sample `first` on.
 ///
 /// # Errors
 /// When Cranelift refuses it: a fault of ours.
@@ -27,13 +27,13 @@ pub fn fill<M: Module>(
         Distribution::Uniform => "uniform",
         Distribution::Normal => "normal",
     };
-    let params = [pointer, types::I64, types::I64, types::I64, types::I64, types::I64];
+    let params = [pointer, types::I64, types::I64, types::I64, types::I64, types::I64, types::I64];
     functions.define(name, Linkage::Local, &params, None, None, &mut |_, b| {
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
         b.switch_to_block(entry);
         b.seal_block(entry);
-        let [to, rows, row, site, step, seed] = [0, 1, 2, 3, 4, 5].map(|i| b.block_params(entry)[i]);
+        let [to, rows, row, site, step, seed, first_sample] = [0, 1, 2, 3, 4, 5, 6].map(|i| b.block_params(entry)[i]);
         let high = |b: &mut FunctionBuilder, x: Value| b.ins().ushr_imm_u(x, 32);
         let (seed_high, step_high) = (high(b, seed), high(b, step));
         let mixed = b.ins().bxor(seed_high, step_high);
@@ -46,7 +46,8 @@ pub fn fill<M: Module>(
         let start = address(b, to, before, size);
         let count = ceiling(b, row, 4);
         let blocks = Loop::open(b, zero, count, 1, &[]);
-        let words = philox(b, [blocks.i, samples.i, place.step, place.site], place.key);
+        let sample = b.ins().iadd(samples.i, first_sample);
+        let words = philox(b, [blocks.i, sample, place.step, place.site], place.key);
         for (n, value) in values(b, distribution, words).into_iter().enumerate() {
             let value = if types.precision == Precision::F32 { b.ins().fdemote(types::F32, value) } else { value };
             b.ins().stack_store(pointer, value, block, n as i32 * size as i32);

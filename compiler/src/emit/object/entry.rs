@@ -6,7 +6,7 @@ use super::super::loops::Loop;
 use super::super::{Launches, Planned};
 use super::contraction;
 use super::memory::{load, word};
-use super::{Export, Interface, Run};
+use super::{Export, Interface, Placed, Run};
 use crate::schedule::Turns;
 use crate::typed::Supplied;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
@@ -14,6 +14,7 @@ use cranelift_frontend::FunctionBuilder;
 use cranelift_module::{DataDescription, FuncId, Linkage, Module};
 use runtime::plan::{Element, Fault, Fill, Slot, Work};
 use runtime::random::{Distribution, EVALUATION};
+use std::collections::BTreeMap;
 
 /// Functions that launches call.
 pub struct Helpers {
@@ -46,17 +47,16 @@ pub fn entry<M: Module>(
     helpers: &Helpers,
     export: &Export,
     interface: &Interface,
-    supplied: Vec<(Supplied, Slot)>,
-    launches: &Launches,
-    recurrences: &[Turns],
+    parts: &[Placed],
 ) -> Result<(), Fault> {
     let pointer = functions.pointer();
+    let (fields, numbers) = (export.fields(), export.numbers());
     let mut params = vec![pointer];
-    params.extend(interface.inputs.iter().map(|_| pointer));
+    params.extend(fields.iter().map(|_| pointer));
     match export.run {
         Run::Init => params.push(types::I64),
         Run::Step | Run::Predict => {
-            params.extend(supplied.iter().filter(|(s, _)| s.is_argument()).map(|_| types::F64));
+            params.extend(numbers.iter().map(|_| types::F64));
             let results = if export.run == Run::Step { 1 } else { interface.outputs.len() };
             params.extend((0..results).map(|_| pointer));
         }
@@ -67,23 +67,30 @@ pub fn entry<M: Module>(
         b.switch_to_block(start);
         b.seal_block(start);
         let params = b.block_params(start).to_vec();
+        let (inputs, rest) = params[1..].split_at(fields.len());
         let mut body = Body { module, b, helpers, pointer, arena: params[0] };
-        let (inputs, rest) = params[1..].split_at(interface.inputs.len());
-        for (slot, from) in interface.inputs.iter().zip(inputs) {
-            let to = body.at(slot.offset);
-            body.copy(to, *from, slot.bytes());
-        }
-        let (clock, outputs) = match export.run {
-            Run::Init => (body.begin(rest[0]), &[][..]),
-            Run::Step | Run::Predict => body.set_numbers(export.run, &supplied, rest),
+        let clock = match export.run {
+            Run::Init => body.begin(rest[0]),
+            run => body.next(run),
         };
-        body.launches(launches, recurrences, clock)?;
-        if export.run == Run::Step {
-            body.results(&interface.outputs, outputs[0]);
-        } else {
-            for (slot, to) in interface.outputs.iter().zip(outputs) {
-                let from = body.at(slot.offset);
-                body.copy(*to, from, slot.bytes());
+        let (said, outputs) = if export.run == Run::Init { (&[][..], &[][..]) } else { rest.split_at(numbers.len()) };
+        let caller = Caller {
+            is_step: export.run == Run::Step,
+            minibatches: export.minibatches,
+            inputs: fields.iter().copied().zip(inputs.iter().copied()).collect(),
+            numbers: numbers.iter().copied().zip(said.iter().copied()).collect(),
+        };
+        let mut done = 0;
+        for part in parts {
+            let sums = body.part(part, &caller, clock)?;
+            if export.run == Run::Step {
+                body.results(&sums, done, outputs[0]);
+                done += sums.len();
+            } else {
+                for (slot, to) in part.outputs.iter().zip(outputs) {
+                    let from = body.at(slot.offset);
+                    body.copy(*to, from, slot.bytes());
+                }
             }
         }
         body.b.ins().return_(&[]);
@@ -92,19 +99,29 @@ pub fn entry<M: Module>(
     Ok(())
 }
 
-impl Supplied {
-    /// Whether the caller says it: updates are counted, and an update is made from one minibatch.
-    #[must_use]
-    pub fn is_argument(self) -> bool {
-        !matches!(self, Self::Step | Self::Share)
-    }
+/// What the caller of a function gives.
+struct Caller {
+    /// Whether scalars are told.
+    is_step: bool,
+    minibatches: usize,
+    /// Where each field lies.
+    inputs: BTreeMap<usize, Value>,
+    numbers: BTreeMap<Supplied, Value>,
 }
 
-/// What tells the draws of one run from those of another: seed and step.
+/// What tells the draws of one run from those of another: seed and step. Updates are counted from 1.
 #[derive(Clone, Copy)]
 struct Clock {
     seed: Value,
     step: Value,
+    update: Value,
+}
+
+/// A run: its clock and its first sample among those of the update.
+#[derive(Clone, Copy)]
+struct Moment {
+    clock: Clock,
+    first: Value,
 }
 
 /// A function's body while it is emitted.
@@ -152,40 +169,70 @@ impl<M: Module> Body<'_, '_, M> {
         let step = self.number(0);
         self.b.ins().store(MemFlagsData::trusted(), seed, self.arena, SEED);
         self.b.ins().store(MemFlagsData::trusted(), step, self.arena, STEP);
-        Clock { seed, step }
+        Clock { seed, step, update: step }
     }
 
-    /// Sets the numbers a program reads; what is left of the arguments are the results' places.
-    fn set_numbers<'p>(
-        &mut self,
-        run: Run,
-        supplied: &[(Supplied, Slot)],
-        arguments: &'p [Value],
-    ) -> (Clock, &'p [Value]) {
+    /// Counts the update that begins, or takes the draws of an evaluation after the last.
+    fn next(&mut self, run: Run) -> Clock {
         let seed = word(self.b, self.arena, SEED / 8);
         let before = word(self.b, self.arena, STEP / 8);
-        let this = self.b.ins().iadd_imm_s(before, 1);
+        let update = self.b.ins().iadd_imm_s(before, 1);
         let step = if run == Run::Step {
-            self.b.ins().store(MemFlagsData::trusted(), this, self.arena, STEP);
-            this
+            self.b.ins().store(MemFlagsData::trusted(), update, self.arena, STEP);
+            update
         } else {
             self.b.ins().bor_imm_s(before, EVALUATION as i64)
         };
-        let mut left = arguments;
-        for (which, slot) in supplied {
-            let value = match (which, left) {
-                (Supplied::Share, _) => self.b.ins().f64const(1.0),
-                (Supplied::Steps | Supplied::Epoch | Supplied::Figure(_), [first, rest @ ..]) => {
-                    left = rest;
-                    *first
-                }
-                _ => self.b.ins().fcvt_from_sint(types::F64, this),
+        Clock { seed, step, update }
+    }
+
+    /// Runs a part, for every minibatch if it is repeated; the means of its scalar outputs over the minibatches.
+    fn part(&mut self, part: &Placed, caller: &Caller, clock: Clock) -> Result<Vec<Value>, Fault> {
+        let first = self.number(0);
+        let outputs = if caller.is_step { &part.outputs[..] } else { &[] };
+        if !part.repeated || caller.minibatches == 1 {
+            self.run(part, caller, clock, first)?;
+            return Ok(outputs.iter().map(|slot| self.scalar(slot)).collect());
+        }
+        let count = self.number(caller.minibatches);
+        let none = self.b.ins().f64const(0.0);
+        let each = Loop::open(self.b, first, count, 1, &vec![none; outputs.len()]);
+        self.run(part, caller, clock, each.i)?;
+        let sums: Vec<Value> = outputs
+            .iter()
+            .zip(each.values.clone())
+            .map(|(slot, before)| {
+                let value = self.scalar(slot);
+                self.b.ins().fadd(before, value)
+            })
+            .collect();
+        let (_, sums) = each.close(self.b, &sums);
+        let count = self.b.ins().f64const(caller.minibatches as f64);
+        Ok(sums.into_iter().map(|sum| self.b.ins().fdiv(sum, count)).collect())
+    }
+
+    /// One run on the minibatch of that number.
+    fn run(&mut self, part: &Placed, caller: &Caller, clock: Clock, minibatch: Value) -> Result<(), Fault> {
+        for (field, slot) in &part.inputs {
+            let Some(start) = caller.inputs.get(field) else { continue };
+            let before = self.b.ins().imul_imm_s(minibatch, slot.bytes() as i64);
+            let from = self.b.ins().iadd(*start, before);
+            let to = self.at(slot.offset);
+            self.copy(to, from, slot.bytes());
+        }
+        for (which, slot) in &part.supplied {
+            let value = match (which, caller.numbers.get(which)) {
+                (_, Some(said)) => *said,
+                (Supplied::Share, None) => self.b.ins().f64const(1.0 / caller.minibatches as f64),
+                (_, None) => self.b.ins().fcvt_from_sint(types::F64, clock.update),
             };
             let value = self.rounded(value, slot.element);
             let at = self.at(slot.offset);
             self.b.ins().store(MemFlagsData::trusted(), value, at, 0);
         }
-        (Clock { seed, step }, left)
+        let samples = part.inputs.first().map_or(0, |(_, slot)| slot.shape[0]);
+        let first = self.b.ins().imul_imm_s(minibatch, samples as i64);
+        self.launches(part.launches, part.recurrences, Moment { clock, first })
     }
 
     fn rounded(&mut self, value: Value, element: Element) -> Value {
@@ -193,11 +240,11 @@ impl<M: Module> Body<'_, '_, M> {
     }
 
     /// Every launch, those of a recurrence once in every turn.
-    fn launches(&mut self, launches: &Launches, recurrences: &[Turns], clock: Clock) -> Result<(), Fault> {
+    fn launches(&mut self, launches: &Launches, recurrences: &[Turns], at: Moment) -> Result<(), Fault> {
         let first = self.number(0);
         let mut next = 0;
         for turns in recurrences {
-            self.launch_all(&launches[next..turns.steps.start], first, clock)?;
+            self.launch_all(&launches[next..turns.steps.start], first, at)?;
             next = turns.steps.end;
             let count = self.number(turns.count);
             let each = Loop::open(self.b, first, count, 1, &[]);
@@ -207,17 +254,17 @@ impl<M: Module> Body<'_, '_, M> {
             } else {
                 each.i
             };
-            self.launch_all(&launches[turns.steps.clone()], turn, clock)?;
+            self.launch_all(&launches[turns.steps.clone()], turn, at)?;
             each.close(self.b, &[]);
         }
-        self.launch_all(&launches[next..], first, clock)
+        self.launch_all(&launches[next..], first, at)
     }
 
-    fn launch_all(&mut self, launches: &[(String, usize, Planned)], turn: Value, clock: Clock) -> Result<(), Fault> {
-        launches.iter().try_for_each(|(_, _, planned)| self.launch(planned, turn, clock))
+    fn launch_all(&mut self, launches: &[(String, usize, Planned)], turn: Value, at: Moment) -> Result<(), Fault> {
+        launches.iter().try_for_each(|(_, _, planned)| self.launch(planned, turn, at))
     }
 
-    fn launch(&mut self, planned: &Planned, turn: Value, clock: Clock) -> Result<(), Fault> {
+    fn launch(&mut self, planned: &Planned, turn: Value, at: Moment) -> Result<(), Fault> {
         match planned {
             Planned::Kernel { number, words, extent, .. } => {
                 let words = self.fixed(words.iter().flat_map(|w| w.to_le_bytes()).collect())?;
@@ -231,7 +278,7 @@ impl<M: Module> Body<'_, '_, M> {
                 let scratch = self.at(self.helpers.scratch);
                 self.call(engine, &[self.arena, scratch, plan, turn]);
             }
-            Planned::Work(Work::Fill(fill)) => self.fill(fill, clock)?,
+            Planned::Work(Work::Fill(fill)) => self.fill(fill, at)?,
             Planned::Work(Work::Copy { from, to, bytes }) => {
                 let (to, from) = (self.at(*to), self.at(*from));
                 self.copy(to, from, *bytes);
@@ -243,30 +290,40 @@ impl<M: Module> Body<'_, '_, M> {
         Ok(())
     }
 
-    fn fill(&mut self, fill: &Fill, clock: Clock) -> Result<(), Fault> {
+    fn fill(&mut self, fill: &Fill, at: Moment) -> Result<(), Fault> {
         let found = self.helpers.fills.iter().find(|(d, _)| *d == fill.distribution);
         let (_, function) = *found.ok_or_else(|| Fault::new("a draw without its function"))?;
         let rows = if fill.per_sample { fill.slot.shape[0] } else { 1 };
         let row = fill.slot.len / rows.max(1);
         let to = self.at(fill.slot.offset);
-        let [rows, row, site] = [rows, row, fill.site as usize].map(|n| self.number(n));
-        self.call(function, &[to, rows, row, site, clock.step, clock.seed]);
+        let [rows, row, site, none] = [rows, row, fill.site as usize, 0].map(|n| self.number(n));
+        let first = if fill.per_sample { at.first } else { none };
+        self.call(function, &[to, rows, row, site, at.clock.step, at.clock.seed, first]);
         Ok(())
     }
 
-    /// Copies scalars into the caller's array.
-    fn results(&mut self, slots: &[Slot], to: Value) {
-        let kind = self.helpers.types.float();
-        let size = kind.bytes() as i32;
-        for (slot, number) in slots.iter().zip(0..) {
-            let at = self.at(slot.offset);
-            let value = if slot.element == Element::I32 {
+    /// A scalar output, in 64 bits.
+    fn scalar(&mut self, slot: &Slot) -> Value {
+        let at = self.at(slot.offset);
+        match slot.element {
+            Element::I32 => {
                 let whole = load(self.b, types::I32, at, 0);
-                self.b.ins().fcvt_from_sint(kind, whole)
-            } else {
-                load(self.b, kind, at, 0)
-            };
-            self.b.ins().store(MemFlagsData::new().with_notrap(), value, to, number * size);
+                self.b.ins().fcvt_from_sint(types::F64, whole)
+            }
+            Element::F32 => {
+                let value = load(self.b, types::F32, at, 0);
+                self.b.ins().fpromote(types::F64, value)
+            }
+            Element::F64 => load(self.b, types::F64, at, 0),
+        }
+    }
+
+    /// Writes numbers into the caller's array, from place `first` on.
+    fn results(&mut self, values: &[Value], first: usize, to: Value) {
+        let kind = self.helpers.types.float();
+        for (value, number) in values.iter().zip(first as i32..) {
+            let value = if kind == types::F32 { self.b.ins().fdemote(types::F32, *value) } else { *value };
+            self.b.ins().store(MemFlagsData::new().with_notrap(), value, to, number * kind.bytes() as i32);
         }
     }
 }

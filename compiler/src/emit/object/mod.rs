@@ -15,8 +15,9 @@ mod x86;
 
 use super::functions::{Functions, fault, flags};
 use super::lanes::Types;
-use super::{Compiler, Made, Options, Planned, element};
+use super::{Compiler, Launches, Made, Options, Planned, element};
 use crate::ir::Module;
+use crate::schedule::Turns;
 use crate::schedule::memory::aligned;
 use crate::typed::Supplied;
 use cranelift_codegen::isa::OwnedTargetIsa;
@@ -25,7 +26,7 @@ use cranelift_module::{FuncId, Module as _, default_libcall_names};
 use cranelift_object::{ObjectBuilder, ObjectModule};
 use entry::Helpers;
 use runtime::plan::{Element, Fault, Slot, Work};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use target_lexicon::{Architecture, Triple};
 
 /// Bytes at the arena's start for the seed and the number of updates.
@@ -56,19 +57,49 @@ pub enum Run {
     Predict,
 }
 
-/// A function to be made of a program.
+/// A function to be made of programs that run one after the other.
 #[derive(Clone, Debug)]
 pub struct Export {
     /// Its name for the linker.
     pub symbol: String,
     /// What it is.
     pub run: Run,
-    /// Tensors copied from the caller's memory before, in the order of the arguments.
-    pub inputs: Vec<String>,
-    /// Numbers set before: the update's is counted, the others are arguments, in this order.
+    /// Minibatches that the caller gives at once, one behind the other.
+    pub minibatches: usize,
+    /// The programs.
+    pub parts: Vec<Part>,
+}
+
+/// A program of an export.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its module, by number.
+    pub module: usize,
+    /// Whether it runs for every minibatch, or once.
+    pub repeated: bool,
+    /// What is copied from the caller's memory before: the field's number and its tensor.
+    pub inputs: Vec<(usize, String)>,
+    /// Numbers set before: the update's is counted, the others are arguments.
     pub supplied: Vec<(Supplied, String)>,
-    /// Tensors copied to the caller's memory afterwards.
+    /// Tensors that come out; of a step scalars, their means over the minibatches.
     pub outputs: Vec<String>,
+}
+
+impl Export {
+    /// The fields that come in, each once, in the order of the arguments.
+    #[must_use]
+    pub fn fields(&self) -> Vec<usize> {
+        let all = self.parts.iter().flat_map(|p| &p.inputs).map(|(field, _)| *field);
+        all.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The numbers that the caller says, each once, in the order of the arguments: updates are counted, and how much of
+    /// an update a minibatch is follows from their number.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<Supplied> {
+        let all = self.parts.iter().flat_map(|p| &p.supplied).map(|(which, _)| *which);
+        all.filter(|s| !matches!(s, Supplied::Step | Supplied::Share)).collect::<BTreeSet<_>>().into_iter().collect()
+    }
 }
 
 /// Tensors that are saved and loaded together.
@@ -87,9 +118,9 @@ pub struct Saved {
 /// What an export copies in and out.
 #[derive(Clone, Debug)]
 pub struct Interface {
-    /// As [`Export::inputs`].
+    /// A minibatch of each field, as [`Export::fields`].
     pub inputs: Vec<Slot>,
-    /// As [`Export::outputs`].
+    /// Of all parts.
     pub outputs: Vec<Slot>,
 }
 
@@ -143,8 +174,7 @@ impl Target {
     }
 }
 
-/// Compiles modules that share persistent tensors into an object with a function for each export, the module of the
-/// same number.
+/// Compiles modules that share persistent tensors into an object with a function for each export.
 ///
 /// # Errors
 /// As [`super::compile`], and when a name is that of no tensor: faults of ours.
@@ -161,20 +191,15 @@ pub fn object(
     let (types, mut functions) = (compiler.types, compiler.functions);
     let helpers = helpers(&mut functions, &made, types)?;
     let mut interfaces = vec![];
-    for (number, export) in exports.iter().enumerate() {
-        let slots = Slots { made: &made, number, types };
-        let interface = Interface { inputs: slots.all(&export.inputs)?, outputs: slots.all(&export.outputs)? };
-        let supplied =
-            export.supplied.iter().map(|(s, name)| Ok((*s, slots.one(name)?))).collect::<Result<_, Fault>>()?;
-        entry::entry(
-            &mut functions,
-            &helpers,
-            export,
-            &interface,
-            supplied,
-            &made.planned[number],
-            &made.schedules[number].recurrences,
-        )?;
+    for export in exports {
+        let parts = export.parts.iter().map(|part| Placed::new(part, &made, types)).collect::<Result<Vec<_>, _>>()?;
+        let input =
+            |field: &usize| parts.iter().flat_map(|p| &p.inputs).find(|(f, _)| f == field).map(|(_, s)| s.clone());
+        let interface = Interface {
+            inputs: export.fields().iter().filter_map(input).collect(),
+            outputs: parts.iter().flat_map(|p| p.outputs.clone()).collect(),
+        };
+        entry::entry(&mut functions, &helpers, export, &interface, &parts)?;
         interfaces.push(interface);
     }
     let persistent = made.layout.persistent;
@@ -209,23 +234,32 @@ fn helpers(functions: &mut Functions<ObjectModule>, made: &Made, types: Types) -
     Ok(Helpers { kernels: functions.kernels.clone(), engine, fills, copy, scratch, arena_bytes, types })
 }
 
-/// Finds the tensors of a module in the arena.
-struct Slots<'a> {
-    made: &'a Made,
-    number: usize,
-    types: Types,
+/// A part of an export with the places of its tensors.
+struct Placed<'a> {
+    repeated: bool,
+    inputs: Vec<(usize, Slot)>,
+    supplied: Vec<(Supplied, Slot)>,
+    outputs: Vec<Slot>,
+    launches: &'a Launches,
+    recurrences: &'a [Turns],
 }
 
-impl Slots<'_> {
-    fn one(&self, name: &str) -> Result<Slot, Fault> {
-        let module = &self.made.schedules[self.number].module;
-        let at = module.tensors.iter().position(|t| t.name == name);
-        let at = at.ok_or_else(|| Fault::new(format!("no program has a tensor {name}")))?;
-        Ok(self.made.layout.slot(self.number, module, crate::ir::TensorId(at as u32), self.types))
-    }
-
-    fn all(&self, names: &[String]) -> Result<Vec<Slot>, Fault> {
-        names.iter().map(|n| self.one(n)).collect()
+impl<'a> Placed<'a> {
+    fn new(part: &Part, made: &'a Made, types: Types) -> Result<Self, Fault> {
+        let schedule = &made.schedules[part.module];
+        let slot = |name: &String| {
+            let at = schedule.module.tensors.iter().position(|t| t.name == *name);
+            let at = at.ok_or_else(|| Fault::new(format!("no program has a tensor {name}")))?;
+            Ok(made.layout.slot(part.module, &schedule.module, crate::ir::TensorId(at as u32), types))
+        };
+        Ok(Self {
+            repeated: part.repeated,
+            inputs: part.inputs.iter().map(|(f, name)| Ok((*f, slot(name)?))).collect::<Result<_, Fault>>()?,
+            supplied: part.supplied.iter().map(|(s, name)| Ok((*s, slot(name)?))).collect::<Result<_, Fault>>()?,
+            outputs: part.outputs.iter().map(slot).collect::<Result<_, Fault>>()?,
+            launches: &made.planned[part.module],
+            recurrences: &schedule.recurrences,
+        })
     }
 }
 
