@@ -391,6 +391,7 @@ impl<'a> Elaborator<'a> {
                 )
                 .label(span, "declared here")
                 .label(term.origin, "this comes from here")
+                .note("a class is computed from indices and classes, or is the place of a maximum: `argmax[c: n] ..`")
                 .help("declare a label with its number of classes: `y: class(10) = label`");
                 self.fail(d);
                 false
