@@ -176,7 +176,7 @@ fn wrong_usage_is_told_apart() {
         (" --threads 100000", "from 1 to"),
         (" --workers 100000", "from 0 to"),
         (" --samples 0", "from 1 on"),
-        (" --set batch=3};train={", "one key=value"),
+        (" --set batch=3;epochs=4", "one key=value"),
     ] {
         let said = fail(&case.line(flags), 2);
         assert!(said.contains(word), "{said}");

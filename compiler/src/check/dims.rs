@@ -426,7 +426,8 @@ impl<'a> Elaborator<'a> {
                     format!("{what} should be a class, a whole number of known range, but is a real number"),
                 )
                 .label(span, "declared here")
-                .label(term.origin, "this comes from here");
+                .label(term.origin, "this comes from here")
+                .note("a class is computed from indices and classes, or is the place of a maximum: `argmax[c: n] ..`");
                 let Element::Class(n) = element else { return false };
                 let d = self.as_classes(d, n, dims, term);
                 self.fail(d);

@@ -173,7 +173,7 @@ impl<'a> Elaborator<'a> {
             }
             let dots = if pack { ".." } else { "" };
             let d = Diagnostic::error("index-range-unknown", span, format!("nothing says how far the index `{dots}{name}` runs"))
-                .note("a range comes from the declared type of the left side, or from a read such as `x[i]` where the index stands alone and no condition or `or` guards it")
+                .note("a range comes from the declared type of the left side, or from a read of something that has a name, such as `x[i]`, where the index stands alone and no condition or `or` guards it")
                 .help(format!("state it: `sum[{name}: n] ..`, or declare the type on the left: `y[{name}]: [n] = ..`"));
             self.fail(d);
             return None;

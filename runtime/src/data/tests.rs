@@ -206,8 +206,8 @@ fn misuse_is_explained() {
     let fails = |c: Call| load(&spec(&[("train", c)], &[])).unwrap_err().to_string();
     assert!(fails(call("digit", &[])).contains("`digit` is not known here\n  help: known are idx, csv"));
     assert!(fails(call("digits", &[])).contains("wants an argument `part`"));
-    assert!(fails(call("digits", &[text("dev")])).contains("no part `dev`"));
-    assert!(fails(call("moons", &[text("many")])).contains("wants a number as `count`"));
+    assert!(fails(call("digits", &[text("dev")])).contains("wants \"train\" or \"test\" as `part`"));
+    assert!(fails(call("moons", &[text("many")])).contains("wants a whole number from 1 to 4294967295 as `count`"));
     assert!(fails(call("moons", &[Value::Number(1e18)])).contains("whole number"));
     assert!(fails(call("moons", &[Value::Number(4e9)])).contains("limit"));
     let named = Call { name: "moons".to_string(), args: vec![(Some("size".to_string()), Value::Number(1.0))] };
