@@ -197,9 +197,20 @@ pub struct Program {
     pub library: Option<PathBuf>,
 }
 
-/// Where data is found and how many threads compute.
+/// Where data is found, how many threads compute, and what they may take.
 #[derive(Args, Debug, Clone, Default)]
 pub struct Machine {
+    /// Data and threads
+    #[command(flatten)]
+    pub resources: Resources,
+    /// Refuse a program that needs more memory than this (such as 2G, 500M); without it, than the machine has
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<usize>,
+}
+
+/// Where data is found and how many threads compute.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Resources {
     /// Where data files are looked for first
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -212,9 +223,6 @@ pub struct Machine {
     /// At most so many samples of each split, to try a program quickly
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub samples: Option<usize>,
-    /// Refuse a program that needs more memory than this (such as 2G, 500M); without it, than the machine has
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub memory: Option<usize>,
 }
 
 /// `nnc run`.
@@ -301,12 +309,12 @@ pub struct Check {
     /// Also print the memory that a run will hold, part by part; data is opened for that
     #[arg(long)]
     pub memory: bool,
-    /// With --memory: in which precision
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    pub precision: Precision,
+    /// With --memory: in which precision, if not in the program's
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
     /// With --memory: data and threads
     #[command(flatten)]
-    pub machine: Machine,
+    pub resources: Resources,
 }
 
 /// `nnc fmt`.

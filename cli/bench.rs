@@ -25,7 +25,7 @@ pub fn bench(options: &args::Bench) -> Result<(), Fault> {
     }
     let (times, loss) = measure(&mut bound, &mut steps, options)?;
     let at = |share: f64| percentile(&times, share);
-    let threads = bind::threads(options.machine.threads);
+    let threads = bind::threads(options.machine.resources.threads);
     let mut line = json!({
         "ms_per_step": {"median": at(0.5), "p10": at(0.1), "p90": at(0.9)},
         "first_step_s": first_step_s, "compile_s": bound.compile_s, "planned_bytes": bound.planned_bytes,

@@ -1,7 +1,7 @@
 //! From a checked train block to a session ready to run: opens the data, has every program of the run compiled
 //! ([`crate::plan`]), binds inputs and results.
 
-use crate::args::Machine;
+use crate::args::{Machine, Resources};
 use crate::doctor;
 use crate::fault::{Fault, FaultKind};
 use crate::plan::{self, Plan};
@@ -45,8 +45,8 @@ pub struct Bound {
 }
 
 /// Opens the data a train block names; `None` if it has none.
-pub fn open_data(train: &Train, program: &Path, machine: &Machine) -> Result<Option<DataSet>, Fault> {
-    let spec = data_spec(train, program, machine)?;
+pub fn open_data(train: &Train, program: &Path, resources: &Resources) -> Result<Option<DataSet>, Fault> {
+    let spec = data_spec(train, program, resources)?;
     spec.map(|spec| runtime::data::load(&spec).map_err(Fault::data)).transpose()
 }
 
@@ -54,7 +54,7 @@ pub fn open_data(train: &Train, program: &Path, machine: &Machine) -> Result<Opt
 ///
 /// # Errors
 /// When samples made by a rule cannot be computed: a fault of ours.
-pub fn data_spec(train: &Train, program: &Path, machine: &Machine) -> Result<Option<Spec>, Fault> {
+pub fn data_spec(train: &Train, program: &Path, resources: &Resources) -> Result<Option<Spec>, Fault> {
     let Some(data) = train.data.as_ref() else { return Ok(None) };
     Ok(Some(Spec {
         name: data.name.clone(),
@@ -62,9 +62,9 @@ pub fn data_spec(train: &Train, program: &Path, machine: &Machine) -> Result<Opt
         fields: train.fields.iter().map(field).collect(),
         settings: data.settings.iter().map(|(k, v, _)| (k.clone(), v.clone())).collect(),
         valid_share: train.settings.valid_share,
-        at_most: machine.samples,
+        at_most: resources.samples,
         seed: train.settings.seed,
-        files: Files::usual(machine.data_dir.as_deref(), Some(program)),
+        files: Files::usual(resources.data_dir.as_deref(), Some(program)),
     }))
 }
 
@@ -121,7 +121,7 @@ pub fn compile(programs: &mut [(String, Program)], precision: Precision) -> Resu
 
 /// Opens the data and compiles everything a run of the train block needs.
 pub fn bind(train: &Train, program: &Path, machine: &Machine) -> Result<Bound, Fault> {
-    let plan = Plan::new(train, open_data(train, program, machine)?, machine)?;
+    let plan = Plan::new(train, open_data(train, program, &machine.resources)?, &machine.resources)?;
     fits(&plan.bundle, plan.bytes(), machine.memory)?;
     bound(train, plan)
 }

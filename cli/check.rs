@@ -15,7 +15,7 @@ use std::path::Path;
 pub fn check(options: &args::Check) -> Result<(), Fault> {
     let (mut errors, mut warnings) = (0, 0);
     for file in &options.files {
-        let program = args::Program { file: file.clone(), ..args::Program::default() };
+        let program = args::Program { file: file.clone(), precision: options.precision, ..args::Program::default() };
         let front = front::examine(&program)?;
         render::print(&front.sources, &front.diagnostics, options.message_format);
         errors += front.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
@@ -40,11 +40,11 @@ pub fn check(options: &args::Check) -> Result<(), Fault> {
 
 /// Prints what a run of the train block will hold, part by part; programs, which share one place, below.
 fn memory(train: &Train, file: &Path, options: &args::Check) -> Result<(), Fault> {
-    let (data, missing) = match bind::open_data(train, file, &options.machine) {
+    let (data, missing) = match bind::open_data(train, file, &options.resources) {
         Ok(data) => (data, None),
         Err(fault) => (None, Some(fault)),
     };
-    let plan = Plan::new(train, data, &options.machine)?;
+    let plan = Plan::new(train, data, &options.resources)?;
     let programs = || plan.bundle.programs.iter().map(|p| (p.name.as_str(), p.bytes));
     if options.message_format == MessageFormat::Json {
         let list = |parts: &mut dyn Iterator<Item = (&str, usize)>| -> Vec<Value> {

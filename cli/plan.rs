@@ -4,7 +4,7 @@
 //! In: a checked train block and its data, opened. Out: a [`Plan`], of which [`crate::bind`] makes a session. Where the
 //! data is not at hand the plan is that of full minibatches.
 
-use crate::args::Machine;
+use crate::args::Resources;
 use crate::bind;
 use crate::fault::{Fault, FaultKind};
 use compiler::check::short;
@@ -60,7 +60,7 @@ impl Plan {
     ///
     /// # Errors
     /// For minibatches too small for the program, and faults of ours.
-    pub fn new(train: &Train, data: Option<DataSet>, machine: &Machine) -> Result<Self, Fault> {
+    pub fn new(train: &Train, data: Option<DataSet>, resources: &Resources) -> Result<Self, Fault> {
         let count = |split: &str| data.as_ref().and_then(|d| Some(d.split(split)?.count));
         let samples = count("train").or_else(|| declared(train));
         let batch = match (train.settings.batch, samples) {
@@ -82,13 +82,13 @@ impl Plan {
         let evaluated = evaluation_sizes(&[samples, count("valid"), count("test")], batch);
         let evaluation_programs = evaluated.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n)));
         programs.extend(evaluation_programs);
-        let threads = bind::threads(machine.threads);
+        let threads = bind::threads(resources.threads);
         let bundle = bind::compile(&mut programs, train.settings.precision)?.tiled_for(threads);
         let report = compiled_report(train)?;
         let compile_s = started.elapsed().as_secs_f64();
         let per_update = batch * train.settings.accumulate;
         let split = data.as_ref().and_then(|d| d.split("train"));
-        let workers = machine.workers.unwrap_or_else(|| split.map_or(0, |s| feed::usual_workers(s, per_update)));
+        let workers = resources.workers.unwrap_or_else(|| split.map_or(0, |s| feed::usual_workers(s, per_update)));
         let batches = split.map_or(0, |s| feed::bytes(s, per_update, workers));
         let steps_per_epoch = samples.map_or(train.settings.steps.unwrap_or(1), |n| n.div_ceil(per_update)) as u64;
         let epochs = match (&train.data, train.settings.epochs, train.settings.steps) {

@@ -57,7 +57,7 @@ fn predicted(train: &Train, part: &Part, batch: usize) -> Result<Program, Fault>
 
 /// The samples given, field by field, after the transforms of the data block.
 fn samples(train: &Train, fields: &[usize], options: &args::Predict) -> Result<Split, Fault> {
-    let Some(mut spec) = bind::data_spec(train, &options.program.file, &options.machine)? else {
+    let Some(mut spec) = bind::data_spec(train, &options.program.file, &options.machine.resources)? else {
         return Err(Fault::usage("the program has no data, so it takes no inputs"));
     };
     spec.fields = fields.iter().map(|f| spec.fields[*f].clone()).collect();
@@ -161,7 +161,7 @@ fn outputs(
     let bindings = (1..programs.len())
         .map(|k| binding(train, &bundle, k, &programs[k].1, if k == 1 { batch } else { rest }))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut executor = Executor::new(bundle, bind::threads(options.machine.threads)).map_err(Fault::data)?;
+    let mut executor = Executor::new(bundle, bind::threads(options.machine.resources.threads)).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(0, clock).map_err(Fault::internal)?;
     grad::load_parameters(&mut executor, train, weights)?;

@@ -283,7 +283,7 @@ impl Run {
         if resumed.is_none() {
             let set: BTreeMap<String, String> = front::settings(&options.program)?.into_iter().collect();
             let environment = json!({"version": env!("CARGO_PKG_VERSION"), "seed": bound.session.seed, "target": "cpu",
-                "threads": bind::threads(options.machine.threads), "plan": run.plan, "set": set,
+                "threads": bind::threads(options.machine.resources.threads), "plan": run.plan, "set": set,
                 "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)});
             let source = modules::as_one(&front.sources, &front.file);
             run.folder.describe(&source, &environment)?;

@@ -157,7 +157,7 @@ fn step(front: &Front, number: usize, place: &Path) -> Option<String> {
     let train = &front.checked.trains[number];
     let options = args::Run {
         program: args::Program::default(),
-        machine: args::Machine { threads: Some(1), ..args::Machine::default() },
+        machine: args::Machine { resources: args::Resources { threads: Some(1), ..Default::default() }, memory: None },
         out: None,
         resume: None,
         dry_run: false,

@@ -33,7 +33,7 @@ fn bound(program: &Path, precision: args::Precision) -> (Bound, Vec<(String, Str
     let options = args::Program { file: program.to_path_buf(), precision: Some(precision), ..args::Program::default() };
     let front = front::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
     let train = front::choose(&front, &options).unwrap_or_else(|e| panic!("{e}"));
-    let machine = args::Machine { data_dir: None, threads: Some(1), samples: None, workers: None, memory: None };
+    let machine = args::Machine { resources: args::Resources { threads: Some(1), ..Default::default() }, memory: None };
     let bound = bind::bind(train, &options.file, &machine).unwrap_or_else(|e| panic!("{e}"));
     let evaluated = |k: usize| train.evaluated_path(k).to_string();
     let parameters = train.parameters.iter().enumerate().map(|(k, p)| (p.saved.clone(), evaluated(k)));

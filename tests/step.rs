@@ -52,7 +52,8 @@ fn bound(program: &str, threads: usize) -> Bound {
     let options = args::Program { file: repository(program), ..args::Program::default() };
     let front = front::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
     let train = front::choose(&front, &options).unwrap_or_else(|e| panic!("{e}"));
-    let machine = args::Machine { data_dir: None, threads: Some(threads), ..args::Machine::default() };
+    let machine =
+        args::Machine { resources: args::Resources { threads: Some(threads), ..Default::default() }, memory: None };
     bind::bind(train, &options.file, &machine).unwrap_or_else(|e| panic!("{e}"))
 }
 
