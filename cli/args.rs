@@ -21,6 +21,50 @@ const EXAMPLES: &str = "Examples:
 Exit status: 0 success, 1 errors in the program, 2 wrong usage, 3 data or file trouble,
 4 the run diverged, 70 a fault of nnc itself, 130 interrupted (a checkpoint is kept).";
 
+/// The most threads that a command takes: more than any machine has use for.
+const MOST_THREADS: usize = 1024;
+
+/// A whole number from 1 on.
+fn count(text: &str) -> Result<usize, String> {
+    within(text, 1, usize::MAX)
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    within(text, 1, MOST_THREADS)
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    within(text, 0, MOST_THREADS)
+}
+
+fn within(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    let fits = text.parse().ok().filter(|n| (least..=most).contains(n));
+    let range = if most == usize::MAX { format!("from {least} on") } else { format!("from {least} to {most}") };
+    fits.ok_or_else(|| format!("a whole number {range} is needed"))
+}
+
+/// Seconds that a clock can count.
+fn seconds(text: &str) -> Result<f64, String> {
+    let fits = text.parse().ok().filter(|s| (0.0..=1e6).contains(s));
+    fits.ok_or_else(|| "a number of seconds from 0 to 1000000 is needed".to_string())
+}
+
+/// `2G`, `500M`, `64K` or a plain number of bytes.
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match text[digits.len()..].to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
+        "" => Some(1.0),
+        "K" => Some(1024.0),
+        "M" => Some(1_048_576.0),
+        "G" => Some(1_073_741_824.0),
+        "T" => Some(1_099_511_627_776.0),
+        _ => None,
+    };
+    let bytes = factor.and_then(|f| Some(digits.trim().parse::<f64>().ok()? * f));
+    let bytes = bytes.filter(|b| (0.0..1e18).contains(b));
+    bytes.map(|b| b as usize).ok_or_else(|| "a size such as 2G or 500M is needed".to_string())
+}
+
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -44,6 +88,12 @@ pub enum Command {
   nnc check model.nn --message-format json
   nnc check model.nn --memory --threads 4      what a run will hold, part by part")]
     Check(Check),
+    /// Put programs in good order: indentation, spaces, blank lines; what they mean stays
+    #[command(after_help = "Examples:
+  nnc fmt model.nn
+  nnc fmt --check examples/*.nn
+  nnc fmt - < model.nn")]
+    Fmt(Fmt),
     /// The derivative of a function or objective, factored, in the language itself
     #[command(after_help = "Examples:
   nnc diff examples/paths.nn --of e --wrt b --at a=2,b=1
@@ -134,14 +184,14 @@ pub struct Program {
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// The seed of all randomness
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Passes over the training data
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<u64>,
-    /// Numbers are computed in this precision
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    pub precision: Precision,
+    /// The numbers computed with, whatever the program says
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
     /// A folder with other library texts than the built-in ones (one `.nn` file a topic)
     #[arg(long, value_name = "DIR", hide = true)]
     pub library: Option<PathBuf>,
@@ -154,14 +204,17 @@ pub struct Machine {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Threads; results do not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
     pub threads: Option<usize>,
     /// Threads that put batches together ahead of time; results do not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = workers, allow_negative_numbers = true)]
     pub workers: Option<usize>,
     /// At most so many samples of each split, to try a program quickly
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub samples: Option<usize>,
+    /// Refuse a program that needs more memory than this (such as 2G, 500M); without it, than the machine has
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<usize>,
 }
 
 /// `nnc run`.
@@ -179,9 +232,6 @@ pub struct Run {
     /// Go on with the run in this folder; `last` is the newest under runs/
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
     pub resume: Option<PathBuf>,
-    /// Refuse a program that needs more memory than this (such as 2G, 500M)
-    #[arg(long, value_name = "SIZE")]
-    pub memory: Option<String>,
     /// Compile and print the plan, train nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -251,12 +301,32 @@ pub struct Check {
     /// Also print the memory that a run will hold, part by part; data is opened for that
     #[arg(long)]
     pub memory: bool,
-    /// With --memory: in which precision
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    pub precision: Precision,
-    /// With --memory: data and threads
-    #[command(flatten)]
-    pub machine: Machine,
+    /// With --memory: the numbers computed with, whatever the program says
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
+    /// With --memory: where data files are looked for first
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// With --memory: threads that compute
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
+    pub threads: Option<usize>,
+    /// With --memory: threads that put batches together ahead of time
+    #[arg(long, value_name = "N", value_parser = workers, allow_negative_numbers = true)]
+    pub workers: Option<usize>,
+    /// With --memory: at most so many samples of each split
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub samples: Option<usize>,
+}
+
+/// `nnc fmt`.
+#[derive(Args, Debug)]
+pub struct Fmt {
+    /// The programs, written anew where they lie; `-` reads standard input and writes standard output
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Change nothing; fail where anything would change
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// `nnc diff`.
@@ -307,7 +377,7 @@ pub struct Emit {
     #[arg(long, value_name = "TRIPLE")]
     pub triple: Option<String>,
     /// How many samples the object predicts at once; without it, a minibatch
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub predict_batch: Option<usize>,
     /// Also link an executable that trains and predicts, with `cc`
     #[arg(long)]
@@ -330,7 +400,7 @@ pub struct Grad {
     #[arg(short, value_name = "OUT")]
     pub output: PathBuf,
     /// Threads; results do not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
     pub threads: Option<usize>,
 }
 
@@ -343,7 +413,7 @@ pub struct Eval {
     /// Data and threads
     #[command(flatten)]
     pub machine: Machine,
-    /// Saved weights (safetensors)
+    /// Saved weights (safetensors or npz), or the folder of a run
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
     /// Which split: train, valid or test
@@ -389,7 +459,7 @@ pub struct PlotSchedule {
     #[arg(long, value_name = "NAME", default_value = "lr")]
     pub setting: String,
     /// Draw a run of so many updates, without opening the data
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub steps: Option<u64>,
     /// Write OUT.svg and OUT.png
     #[arg(short, value_name = "OUT")]
@@ -405,7 +475,7 @@ pub struct Predict {
     /// Data and threads
     #[command(flatten)]
     pub machine: Machine,
-    /// Saved weights (safetensors or npz)
+    /// Saved weights (safetensors or npz), or the folder of a run
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
     /// Samples: arrays by the names of fields (.npz, .safetensors), one array (.npy), or a table (.csv)
@@ -414,6 +484,9 @@ pub struct Predict {
     /// The inputs are what the network sees: do not apply the transforms of the data block
     #[arg(long)]
     pub as_is: bool,
+    /// Only this named local of the train block; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub of: Vec<String>,
     /// The named locals of the train block are written here (.npz, .safetensors; .npy for a single one)
     #[arg(short, value_name = "OUT")]
     pub output: PathBuf,
@@ -432,8 +505,14 @@ pub struct Export {
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// For this many samples at once; without it, for any number where the network allows it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub batch: Option<usize>,
+    /// Only up to this named local of the train block; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub of: Vec<String>,
+    /// With this named local given instead of computed; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub from: Vec<String>,
     /// The network is written here
     #[arg(short, value_name = "OUT")]
     pub output: PathBuf,
@@ -466,10 +545,10 @@ pub struct Bench {
     #[command(flatten)]
     pub machine: Machine,
     /// Seconds to measure for
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 3.0, value_parser = seconds, allow_negative_numbers = true)]
     pub seconds: f64,
     /// Stop after this many steps and print the loss there
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub steps: Option<usize>,
     /// Print where the time goes, by kernel
     #[arg(long)]
@@ -480,13 +559,22 @@ pub struct Bench {
 }
 
 /// Number formats of computation.
-#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// 32 bits
-    #[default]
     F32,
     /// 64 bits
     F64,
+}
+
+impl Precision {
+    /// As a program writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
 }
 
 /// Which way a derivative is taken.

@@ -1,19 +1,20 @@
 //! From a checked train block to a session ready to run: opens the data, has every program of the run compiled
 //! ([`crate::plan`]), binds inputs and results.
 
-use crate::args::{Machine, Precision};
+use crate::args::Machine;
+use crate::doctor;
 use crate::fault::{Fault, FaultKind};
 use crate::plan::{self, Plan};
-use compiler::emit::{self, Options};
+use compiler::emit::{self, Options, Precision};
 use compiler::ir::interpret::{Values, interpret};
 use compiler::ir::{Module, TensorId};
 use compiler::lower;
 use compiler::lower::programs::{Produced, Program};
 use compiler::optimise::optimise;
-use compiler::typed::{self, DataValue, Supplied, Train};
-use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Spec, Table, Value};
+use compiler::typed::{self, Supplied, Train};
+use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Spec, Table};
 use runtime::execute::Executor;
-use runtime::plan::{Bundle, Slot};
+use runtime::plan::{Bundle, Holding, Slot};
 use runtime::session::{Binding, Forms, Report, Session, Turn};
 use std::path::Path;
 
@@ -59,7 +60,7 @@ pub fn data_spec(train: &Train, program: &Path, machine: &Machine) -> Result<Opt
         name: data.name.clone(),
         splits: origins(data, &train.fields)?,
         fields: train.fields.iter().map(field).collect(),
-        settings: data.settings.iter().map(|(k, v, _)| (k.clone(), value(v))).collect(),
+        settings: data.settings.iter().map(|(k, v, _)| (k.clone(), v.clone())).collect(),
         valid_share: train.settings.valid_share,
         at_most: machine.samples,
         seed: train.settings.seed,
@@ -103,16 +104,7 @@ fn field(field: &typed::Field) -> Field {
 }
 
 fn call(call: &typed::DataCall) -> Call {
-    Call { name: call.name.clone(), args: call.args.iter().map(|(k, v)| (k.clone(), value(v))).collect() }
-}
-
-fn value(v: &DataValue) -> Value {
-    match v {
-        DataValue::Number(n) => Value::Number(*n),
-        DataValue::Bool(b) => Value::Bool(*b),
-        DataValue::Text(t) => Value::Text(t.clone()),
-        DataValue::List(list) => Value::List(list.iter().map(value).collect()),
-    }
+    Call { name: call.name.clone(), args: call.args.clone() }
 }
 
 /// Threads to use: those asked for, else all cores.
@@ -120,25 +112,18 @@ pub fn threads(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
 }
 
-/// Options of the back end for a precision.
-pub fn options(precision: Precision) -> Options {
-    let precision = match precision {
-        Precision::F32 => emit::Precision::F32,
-        Precision::F64 => emit::Precision::F64,
-    };
-    Options { precision }
-}
-
 /// Optimises and compiles named programs into one bundle.
 pub fn compile(programs: &mut [(String, Program)], precision: Precision) -> Result<Bundle, Fault> {
     programs.iter_mut().for_each(|(_, program)| optimise(&mut program.module));
     let modules: Vec<(&str, &Module)> = programs.iter().map(|(name, p)| (name.as_str(), &p.module)).collect();
-    emit::compile(&modules, &options(precision)).map_err(Fault::internal)
+    emit::compile(&modules, &Options { precision }).map_err(Fault::internal)
 }
 
 /// Opens the data and compiles everything a run of the train block needs.
-pub fn bind(train: &Train, program: &Path, machine: &Machine, precision: Precision) -> Result<Bound, Fault> {
-    bound(train, Plan::new(train, open_data(train, program, machine)?, machine, precision)?)
+pub fn bind(train: &Train, program: &Path, machine: &Machine) -> Result<Bound, Fault> {
+    let plan = Plan::new(train, open_data(train, program, machine)?, machine)?;
+    fits(&plan.bundle, plan.bytes(), machine.memory)?;
+    bound(train, plan)
 }
 
 /// Allocates what is planned.
@@ -183,6 +168,18 @@ fn bound(train: &Train, plan: Plan) -> Result<Bound, Fault> {
         planned_bytes,
         fingerprint,
     })
+}
+
+/// Refuses a run that needs more memory than is allowed, or than the machine has, naming the largest buffers.
+fn fits(bundle: &Bundle, planned_bytes: usize, allowed: Option<usize>) -> Result<(), Fault> {
+    let Some(most) = allowed.or_else(doctor::memory).filter(|most| *most < planned_bytes) else { return Ok(()) };
+    let mut holdings: Vec<_> = bundle.holdings.iter().collect();
+    holdings.sort_by_key(|h| std::cmp::Reverse(h.bytes));
+    let line = |h: &&Holding| format!("\n  {:>10}  {}", size(h.bytes), h.name);
+    let largest: String = holdings.iter().take(5).map(line).collect();
+    let whose = if allowed.is_some() { "allowed" } else { "this machine has" };
+    let (needed, most) = (size(planned_bytes), size(most));
+    Err(Fault::data(format!("the run needs {needed}, more than the {most} {whose}; its largest buffers are{largest}")))
 }
 
 fn executor(bundle: Bundle, threads: usize) -> Result<Executor, Fault> {

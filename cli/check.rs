@@ -1,7 +1,7 @@
 //! `nnc check`: every diagnostic of one or more programs; nothing is run. With `--memory` the memory that a run will hold
 //! is planned as `nnc run` plans it, for which data is opened where it is at hand.
 
-use crate::args::{self, MessageFormat};
+use crate::args::{self, Machine, MessageFormat};
 use crate::bind::{self, size};
 use crate::fault::{Fault, FaultKind};
 use crate::plan::Plan;
@@ -15,7 +15,7 @@ use std::path::Path;
 pub fn check(options: &args::Check) -> Result<(), Fault> {
     let (mut errors, mut warnings) = (0, 0);
     for file in &options.files {
-        let program = args::Program { file: file.clone(), ..args::Program::default() };
+        let program = args::Program { file: file.clone(), precision: options.precision, ..args::Program::default() };
         let front = front::examine(&program)?;
         render::print(&front.sources, &front.diagnostics, options.message_format);
         errors += front.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
@@ -33,18 +33,21 @@ pub fn check(options: &args::Check) -> Result<(), Fault> {
         ));
     }
     if options.message_format == MessageFormat::Human {
-        eprintln!("no errors, {}", count(warnings, "warning"));
+        crate::complain!("no errors, {}", count(warnings, "warning"));
     }
     Ok(())
 }
 
 /// Prints what a run of the train block will hold, part by part; programs, which share one place, below.
 fn memory(train: &Train, file: &Path, options: &args::Check) -> Result<(), Fault> {
-    let (data, missing) = match bind::open_data(train, file, &options.machine) {
+    let args::Check { data_dir, threads, workers, samples, .. } = options;
+    let data_dir = data_dir.clone();
+    let machine = Machine { data_dir, threads: *threads, workers: *workers, samples: *samples, memory: None };
+    let (data, missing) = match bind::open_data(train, file, &machine) {
         Ok(data) => (data, None),
         Err(fault) => (None, Some(fault)),
     };
-    let plan = Plan::new(train, data, &options.machine, options.precision)?;
+    let plan = Plan::new(train, data, &machine)?;
     let programs = || plan.bundle.programs.iter().map(|p| (p.name.as_str(), p.bytes));
     if options.message_format == MessageFormat::Json {
         let list = |parts: &mut dyn Iterator<Item = (&str, usize)>| -> Vec<Value> {

@@ -40,7 +40,10 @@ pub fn explain(
         Some((culprit(train, bound, settings, &progress)?, step))
     };
     if let Some((found, step)) = found() {
-        eprint!("{}", human(&front.sources, &found.diagnostic(step), render::colour_wanted()));
+        crate::output::write_error(format_args!(
+            "{}",
+            human(&front.sources, &found.diagnostic(step), render::colour_wanted())
+        ));
     }
     Fault::new(FaultKind::Diverged, plain)
 }

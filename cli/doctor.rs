@@ -46,6 +46,12 @@ fn data_folder() -> String {
     }
 }
 
+/// The machine's memory in bytes, if it says.
+pub fn memory() -> Option<usize> {
+    let kilobytes = proc_field("/proc/meminfo", "MemTotal")?;
+    kilobytes.strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1024)
+}
+
 fn proc_field(file: &str, key: &str) -> Option<String> {
     let text = std::fs::read_to_string(file).ok()?;
     let line = text.lines().find(|l| l.starts_with(key))?;

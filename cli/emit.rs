@@ -1,12 +1,11 @@
 //! `nnc emit`: what the compiler made of a program, stage by stage.
 
 use crate::args::{self, Form, Stage, Which};
-use crate::bind;
 use crate::fault::Fault;
 use crate::front;
 use crate::network::Graph;
 use crate::picture;
-use compiler::emit::{self, Dump};
+use compiler::emit::{self, Dump, Options};
 use compiler::lower::programs::{Program, evaluation, forward, init, training};
 use compiler::typed::Train;
 use compiler::{check, ir, lower, optimise, source, symbolic};
@@ -49,7 +48,7 @@ fn render(options: &args::Emit) -> Result<String, Fault> {
         module
     };
     let back_end = |part: fn(Dump) -> String| {
-        let dump = emit::dump(&train.name, &optimised(), &bind::options(options.program.precision));
+        let dump = emit::dump(&train.name, &optimised(), &Options { precision: train.settings.precision });
         dump.map(part).map_err(Fault::internal)
     };
     let form = options.form.unwrap_or(if options.stage == Stage::Grad { Form::Source } else { Form::Index });

@@ -4,8 +4,7 @@ use crate::args;
 use crate::bind;
 use crate::fault::Fault;
 use crate::say;
-use crate::{front, grad};
-use runtime::arrays;
+use crate::{folder, front, grad};
 use runtime::session::Position;
 use runtime::trainer;
 use serde_json::json;
@@ -14,13 +13,13 @@ use serde_json::json;
 pub fn eval(options: &args::Eval) -> Result<(), Fault> {
     let front = front::load(&options.program, options.json)?;
     let train = front::choose(&front, &options.program)?;
-    let mut bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
+    let mut bound = bind::bind(train, &options.program.file, &options.machine)?;
     let data = bound.data.as_ref().ok_or_else(|| Fault::usage("the program has no data to evaluate on"))?;
     let split = data.split(&options.split).ok_or_else(|| {
         let names: Vec<&str> = data.splits.iter().map(|s| s.name.as_str()).collect();
         Fault::usage(format!("there is no split `{}`; there are: {}", options.split, names.join(", ")))
     })?;
-    let weights = arrays::read(&options.weights).map_err(Fault::data)?;
+    let weights = folder::weights(&options.weights)?;
     bound.session.initialise().map_err(Fault::internal)?;
     grad::load_parameters(&mut bound.session.executor, train, &weights)?;
     let metrics =

@@ -8,7 +8,7 @@ use compiler::explain::{self, PAGES};
 pub fn explain(code: Option<&str>) -> Result<(), Fault> {
     let Some(code) = code else {
         let width = PAGES.iter().map(|(code, _)| code.len()).max().unwrap_or(0);
-        println!("The page of a code: nnc explain CODE\n");
+        say!("The page of a code: nnc explain CODE\n");
         for (code, text) in PAGES {
             say!("{code:width$}  {}", explain::title(text));
         }

@@ -1,17 +1,18 @@
 //! `nnc export --onnx`: the network for inference elsewhere, with trained weights.
 
-use crate::args;
+use crate::args::{self, MessageFormat};
 use crate::bind;
-use crate::fault::Fault;
-use crate::{front, grad, say};
-use compiler::lower::programs::{Produced, Program, init, prediction};
-use compiler::onnx::{self, Source};
+use crate::fault::{Fault, FaultKind};
+use crate::front::{self, Front};
+use crate::part::{self, Part};
+use crate::{folder, grad, render, say};
+use compiler::lower::programs::{init, prediction};
+use compiler::onnx::{self, Refusal, Source};
 use compiler::optimise::optimise;
 use compiler::typed::{Supplied, Train};
-use runtime::arrays;
+use grammar::diagnostic::Diagnostic;
 use runtime::execute::{Clock, Executor};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 /// Numbers of samples that stand for any: primes, so that no other extent is a multiple by chance.
 const ANY: [usize; 3] = [1009, 2003, 4001];
@@ -24,14 +25,16 @@ pub fn export(options: &args::Export) -> Result<(), Fault> {
     let front = front::load(&options.program, false)?;
     let train = front::choose(&front, &options.program)?;
     let known = known(train, options)?;
+    let part = Part { of: &options.of, from: &options.from };
     let fixed = options.batch.or(train.settings.batch).unwrap_or(1);
     let any = ANY.into_iter().find(|n| !dims(train).any(|d| d.is_multiple_of(*n)));
-    let (bytes, samples) = match any.filter(|_| options.batch.is_none()) {
-        None => (file(train, fixed, None, &known)?, fixed.to_string()),
-        Some(any) => match file(train, any, Some(any), &known) {
-            Ok(bytes) => (bytes, "any number of".to_string()),
-            Err(_) => (file(train, fixed, None, &known)?, fixed.to_string()),
-        },
+    let for_any = any.filter(|_| options.batch.is_none()).map(|any| file(train, &part, any, Some(any), &known));
+    let (bytes, samples) = match for_any.transpose()? {
+        Some(Ok(bytes)) => (bytes, "any number of".to_string()),
+        _ => {
+            let bytes = file(train, &part, fixed, None, &known)?.map_err(|refusal| refused(&front, &refusal))?;
+            (bytes, fixed.to_string())
+        }
     };
     std::fs::write(&options.output, &bytes)
         .map_err(|e| Fault::data(format!("cannot write {}: {e}", options.output.display())))?;
@@ -46,65 +49,59 @@ fn dims(train: &Train) -> impl Iterator<Item = usize> {
     parameters.chain(values)
 }
 
+/// Shows where the program says what the format cannot.
+fn refused(front: &Front, refusal: &Refusal) -> Fault {
+    let message = format!("this cannot be said in ONNX: {}", refusal.message);
+    let Some(span) = refusal.span else { return Fault::usage(message) };
+    let help = "export a part: `--of NAME` up to that local of the train block, `--from NAME` with that one given";
+    let d = Diagnostic::error("not-supported", span, message).here("here").help(help);
+    render::print(&front.sources, &[d], MessageFormat::Human);
+    Fault::new(FaultKind::Program, "nothing was exported")
+}
+
+/// The file; the inner error is what the format has no words for.
 fn file(
     train: &Train,
+    part: &Part,
     batch: usize,
     any: Option<usize>,
     known: &BTreeMap<String, (String, Vec<f32>)>,
-) -> Result<Vec<u8>, Fault> {
+) -> Result<Result<Vec<u8>, Refusal>, Fault> {
     let mut program = prediction(train, batch);
+    let given = part.cut(&mut program, &train.name)?;
     optimise(&mut program.module);
-    if program.results.is_empty() {
-        return Err(Fault::usage(format!(
-            "train block {} names nothing to export; give the network's result a name, such as `logits = Net(x)`",
-            train.name
-        )));
-    }
     let mut known = known.clone();
     for (which, tensor) in &program.supplied {
         let value = if *which == Supplied::Epoch { 0.0 } else { 1.0 };
         known.insert(tensor.clone(), (tensor.clone(), vec![value]));
     }
+    let fields = program.fields.iter().map(|(f, tensor)| (tensor.clone(), train.fields[*f].name.clone()));
     let source = Source {
         name: &train.name,
         module: &program.module,
         any,
-        inputs: program.fields.iter().map(|(f, tensor)| (tensor.clone(), train.fields[*f].name.clone())).collect(),
-        outputs: outputs(&program),
+        inputs: fields.chain(given).collect(),
+        outputs: part::outputs(&program),
         known,
     };
-    onnx::export(&source).map_err(|e| Fault::usage(format!("this cannot be said in ONNX: {e}")))
-}
-
-fn outputs(program: &Program) -> Vec<(String, String)> {
-    let output = |(produced, tensor): &(Produced, String)| match produced {
-        Produced::Output(name) => Some((tensor.clone(), name.clone())),
-        _ => None,
-    };
-    program.results.iter().filter_map(output).collect()
+    Ok(onnx::export(&source))
 }
 
 /// Parameters and states by path: their saved names and values, from the file or, without one, initial.
 fn known(train: &Train, options: &args::Export) -> Result<BTreeMap<String, (String, Vec<f32>)>, Fault> {
     let mut programs = vec![("init".to_string(), init(train))];
-    let bundle = bind::compile(&mut programs, args::Precision::F32)?;
+    let bundle = bind::compile(&mut programs, train.settings.precision)?;
     let mut executor = Executor::new(bundle, 1).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(0, clock).map_err(Fault::internal)?;
     if let Some(weights) = &options.weights {
-        grad::load_parameters(&mut executor, train, &arrays::read(&in_folder(weights)).map_err(Fault::data)?)?;
+        grad::load_parameters(&mut executor, train, &folder::weights(weights)?)?;
     }
-    let parameters = train.parameters.iter().map(|p| (&p.path, &p.saved));
-    let states = train.states.iter().map(|s| (&s.path, &s.saved));
-    let value = |(path, saved): (&String, &String)| {
+    let parameters = train.parameters.iter().enumerate().map(|(k, p)| (train.evaluated_path(k), &p.saved));
+    let states = train.states.iter().map(|s| (s.path.as_str(), &s.saved));
+    let value = |(path, saved): (&str, &String)| {
         let slot = executor.bundle().persistent.get(path)?;
-        Some((path.clone(), (saved.clone(), executor.read_f64(slot).iter().map(|v| *v as f32).collect())))
+        Some((path.to_string(), (saved.clone(), executor.read_f64(slot).iter().map(|v| *v as f32).collect())))
     };
     Ok(parameters.chain(states).filter_map(value).collect())
-}
-
-/// The weights of a run's folder, or the file itself.
-fn in_folder(path: &Path) -> PathBuf {
-    let inside = ["best.safetensors", "weights.safetensors"].map(|name| path.join(name));
-    inside.into_iter().find(|p| p.exists()).unwrap_or_else(|| path.to_path_buf())
 }

@@ -1,6 +1,7 @@
 //! The folder of a run: where it is, what is kept in it.
 
 use crate::fault::Fault;
+use runtime::arrays::{self, Array};
 use runtime::checkpoint;
 use runtime::file::replace;
 use runtime::log::{self, Log};
@@ -9,6 +10,7 @@ use runtime::plot::Picture;
 use runtime::session::{Position, Session};
 use runtime::weights::{self, Tensor, Values};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A run's folder.
@@ -19,21 +21,25 @@ pub struct Folder {
 
 impl Folder {
     /// `out` itself, else `runs/NAME-N` with the first number not taken; not made yet.
-    pub fn planned(out: Option<&Path>, name: &str) -> Self {
+    pub fn planned(out: Option<&Path>, name: &str) -> Result<Self, Fault> {
         let path = match out {
+            Some(path) if path.is_file() => {
+                let message = format!("{} is a file; --out names a folder", path.display());
+                return Err(Fault::data(message));
+            }
             Some(path) => path.to_path_buf(),
             None => (1..)
                 .map(|n| Path::new("runs").join(format!("{name}-{n}")))
                 .find(|p| !p.exists())
                 .unwrap_or_else(|| Path::new("runs").join(name)),
         };
-        Self { path }
+        Ok(Self { path })
     }
 
     /// Makes it.
     pub fn make(&self) -> Result<(), Fault> {
         std::fs::create_dir_all(&self.path)
-            .map_err(|e| Fault::data(format!("cannot make {}: {e}", self.path.display())))
+            .map_err(|e| Fault::data(format!("cannot make the folder {}: {e}", self.path.display())))
     }
 
     /// The folder given, or with `last` the newest under `runs/` that has a checkpoint.
@@ -52,10 +58,9 @@ impl Folder {
         }
     }
 
-    /// Keeps the source as run and the environment.
-    pub fn describe(&self, source: &Path, environment: &serde_json::Value) -> Result<(), Fault> {
-        let text = std::fs::read(source).map_err(|e| Fault::data(format!("cannot read {}: {e}", source.display())))?;
-        replace(&self.path.join("source.nn"), &text).map_err(Fault::data)?;
+    /// Keeps the source as run, with what it uses of other files, and the environment.
+    pub fn describe(&self, source: &str, environment: &serde_json::Value) -> Result<(), Fault> {
+        replace(&self.path.join("source.nn"), source.as_bytes()).map_err(Fault::data)?;
         replace(&self.path.join("environment.json"), format!("{environment:#}\n").as_bytes()).map_err(Fault::data)
     }
 
@@ -88,6 +93,13 @@ impl Folder {
     }
 }
 
+/// The weights in a file, or the best ones in the folder of a run.
+pub fn weights(path: &Path) -> Result<BTreeMap<String, Array>, Fault> {
+    let inside = ["best.safetensors", "weights.safetensors"].map(|name| path.join(name));
+    let file = inside.iter().find(|p| p.exists()).map_or(path, PathBuf::as_path);
+    arrays::read(file).map_err(Fault::data)
+}
+
 /// Tensors of the session under the names given.
 pub fn tensors<'a>(session: &'a Session, named: &[(String, Slot)]) -> Vec<Tensor<'a>> {
     let executor = &session.executor;
@@ -105,8 +117,13 @@ pub fn tensors<'a>(session: &'a Session, named: &[(String, Slot)]) -> Vec<Tensor
 /// Copies tensors back by name; all must be there, in the shape and number format they are wanted in.
 pub fn restore(session: &mut Session, named: &[(String, Slot)], tensors: &[Tensor]) -> Result<(), Fault> {
     for (name, slot) in named {
-        let misfit =
-            || Fault::data(format!("the saved state has no `{name}` of shape {:?} for this program", slot.shape));
+        let misfit = || {
+            Fault::data(format!(
+                "the saved state has no `{name}` of shape {:?}; go on with the program it is of, which is kept beside it \
+                 as source.nn",
+                slot.shape
+            ))
+        };
         let tensor = tensors.iter().find(|t| t.name == *name && t.shape == slot.shape).ok_or_else(misfit)?;
         let executor = &mut session.executor;
         match (&tensor.values, slot.element) {

@@ -135,8 +135,8 @@ fn library_texts(folder: Option<&Path>) -> Result<Vec<(String, String)>, Fault> 
     paths.iter().map(|p| Ok((p.display().to_string(), read(p)?))).collect()
 }
 
-/// `--set`, `--seed` and `--epochs` as key and value.
-fn settings(options: &args::Program) -> Result<Vec<(String, String)>, Fault> {
+/// `--set`, `--seed`, `--epochs` and `--precision` as key and value.
+pub fn settings(options: &args::Program) -> Result<Vec<(String, String)>, Fault> {
     let mut list = vec![];
     for pair in &options.set {
         let (key, value) = pair
@@ -146,10 +146,11 @@ fn settings(options: &args::Program) -> Result<Vec<(String, String)>, Fault> {
     }
     list.extend(options.seed.map(|s| ("seed".to_string(), s.to_string())));
     list.extend(options.epochs.map(|e| ("epochs".to_string(), e.to_string())));
+    list.extend(options.precision.map(|p| ("precision".to_string(), p.word().to_string())));
     Ok(list)
 }
 
-/// Replaces a setting of the train blocks by a value parsed from the command line.
+/// Replaces a setting of the train blocks, or the value of a parameter of theirs, by one parsed from the command line.
 fn override_setting(
     sources: &mut Sources,
     file: &mut File,
@@ -160,26 +161,33 @@ fn override_setting(
     let text = format!("train settings {{\n{key} = {value}\n}}\n");
     let id = sources.add(format!("--set {key}={value}"), text.clone());
     let (parsed, diagnostics) = parse(id, &text);
-    let Some(entry) = parsed.items.into_iter().find_map(first_entry) else {
-        return Err(Fault::usage(format!("`{key}={value}` is no setting with a value")));
+    let Some(entry) = only_entry(parsed.items) else {
+        if !diagnostics.is_empty() {
+            return Ok(diagnostics);
+        }
+        return Err(Fault::usage(format!("--set takes one key=value, such as --set batch=128, not `{key}={value}`")));
     };
-    let chosen = |name: &str| options.train.as_deref().is_none_or(|t| t == name);
+    let chosen = |train: &ast::Train| options.train.as_deref().is_none_or(|t| t == train.name.name);
+    let takes = |train: &ast::Train| train.params.iter().any(|p| p.name.name == key);
+    let parameter = file.items.iter().any(|item| matches!(item, Item::Train(t) if chosen(t) && takes(t)));
     for item in &mut file.items {
-        if let Item::Train(train) = item
-            && chosen(&train.name.name)
-        {
-            match train.entries.iter_mut().find(|e| e.lhs.name.name == key) {
-                Some(existing) => existing.value = entry.value.clone(),
-                None => train.entries.push(entry.clone()),
-            }
+        let Item::Train(train) = item else { continue };
+        if !chosen(train) {
+            continue;
+        }
+        if !parameter {
+            replace_setting(train, key, &entry.value);
+        } else if let Some(param) = train.params.iter_mut().find(|p| p.name.name == key) {
+            param.default = Some(entry.value.clone());
         }
     }
     Ok(diagnostics)
 }
 
-fn first_entry(item: Item) -> Option<TrainEntry> {
-    match item {
-        Item::Train(train) => train.entries.into_iter().next(),
+/// The entry of a train block that is the only item and has no other.
+fn only_entry(items: Vec<Item>) -> Option<TrainEntry> {
+    match <[Item; 1]>::try_from(items) {
+        Ok([Item::Train(train)]) => <[TrainEntry; 1]>::try_from(train.entries).ok().map(|[entry]| entry),
         _ => None,
     }
 }

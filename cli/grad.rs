@@ -5,8 +5,9 @@ use crate::args;
 use crate::bind::{self, binding};
 use crate::fault::Fault;
 use crate::front;
+use compiler::emit::Precision;
 use compiler::lower::programs::{Produced, gradients, init};
-use compiler::typed::Train;
+use compiler::typed::{Element, Train};
 use runtime::arrays::{self, Array};
 use runtime::execute::{Clock, Executor};
 use runtime::session;
@@ -19,7 +20,7 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
     let inputs = arrays::read(&options.inputs).map_err(Fault::data)?;
     let batch = batch_of(train, &inputs)?;
     let mut programs = vec![("init".to_string(), init(train)), ("gradients".to_string(), gradients(train, batch))];
-    let bundle = bind::compile(&mut programs, options.program.precision)?;
+    let bundle = bind::compile(&mut programs, train.settings.precision)?;
     let start = binding(train, &bundle, 0, &programs[0].1, 1)?;
     let pass = binding(train, &bundle, 1, &programs[1].1, batch)?;
     let mut executor = Executor::new(bundle, bind::threads(options.threads)).map_err(Fault::data)?;
@@ -29,7 +30,14 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
         load_parameters(&mut executor, train, &arrays::read(path).map_err(Fault::data)?)?;
     }
     for (field, slot) in &pass.fields {
-        let array = &inputs[&train.fields[*field].name];
+        let field = &train.fields[*field];
+        let array = &inputs[&field.name];
+        if let Element::Class(classes) = field.ty.element
+            && let Some(bad) = array.values.iter().find(|v| v.fract() != 0.0 || !(0.0..classes as f64).contains(*v))
+        {
+            let message = format!("array `{}` holds {bad}, which is no class from 0 to {}", field.name, classes - 1);
+            return Err(Fault::data(message));
+        }
         executor.write_f64(slot, &array.values);
     }
     session::supply(&mut executor, &pass, session::Position::default(), 1, (1.0, &[]));
@@ -58,7 +66,7 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
         let array = Array { shape: slot.shape.clone(), values: executor.read_f64(slot) };
         out.insert(format!("param.{}", parameter.saved), array);
     }
-    arrays::write(&options.output, &out, options.program.precision == args::Precision::F64).map_err(Fault::data)
+    arrays::write(&options.output, &out, train.settings.precision == Precision::F64).map_err(Fault::data)
 }
 
 /// Number of samples, the same in every field's array, whose other extents are the field's.

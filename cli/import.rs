@@ -3,7 +3,8 @@
 
 use crate::args;
 use crate::fault::Fault;
-use crate::{front, say};
+use crate::{folder, front, say};
+use compiler::emit::Precision;
 use compiler::typed::Train;
 use runtime::arrays::{self, Array};
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ struct Wanted<'a> {
 pub fn import(options: &args::Import) -> Result<(), Fault> {
     let front = front::load(&options.program, false)?;
     let train = front::choose(&front, &options.program)?;
-    let mut theirs = arrays::read(&options.weights).map_err(Fault::data)?;
+    let mut theirs = folder::weights(&options.weights)?;
     let mut wanted = wanted(train);
     told(&mut wanted, &theirs, &options.map)?;
     by_name(&mut wanted, &theirs);
@@ -43,7 +44,7 @@ pub fn import(options: &args::Import) -> Result<(), Fault> {
     }
     let out: BTreeMap<String, Array> =
         wanted.iter().filter_map(|w| Some((w.name.to_string(), theirs.remove(&w.found.as_ref()?.0)?))).collect();
-    arrays::write(&options.output, &out, options.program.precision == args::Precision::F64).map_err(Fault::data)
+    arrays::write(&options.output, &out, train.settings.precision == Precision::F64).map_err(Fault::data)
 }
 
 fn wanted(train: &Train) -> Vec<Wanted<'_>> {

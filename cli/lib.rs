@@ -15,16 +15,19 @@ pub mod eval;
 pub mod explain;
 pub mod export;
 pub mod fault;
+pub mod fmt;
 pub mod folder;
 pub mod front;
 pub mod grad;
-pub mod header;
+mod groups;
+mod header;
 pub mod import;
 pub mod lr_find;
 pub mod network;
 pub mod new;
 pub mod object;
 pub mod output;
+pub mod part;
 pub mod picture;
 pub mod plan;
 pub mod plot;
@@ -59,6 +62,7 @@ fn dispatch(command: &Command) -> Result<(), Fault> {
         Command::Sweep(options) => sweep::sweep(options),
         Command::LrFind(options) => lr_find::lr_find(options),
         Command::Check(options) => check::check(options),
+        Command::Fmt(options) => fmt::fmt(options),
         Command::Emit(options) => emit::emit(options),
         Command::Grad(options) => grad::grad(options),
         Command::Eval(options) => eval::eval(options),
@@ -93,6 +97,6 @@ fn report(command: &Command, fault: &Fault) -> ExitCode {
         say!("{}", fault.json());
     }
     let word = if fault.kind == FaultKind::Interrupted { "interrupted" } else { "error" };
-    eprintln!("{word}: {fault}");
+    complain!("{word}: {fault}");
     ExitCode::from(fault.kind.status())
 }

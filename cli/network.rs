@@ -1,5 +1,5 @@
-//! The network of a train block as boxes and arrows: a box for each application of a layer or function, its result's
-//! shape, its parameters.
+//! The network of a train block as boxes and arrows: a box for each application of a layer with parameters of its own,
+//! whatever it calls, and of a function outside of them; its result's shape, its parameters.
 
 use compiler::typed::{Definition, Expr, Outcome, Pass, Train, ValueId};
 use std::collections::BTreeSet;
@@ -29,7 +29,8 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// The network that leads to the named locals of the train block, or to its objectives where it names none.
+    /// The network that leads to the named locals of the train block, and to its objectives if there are parameters
+    /// elsewhere.
     #[must_use]
     pub fn of(train: &Train) -> Self {
         let pass = &train.evaluation;
@@ -38,9 +39,15 @@ impl Graph {
                 |o: &Outcome| if named { matches!(o, Outcome::Output(_)) } else { matches!(o, Outcome::Objective(_)) };
             pass.outcomes.iter().filter(|(o, _)| wanted(o)).map(|(_, id)| *id).collect()
         };
-        let named = results(true);
-        let roots = if named.is_empty() { results(false) } else { named };
-        let needed = reached(pass, &roots);
+        let mut needed = reached(pass, &results(true));
+        let parameters = |values: &BTreeSet<usize>| {
+            values.iter().filter(|v| matches!(pass.values[**v].definition, Definition::Parameter(_))).count()
+        };
+        let all = reached(pass, &results(false));
+        if needed.is_empty() || parameters(&needed) < parameters(&all) {
+            needed.extend(all);
+        }
+        let layers: BTreeSet<&str> = train.parameters.iter().map(|p| instance(&p.path)).collect();
         let mut graph = Self::default();
         let mut home: Vec<Option<usize>> = vec![None; pass.values.len()];
         for (number, value) in pass.values.iter().enumerate().filter(|(n, _)| needed.contains(n)) {
@@ -50,27 +57,28 @@ impl Graph {
                     Node { name: train.fields[*f].name.clone(), shape: dims, is_input: true, ..Node::default() }
                 }
                 Definition::Indexed { .. } | Definition::Accumulate { .. } | Definition::Draw { .. } => {
-                    Node { name: instance(&value.name).to_string(), shape: dims, ..Node::default() }
+                    Node { name: layer(&value.name, &layers).to_string(), shape: dims, ..Node::default() }
                 }
                 _ => continue,
             };
-            let last = graph.nodes.len().wrapping_sub(1);
-            match graph.nodes.last_mut() {
-                Some(node) if node.name == own.name && !node.is_input && !own.is_input => {
-                    node.shape = own.shape;
-                    home[number] = Some(last);
+            let read = reads(&value.definition);
+            let from: BTreeSet<usize> = read.iter().filter_map(|r| home[*r]).collect();
+            let here = match graph.joins(&own, &from) {
+                Some(place) => {
+                    graph.nodes[place].shape = own.shape;
+                    place
                 }
-                _ => {
+                None => {
                     graph.nodes.push(own);
-                    home[number] = Some(graph.nodes.len() - 1);
+                    graph.nodes.len() - 1
                 }
-            }
-            let Some(here) = home[number] else { continue };
-            for read in reads(&value.definition) {
+            };
+            home[number] = Some(here);
+            for read in read {
                 match &pass.values[read].definition {
                     Definition::Parameter(p) => {
                         // A bias is added where the result is used; it belongs to the layer that declares it.
-                        let owner = instance(&train.parameters[*p].path);
+                        let owner = layer(&train.parameters[*p].path, &layers);
                         let owner = graph.nodes.iter().rposition(|n| n.name == owner).unwrap_or(here);
                         if graph.nodes[owner].reads.insert(*p) {
                             graph.nodes[owner].parameters += train.parameters[*p].dims.iter().product::<usize>();
@@ -83,6 +91,25 @@ impl Graph {
         graph
     }
 
+    /// The box there is that a value belongs into, where it reads from others: the last one of its name, if it comes
+    /// right after or reads from there, and nothing that it reads comes from there by way of another box.
+    fn joins(&self, own: &Node, from: &BTreeSet<usize>) -> Option<usize> {
+        let place = self.nodes.iter().rposition(|n| n.name == own.name && !n.is_input && !own.is_input)?;
+        let is_next = place + 1 == self.nodes.len() || from.contains(&place);
+        let detour = from.iter().any(|source| *source != place && self.leads(place, *source));
+        (is_next && !detour).then_some(place)
+    }
+
+    /// Whether arrows lead from a box to another.
+    fn leads(&self, from: usize, to: usize) -> bool {
+        let mut reached = BTreeSet::from([from]);
+        let mut open = vec![from];
+        while let Some(node) = open.pop() {
+            open.extend(self.edges.range((node, 0)..(node + 1, 0)).map(|e| e.1).filter(|n| reached.insert(*n)));
+        }
+        reached.contains(&to)
+    }
+
     /// The depth of every box: one more than that of the deepest before it.
     #[must_use]
     pub fn depths(&self) -> Vec<usize> {
@@ -92,6 +119,12 @@ impl Graph {
         }
         depths
     }
+}
+
+/// The box that a value belongs into: the outermost instance around it that has parameters of its own, or else its own.
+fn layer<'a>(name: &'a str, layers: &BTreeSet<&str>) -> &'a str {
+    let around = name.match_indices('.').map(|(at, _)| &name[..at]);
+    around.into_iter().find(|path| layers.contains(path)).unwrap_or_else(|| instance(name))
 }
 
 /// The instance that a value belongs to.

@@ -5,6 +5,7 @@ use crate::bind;
 use crate::fault::Fault;
 use crate::header::{Field, Header, identifier};
 use crate::{front, say};
+use compiler::emit::Options;
 use compiler::emit::object::{Export, Run, Saved, Target, object};
 use compiler::lower::programs::{Produced, Program, init, prediction, training};
 use compiler::optimise::optimise;
@@ -45,11 +46,9 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
     programs.iter_mut().for_each(|(_, p)| optimise(&mut p.module));
     let modules: Vec<_> = programs.iter().map(|(run, p)| (word(*run), &p.module)).collect();
     let exports: Vec<Export> = programs.iter().map(|(run, p)| export(&name, *run, p)).collect();
-    let parameters = train.parameters.iter().map(|p| (p.path.clone(), p.saved.clone()));
-    let tensors = parameters.chain(train.states.iter().map(|s| (s.path.clone(), s.saved.clone()))).collect();
-    let saved = Saved { save: format!("{name}_save"), load: format!("{name}_load"), tensors };
+    let saved = saved(train, &name);
     let requires = target.requires;
-    let made = object(&modules, &exports, &saved, &bind::options(options.program.precision), target)
+    let made = object(&modules, &exports, &saved, &Options { precision: train.settings.precision }, target)
         .map_err(Fault::internal)?;
     let fields = |p: &Program| p.fields.iter().map(|(f, _)| Field::of(&train.fields[*f])).collect();
     let header = Header {
@@ -75,6 +74,16 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
         link(&path, &header_path, &name)?;
     }
     Ok(())
+}
+
+/// Parameters, in the values that evaluation uses, and states by the names they are saved under.
+fn saved(train: &Train, name: &str) -> Saved {
+    let evaluated = |k: usize| train.evaluated_path(k).to_string();
+    let parameters = train.parameters.iter().enumerate().map(|(k, p)| (evaluated(k), p.saved.clone()));
+    let tensors = parameters.chain(train.states.iter().map(|s| (s.path.clone(), s.saved.clone()))).collect();
+    let moved = train.parameters.iter().enumerate().filter(|(_, p)| p.evaluated.is_some());
+    let copies = moved.map(|(k, p)| (p.path.clone(), evaluated(k))).collect();
+    Saved { save: format!("{name}_save"), load: format!("{name}_load"), tensors, copies }
 }
 
 fn word(run: Run) -> &'static str {

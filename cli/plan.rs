@@ -4,10 +4,11 @@
 //! In: a checked train block and its data, opened. Out: a [`Plan`], of which [`crate::bind`] makes a session. Where the
 //! data is not at hand the plan is that of full minibatches.
 
-use crate::args::{Machine, Precision};
+use crate::args::Machine;
 use crate::bind;
 use crate::fault::{Fault, FaultKind};
 use compiler::check::short;
+use compiler::emit::Precision;
 use compiler::ir::text::print;
 use compiler::lower::programs::{self, Program, accumulation, application, evaluation, init, report, training};
 use compiler::typed::{DataValue, Train};
@@ -59,7 +60,7 @@ impl Plan {
     ///
     /// # Errors
     /// For minibatches too small for the program, and faults of ours.
-    pub fn new(train: &Train, data: Option<DataSet>, machine: &Machine, precision: Precision) -> Result<Self, Fault> {
+    pub fn new(train: &Train, data: Option<DataSet>, machine: &Machine) -> Result<Self, Fault> {
         let count = |split: &str| data.as_ref().and_then(|d| Some(d.split(split)?.count));
         let samples = count("train").or_else(|| declared(train));
         let batch = match (train.settings.batch, samples) {
@@ -81,7 +82,8 @@ impl Plan {
         let evaluated = evaluation_sizes(&[samples, count("valid"), count("test")], batch);
         let evaluation_programs = evaluated.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n)));
         programs.extend(evaluation_programs);
-        let bundle = bind::compile(&mut programs, precision)?;
+        let threads = bind::threads(machine.threads);
+        let bundle = bind::compile(&mut programs, train.settings.precision)?.tiled_for(threads);
         let report = compiled_report(train)?;
         let compile_s = started.elapsed().as_secs_f64();
         let per_update = batch * train.settings.accumulate;
@@ -99,11 +101,11 @@ impl Plan {
             batch,
             epochs,
             steps_per_epoch,
-            threads: bind::threads(machine.threads),
+            threads,
             workers,
             batches,
             compile_s,
-            fingerprint: fingerprint(&programs[..fingerprint_of], precision),
+            fingerprint: fingerprint(&programs[..fingerprint_of], train.settings.precision),
             restart,
             turns,
             evaluation: (fingerprint_of..).zip(evaluated).collect(),

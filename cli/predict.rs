@@ -3,16 +3,21 @@
 use crate::args;
 use crate::bind::{self, binding};
 use crate::fault::Fault;
-use crate::{front, grad, say};
+use crate::part::Part;
+use crate::{folder, front, grad, say};
+use compiler::emit::Precision;
+use compiler::ir::TensorId;
 use compiler::lower::programs::{Produced, Program, init, prediction};
+use compiler::optimise::dead;
+use compiler::optimise::expr::sources;
 use compiler::typed::Train;
 use runtime::arrays::{self, Array};
-use runtime::data::{self, Call, Column, Field, Origin, Split, Table, Value, Values};
+use runtime::data::{self, Column, Field, Origin, Split, Table, Values};
 use runtime::execute::{Clock, Executor};
 use runtime::plan::Element;
 use runtime::random::EVALUATION;
 use runtime::session::{self, Position};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The split that the inputs become.
@@ -22,22 +27,32 @@ const SPLIT: &str = "inputs";
 pub fn predict(options: &args::Predict) -> Result<(), Fault> {
     let front = front::load(&options.program, false)?;
     let train = front::choose(&front, &options.program)?;
-    let wanted = prediction(train, 1);
-    if wanted.results.is_empty() {
-        return Err(Fault::usage(format!(
-            "train block {} names nothing to predict; give the network's result a name, such as `logits = Net(x)`",
-            train.name
-        )));
-    }
+    let part = Part { of: &options.of, from: &[] };
+    let wanted = predicted(train, &part, 1)?;
     let fields: Vec<usize> = wanted.fields.iter().map(|(f, _)| *f).collect();
     let samples = samples(train, &fields, options)?;
-    let weights = arrays::read(&options.weights).map_err(Fault::data)?;
+    let weights = folder::weights(&options.weights)?;
     let outputs = outputs(train, &weights, &fields, &samples, options)?;
-    arrays::write(&options.output, &outputs, options.program.precision == args::Precision::F64).map_err(Fault::data)?;
+    arrays::write(&options.output, &outputs, train.settings.precision == Precision::F64).map_err(Fault::data)?;
     for (name, array) in &outputs {
         say!("{name}: {}", array.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x "));
     }
     Ok(())
+}
+
+/// The program that predicts a part, from the fields that it needs.
+fn predicted(train: &Train, part: &Part, batch: usize) -> Result<Program, Fault> {
+    let mut program = prediction(train, batch);
+    part.cut(&mut program, &train.name)?;
+    dead::run(&mut program.module);
+    let read: BTreeSet<TensorId> = program.module.items.iter().flat_map(|i| sources(&program.module, i)).collect();
+    let module = &program.module;
+    let is_read = |name: &String| {
+        let given = module.outputs.iter().map(|(_, id)| id).chain(&read);
+        given.into_iter().any(|id| module.t(*id).name == *name)
+    };
+    program.fields.retain(|(_, tensor)| is_read(tensor));
+    Ok(program)
 }
 
 /// The samples given, field by field, after the transforms of the data block.
@@ -68,12 +83,11 @@ fn samples(train: &Train, fields: &[usize], options: &args::Predict) -> Result<S
     set.splits.into_iter().find(|s| s.name == name).ok_or_else(|| Fault::internal("the inputs became no split"))
 }
 
-/// Where the samples come from: a table of a file's arrays, or the loader of comma-separated values.
+/// Where the samples come from: a table of a file's arrays, or of comma-separated values.
 fn inputs(fields: &[Field], path: &Path) -> Result<Origin, Fault> {
     if path.extension().is_some_and(|e| e == "csv") {
-        let absolute = std::path::absolute(path).map_err(|e| Fault::data(format!("{}: {e}", path.display())))?;
-        let file = Value::Text(absolute.display().to_string());
-        return Ok(Origin::Call(Call { name: "csv".to_string(), args: vec![(Some("file".to_string()), file)] }));
+        let features = fields.iter().map(Field::width).sum();
+        return data::load_inputs(path, features).map(Origin::Table).map_err(Fault::data);
     }
     let mut arrays = arrays::read(path).map_err(Fault::data)?;
     let mut columns = vec![];
@@ -111,11 +125,13 @@ fn outputs(
 ) -> Result<BTreeMap<String, Array>, Fault> {
     let batch = train.settings.batch.unwrap_or(1).min(samples.count);
     let rest = samples.count % batch;
-    let mut programs = vec![("init".to_string(), init(train)), ("prediction".to_string(), prediction(train, batch))];
+    let part = Part { of: &options.of, from: &[] };
+    let mut programs = vec![("init".to_string(), init(train))];
+    programs.push(("prediction".to_string(), predicted(train, &part, batch)?));
     if rest > 0 {
-        programs.push(("rest".to_string(), prediction(train, rest)));
+        programs.push(("rest".to_string(), predicted(train, &part, rest)?));
     }
-    let bundle = bind::compile(&mut programs, options.program.precision)?;
+    let bundle = bind::compile(&mut programs, train.settings.precision)?;
     let bindings = (1..programs.len())
         .map(|k| binding(train, &bundle, k, &programs[k].1, if k == 1 { batch } else { rest }))
         .collect::<Result<Vec<_>, _>>()?;

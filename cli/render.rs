@@ -1,6 +1,7 @@
 //! Diagnostics as a person or a program reads them: human, short, JSON.
 
 use crate::args::MessageFormat;
+use crate::output::write_error;
 use crate::say;
 use grammar::diagnostic::Diagnostic;
 use grammar::render::{human, short};
@@ -12,8 +13,8 @@ use std::io::IsTerminal;
 pub fn print(sources: &Sources, diagnostics: &[Diagnostic], format: MessageFormat) {
     for d in diagnostics {
         match format {
-            MessageFormat::Human => eprint!("{}", human(sources, d, colour_wanted())),
-            MessageFormat::Short => eprintln!("{}", short(sources, d)),
+            MessageFormat::Human => write_error(format_args!("{}", human(sources, d, colour_wanted()))),
+            MessageFormat::Short => write_error(format_args!("{}\n", short(sources, d))),
             MessageFormat::Json => say!("{}", json_line(sources, d)),
         }
     }

@@ -6,9 +6,11 @@ use crate::diverged;
 use crate::fault::{Fault, FaultKind};
 use crate::folder::{self, Folder};
 use crate::front::{self, Front};
+use crate::groups;
 use crate::progress::{Display, figures};
-use crate::say;
-use compiler::typed::{Group, Train};
+use crate::{complain, say};
+use compiler::modules;
+use compiler::typed::Train;
 use runtime::checkpoint::{self, Best, Exact};
 use runtime::log::Log;
 use runtime::plan::Slot;
@@ -16,6 +18,7 @@ use runtime::session::{Position, Session, Sums};
 use runtime::trainer::{self, End, Metrics, Monitor, Observer, Progress, Record, Settings};
 use runtime::weights;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,7 +42,7 @@ pub fn run(options: &args::Run) -> Result<(), Fault> {
     let folder = match &options.resume {
         Some(asked) => Folder::existing(asked)?,
         // Made only when there is something to keep: a program that cannot run leaves nothing.
-        None => Folder::planned(options.out.as_deref(), &goal.name),
+        None => Folder::planned(options.out.as_deref(), &goal.name)?,
     };
     let resumes = |folder: &Folder| options.resume.is_some() && checkpoint::path(&folder.path).exists();
     for train in front::needed(&front, goal) {
@@ -70,9 +73,7 @@ pub struct Place {
 }
 
 fn bind_for(train: &Train, options: &args::Run) -> Result<Bound, Fault> {
-    let bound = bind::bind(train, &options.program.file, &options.machine, options.program.precision)?;
-    check_memory(&bound, options.memory.as_deref())?;
-    Ok(bound)
+    bind::bind(train, &options.program.file, &options.machine)
 }
 
 /// Runs one train block; returns its final figures as they are logged.
@@ -88,7 +89,7 @@ pub fn train_one(
         announce(front, train, &bound, options);
     }
     begin(train, &mut bound, place.start.as_deref())?;
-    let mut run = Run::open(train, &mut bound, options, place)?;
+    let mut run = Run::open(front, train, &mut bound, options, place)?;
     let settings = settings(train, &bound);
     let mut progress = run.progress.clone();
     let Bound { session, data, .. } = &mut bound;
@@ -100,7 +101,7 @@ pub fn train_one(
             let at = run.folder.path.display();
             Err(Fault::new(
                 FaultKind::Interrupted,
-                format!("stopped after {} updates; go on with --resume {at}", progress.at.step),
+                format!("stopped after {}; go on with --resume {at}", updates(progress.at.step)),
             ))
         }
         End::Diverged { step } => {
@@ -144,44 +145,10 @@ fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<(), F
     bound.session.restart().map_err(Fault::internal)
 }
 
-/// Refuses a program that does not fit the memory allowed, naming the largest buffers.
-fn check_memory(bound: &Bound, allowed: Option<&str>) -> Result<(), Fault> {
-    let Some(text) = allowed else { return Ok(()) };
-    let allowed =
-        parse_size(text).ok_or_else(|| Fault::usage(format!("--memory takes a size such as 2G, not `{text}`")))?;
-    if bound.planned_bytes <= allowed {
-        return Ok(());
-    }
-    let mut holdings = bound.session.executor.bundle().holdings.clone();
-    holdings.sort_by_key(|h| std::cmp::Reverse(h.bytes));
-    let largest: Vec<String> =
-        holdings.iter().take(5).map(|h| format!("\n  {:>10}  {}", bind::size(h.bytes), h.name)).collect();
-    Err(Fault::data(format!(
-        "the run needs {}, more than the {} allowed; its largest buffers are{}",
-        bind::size(bound.planned_bytes),
-        bind::size(allowed),
-        largest.concat()
-    )))
-}
-
-/// `2G`, `500M`, `64K` or a plain number of bytes.
-fn parse_size(text: &str) -> Option<usize> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor: f64 = match text[digits.len()..].to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
-        "" => 1.0,
-        "K" => 1024.0,
-        "M" => 1_048_576.0,
-        "G" => 1_073_741_824.0,
-        _ => return None,
-    };
-    let value = digits.trim().parse::<f64>().ok()? * factor;
-    (0.0..1e18).contains(&value).then_some(value as usize)
-}
-
 /// Says what is about to run, and which rule moves which parameters.
 fn announce(front: &Front, train: &Train, bound: &Bound, options: &args::Run) {
     let parameters: usize = train.parameters.iter().map(|p| p.dims.iter().product::<usize>()).sum();
-    let groups = groups(front, train);
+    let groups = groups::groups(front, train);
     if options.json {
         let groups: Vec<Value> =
             groups.iter().map(|(rule, names)| json!({"rule": rule, "parameters": names})).collect();
@@ -202,31 +169,19 @@ fn announce(front: &Front, train: &Train, bound: &Bound, options: &args::Run) {
         let splits: Vec<String> = data.splits.iter().map(|s| format!("{} {}", s.count, s.name)).collect();
         let parts = if bound.accumulate > 1 { format!(" in {} parts", bound.accumulate) } else { String::new() };
         say!(
-            "data {}: {} samples; {} updates of {}{parts} an epoch",
+            "data {}: {} samples; {} of {}{parts} an epoch",
             data.name,
             splits.join(", "),
-            bound.steps_per_epoch,
+            updates(bound.steps_per_epoch),
             bound.batch * bound.accumulate
         );
     }
-    let all = groups.len() == 1;
-    for (rule, names) in groups {
-        let which = if all { format!("all {} parameters", names.len()) } else { names.join(", ") };
-        say!("{rule}: {which}");
-    }
+    groups::lines(&groups).iter().for_each(|line| say!("{line}"));
 }
 
-/// Each rule as written and the parameters it moves, by their saved names; then those that nothing moves.
-fn groups<'a>(front: &'a Front, train: &'a Train) -> Vec<(String, Vec<&'a str>)> {
-    let name = |p: &usize| train.parameters[*p].saved.as_str();
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let group = |g: &'a Group| (words(front.sources.text(g.rule)), g.parameters.iter().map(name).collect());
-    let mut list: Vec<(String, Vec<&str>)> = train.groups.iter().map(group).collect();
-    let frozen: Vec<&str> = train.parameters.iter().filter(|p| p.frozen).map(|p| p.saved.as_str()).collect();
-    if !frozen.is_empty() {
-        list.push(("frozen".to_string(), frozen));
-    }
-    list
+/// `1 update`, `2 updates`.
+fn updates(n: u64) -> String {
+    format!("{n} update{}", if n == 1 { "" } else { "s" })
 }
 
 /// First Ctrl-C: checkpoint and stop; second: stop now.
@@ -262,9 +217,15 @@ fn settings(train: &Train, bound: &Bound) -> Settings {
             rising: !["loss", "error"].iter().any(|w| metric.contains(w)),
         },
         patience: train.settings.stop.as_ref().map(|s| s.patience as u64),
-        interval: 100,
+        interval: interval(bound.epochs, bound.steps_per_epoch, train.settings.steps),
         workers: bound.workers,
     }
+}
+
+/// Updates from one line of the log to the next: fifty lines in all, if that is no more than one in a hundred.
+fn interval(epochs: u64, steps_per_epoch: u64, limit: Option<usize>) -> u64 {
+    let updates = epochs.saturating_mul(steps_per_epoch).min(limit.map_or(u64::MAX, |s| s as u64));
+    (updates / 50).clamp(1, 100)
 }
 
 /// A run under way: its folder, its log and what is on the screen.
@@ -287,7 +248,7 @@ struct Run {
 
 impl Run {
     /// Makes the folder, or takes up the one to be resumed.
-    fn open(train: &Train, bound: &mut Bound, options: &args::Run, place: Place) -> Result<Self, Fault> {
+    fn open(front: &Front, train: &Train, bound: &mut Bound, options: &args::Run, place: Place) -> Result<Self, Fault> {
         let Place { folder, start, resume: resumes, quiet } = place;
         let persistent: Vec<(String, Slot)> =
             bound.session.executor.bundle().persistent.iter().map(|(n, s)| (n.clone(), s.clone())).collect();
@@ -320,10 +281,12 @@ impl Run {
             log,
         };
         if resumed.is_none() {
+            let set: BTreeMap<String, String> = front::settings(&options.program)?.into_iter().collect();
             let environment = json!({"version": env!("CARGO_PKG_VERSION"), "seed": bound.session.seed, "target": "cpu",
-                "threads": bind::threads(options.machine.threads), "plan": run.plan,
+                "threads": bind::threads(options.machine.threads), "plan": run.plan, "set": set,
                 "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)});
-            run.folder.describe(&options.program.file, &environment)?;
+            let source = modules::as_one(&front.sources, &front.file);
+            run.folder.describe(&source, &environment)?;
             run.log
                 .append(&json!({"event": "start", "train": train.name, "seed": bound.session.seed}))
                 .map_err(Fault::data)?;
@@ -416,8 +379,8 @@ impl Run {
         }
         let path = self.folder.path.display();
         say!(
-            "{} updates in {:.1} s; curves: {path}/curves.png, weights: {path}/weights.safetensors",
-            progress.at.step,
+            "{} in {:.1} s; curves: {path}/curves.png, weights: {path}/weights.safetensors",
+            updates(progress.at.step),
             progress.seconds
         );
         Ok(logged)
@@ -428,7 +391,7 @@ impl Run {
 fn resume(folder: &Folder, bound: &mut Bound, plan: &str, persistent: &[(String, Slot)]) -> Result<Progress, Fault> {
     let (saved, tensors) = checkpoint::load(&folder.path).map_err(Fault::data)?;
     if saved.plan != plan {
-        eprintln!(
+        complain!(
             "warning: the program, its settings or the kind of machine differ from the interrupted run's; \
              the result will not be the same to the bit"
         );

@@ -184,7 +184,6 @@ fn figures(
         machine: options.machine.clone(),
         out: None,
         resume: None,
-        memory: None,
         dry_run: false,
         json: false,
     };

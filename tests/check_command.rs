@@ -1,5 +1,7 @@
 //! `nnc check` and `nnc explain` through the built command: the three message formats, and the exit statuses.
 
+mod common;
+
 use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
@@ -104,5 +106,17 @@ fn a_file_that_is_not_there_is_data_trouble() -> io::Result<()> {
     let output = nnc(&["check", "tests/ui/nowhere.nn"])?;
     assert_eq!(output.status.code(), Some(3));
     assert!(text(&output.stderr).contains("nowhere.nn"));
+    Ok(())
+}
+
+#[test]
+fn a_line_too_long_to_show_is_named_only() -> io::Result<()> {
+    let folder = common::Folder::new("long-line");
+    let file = folder.write("long.nn", format!("fn f(x) = {}missing\n", "x + ".repeat(300)));
+    let output = nnc(&["check", &file.display().to_string()])?;
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains(":1:1211"), "{said}");
+    assert!(said.lines().all(|l| l.len() < 200), "{said}");
     Ok(())
 }

@@ -17,10 +17,10 @@ fn runs_are_drawn_together() {
     let folder = Folder::new("plot");
     let at = folder.0.display();
     for (name, seed) in [("first", 1), ("second", 2)] {
-        succeed(&format!("run examples/moons.nn --epochs 3 --seed {seed} --out {at}/{name}"));
+        succeed(&format!("run examples/moons.nn --epochs 6 --seed {seed} --out {at}/{name}"));
     }
     let rows = table(&folder, "first");
-    assert_eq!((rows.len(), &rows[0][..3]), (4, &["epoch", "step", "train.loss"].map(str::to_string)[..]));
+    assert_eq!((rows.len(), &rows[0][..3]), (7, &["epoch", "step", "train.loss"].map(str::to_string)[..]));
     assert!(rows[1..].iter().all(|r| r.len() == rows[0].len() && r[2].parse::<f64>().is_ok()), "{rows:?}");
     let said = succeed(&format!("plot {at}/first {at}/second/metrics.jsonl -o {at}/both.png"));
     assert!(said.contains("both.svg"), "{said}");
@@ -69,7 +69,8 @@ fn the_library_has_pages() {
         assert!(list.contains(shown), "no {shown}");
     }
     let page = succeed("doc conv2d");
-    assert!(page.contains("layer conv2d[") && page.contains("sum[k, u, v]") && !page.contains("///"), "{page}");
+    assert!(page.contains("layer conv2d[") && page.contains("correlate2d(") && !page.contains("///"), "{page}");
+    assert!(succeed("doc correlate2d").contains("sum["), "the formula of a convolution");
     assert!(succeed("doc text").contains("text(file, context, [stride], [from], [to])"));
     assert!(fail("doc conv2", 2).contains("did you mean `conv2d`?"));
 }

@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Folder, fail, run, succeed};
+use runtime::arrays::{self, Array};
 
 /// A program of four inputs and three classes whose data is `source`.
 fn program(source: &str, x: &str, y: &str) -> String {
@@ -170,6 +171,12 @@ fn wrong_usage_is_told_apart() {
         (" --memory 1X", "1X"),
         (" --train other", "net"),
         (" --seed many", "many"),
+        (" --seed -1", "-1"),
+        (" --threads 0", "from 1 to"),
+        (" --threads 100000", "from 1 to"),
+        (" --workers 100000", "from 0 to"),
+        (" --samples 0", "from 1 on"),
+        (" --set batch=3};train={", "one key=value"),
     ] {
         let said = fail(&case.line(flags), 2);
         assert!(said.contains(word), "{said}");
@@ -179,6 +186,69 @@ fn wrong_usage_is_told_apart() {
     let said = fail(&format!("eval {folder}/net.nn --weights {folder}/run/weights.safetensors --split other"), 2);
     assert!(said.contains("train"), "{said}");
     fail("frobnicate", 2);
+    for flags in ["--seconds nan", "--seconds 1e30", "--seconds -1", "--steps 0"] {
+        fail(&format!("bench {folder}/net.nn {flags}"), 2);
+    }
+}
+
+#[test]
+fn a_program_larger_than_the_machine_is_refused() {
+    let folder = Folder::new("huge");
+    let program = "data d { x: [8] = random_normal(8, [8], seed = 1) }\n\
+        layer long(x: [8]) -> [8] {\n    hs = scan t in 1000000000000 with h = x { tanh(h) }\n    hs[3]\n}\n\
+        model Net(x: [8]) -> [1] { x |> long |> dense(1) }\n\
+        train net { data = d; objective = squared_norm(Net(x)); optimizer = sgd(lr = 0.1); batch = 4; epochs = 1 }\n";
+    let file = folder.write("huge.nn", program);
+    let said = fail(&format!("run {} --out {}", file.display(), folder.path("run").display()), 3);
+    assert!(said.contains("this machine has") && said.contains("largest buffers"), "{said}");
+    assert!(!folder.path("run").exists());
+}
+
+#[test]
+fn a_file_is_no_folder_of_a_run() {
+    let case = csv();
+    let folder = case.0.0.display();
+    let said = fail(&format!("run {folder}/net.nn --out {folder}/table.csv"), 3);
+    assert!(said.contains("is a file") && said.contains("--out"), "{said}");
+}
+
+#[test]
+fn labels_of_a_given_batch_are_checked() {
+    let case = csv();
+    let array = |shape: &[usize], values: Vec<f64>| Array { shape: shape.to_vec(), values };
+    for (label, words) in
+        [(2.0, None), (3.0, Some("`y` holds 3")), (0.5, Some("`y` holds 0.5")), (f64::NAN, Some("NaN"))]
+    {
+        let batch = [("x", array(&[2, 4], vec![1.0; 8])), ("y", array(&[2], vec![0.0, label]))];
+        let batch = batch.into_iter().map(|(n, a)| (n.to_string(), a)).collect();
+        arrays::write(&case.0.path("batch.npz"), &batch, true).expect("written");
+        let folder = case.0.0.display();
+        let line = format!("grad {folder}/net.nn --inputs {folder}/batch.npz -o {folder}/out.npz");
+        match words {
+            None => drop(succeed(&line)),
+            Some(words) => {
+                let said = fail(&line, 3);
+                assert!(said.contains(words), "{said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn predictions_are_made_from_tables() {
+    let case = csv();
+    case.accepts();
+    let folder = case.0.0.display();
+    let line = format!("predict {folder}/net.nn --weights {folder}/run --inputs");
+    case.0.write("unlabelled.csv", "a,b,c,d\n1,2,3,4\n5,6,7,8\n1,0,1,0\n");
+    succeed(&format!("{line} {folder}/table.csv -o {folder}/labelled.npz"));
+    succeed(&format!("{line} {folder}/unlabelled.csv -o {folder}/unlabelled.npz"));
+    let z = |name: &str| arrays::read(&case.0.path(name)).expect("predictions")["z"].clone();
+    assert_eq!(z("labelled.npz").shape, [3, 3]);
+    assert_eq!(z("labelled.npz"), z("unlabelled.npz"));
+    case.0.write("cut.npy", b"\x93NUMPY\x01\x00v\x00{");
+    let said = fail(&format!("{line} {folder}/cut.npy -o {folder}/out.npz"), 3);
+    assert!(said.contains("cut.npy"), "{said}");
 }
 
 #[test]

@@ -30,11 +30,11 @@ fn is_there(command: &str) -> bool {
 }
 
 fn bound(program: &Path, precision: args::Precision) -> (Bound, Vec<(String, String)>) {
-    let options = args::Program { file: program.to_path_buf(), precision, ..args::Program::default() };
+    let options = args::Program { file: program.to_path_buf(), precision: Some(precision), ..args::Program::default() };
     let front = front::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
     let train = front::choose(&front, &options).unwrap_or_else(|e| panic!("{e}"));
-    let machine = args::Machine { data_dir: None, threads: Some(1), samples: None, workers: None };
-    let bound = bind::bind(train, &options.file, &machine, precision).unwrap_or_else(|e| panic!("{e}"));
+    let machine = args::Machine { data_dir: None, threads: Some(1), samples: None, workers: None, memory: None };
+    let bound = bind::bind(train, &options.file, &machine).unwrap_or_else(|e| panic!("{e}"));
     let parameters = train.parameters.iter().map(|p| (p.saved.clone(), p.path.clone()));
     (bound, parameters.chain(train.states.iter().map(|s| (s.saved.clone(), s.path.clone()))).collect())
 }

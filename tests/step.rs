@@ -53,7 +53,7 @@ fn bound(program: &str, threads: usize) -> Bound {
     let front = front::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
     let train = front::choose(&front, &options).unwrap_or_else(|e| panic!("{e}"));
     let machine = args::Machine { data_dir: None, threads: Some(threads), ..args::Machine::default() };
-    bind::bind(train, &options.file, &machine, options.precision).unwrap_or_else(|e| panic!("{e}"))
+    bind::bind(train, &options.file, &machine).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Looks at the count after every update, from the first of each epoch to its last; the first epoch warms up.

@@ -9,6 +9,7 @@ macro_rules! pages {
 }
 
 pages![
+    "argument-order",
     "bad-left-side",
     "bad-number",
     "batch-is-cut",

@@ -19,6 +19,7 @@ pub const TEXTS: &[(&str, &str)] = &[
     ("std/noise.nn", include_str!("../std/noise.nn")),
     ("std/normalisation.nn", include_str!("../std/normalisation.nn")),
     ("std/optimizers.nn", include_str!("../std/optimizers.nn")),
+    ("std/order.nn", include_str!("../std/order.nn")),
     ("std/pool.nn", include_str!("../std/pool.nn")),
     ("std/recurrent.nn", include_str!("../std/recurrent.nn")),
     ("std/schedules.nn", include_str!("../std/schedules.nn")),

@@ -8,7 +8,7 @@
 
 use grammar::ast::{File, Item};
 use grammar::diagnostic::Diagnostic;
-use grammar::span::{Sources, Span};
+use grammar::span::{SourceId, Sources, Span};
 use std::collections::BTreeSet;
 
 /// Reads the text at a path; an error is what a person should be told.
@@ -23,6 +23,34 @@ pub fn gather(sources: &mut Sources, name: &str, text: &str, read: &mut Reader) 
     let Gathering { mut used, diagnostics, .. } = gathering;
     used.extend(own.items);
     (File { items: used }, diagnostics)
+}
+
+/// A gathered program as one text: its own, `use` lines made comments, and behind it the definitions of the files that
+/// it uses, as they are written there.
+#[must_use]
+pub fn as_one(sources: &Sources, file: &File) -> String {
+    let mut text = sources.list.first().map_or_else(String::new, |own| own.text.clone());
+    let uses = file.items.iter().filter_map(|item| match item {
+        Item::Use { span, .. } if span.source == SourceId(0) => Some((span.start as usize, span.end as usize)),
+        _ => None,
+    });
+    for (start, end) in uses.collect::<BTreeSet<_>>().into_iter().rev() {
+        if text[end..].lines().next().is_some_and(|rest| !rest.trim().is_empty()) {
+            text.insert(end, '\n');
+        }
+        text.insert_str(start, "// ");
+    }
+    for item in &file.items {
+        let span = match item {
+            Item::Callable(c) => c.span,
+            Item::Data(d) => d.span,
+            _ => continue,
+        };
+        if span.source != SourceId(0) {
+            text.push_str(&format!("\n// From {}\n{}\n", sources.name(span), sources.text(span)));
+        }
+    }
+    text
 }
 
 struct Gathering<'a, 'r> {
@@ -130,6 +158,26 @@ mod tests {
         assert_eq!(names, ["work/b.nn:h", "work/parts/a.nn:g", "work/main.nn:f", "work/main.nn:t"]);
         assert!(said.is_empty(), "{said:?}");
         assert_eq!(asked, ["work/parts/a.nn", "work/b.nn"]);
+    }
+
+    #[test]
+    fn one_text_defines_the_same() {
+        let files = [
+            ("main.nn", "use \"a.nn\"; use \"b.nn\"\nfn f(x) = x\ntrain t { steps = 1 }\n"),
+            ("a.nn", "use \"b.nn\"\n/// What g does.\nfn g(x) = x\ntrain u { steps = 1 }\n"),
+            ("b.nn", "data d { x: [2] = point }"),
+        ];
+        let texts: BTreeMap<_, _> = files.into_iter().collect();
+        let mut sources = Sources::default();
+        let mut read = |path: &str| texts.get(path).map(|t| (*t).to_string()).ok_or_else(String::new);
+        let (file, _) = gather(&mut sources, files[0].0, files[0].1, &mut read);
+        let one = as_one(&sources, &file);
+        assert_eq!(grammar::parse(SourceId(0), &one).1, []);
+        assert_eq!(
+            one,
+            "// use \"a.nn\"\n; // use \"b.nn\"\nfn f(x) = x\ntrain t { steps = 1 }\n\n// From b.nn\ndata d { x: [2] = point }\n\n\
+             // From a.nn\n/// What g does.\nfn g(x) = x\n"
+        );
     }
 
     #[test]

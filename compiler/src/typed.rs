@@ -10,8 +10,10 @@
 //! a reduction over `batch` binds it.
 
 use crate::ir::Distribution;
+use crate::numeric::Precision;
 use crate::scalar::{Binary, Kind, Unary};
 use grammar::span::Span;
+pub use runtime::data::Value as DataValue;
 
 /// A value of a [`Pass`], by its place in [`Pass::values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -265,19 +267,6 @@ pub struct DataCall {
     pub span: Span,
 }
 
-/// A plain value given to a loader, transform or setting.
-#[derive(Clone, Debug, PartialEq)]
-pub enum DataValue {
-    /// A number.
-    Number(f64),
-    /// A truth value.
-    Bool(bool),
-    /// A text, such as a file name.
-    Text(String),
-    /// A list.
-    List(Vec<DataValue>),
-}
-
 /// Samples made by a rule: `for a: 97, b: 97 { .. }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
@@ -331,6 +320,8 @@ pub struct Settings {
     pub stop: Option<Stopping>,
     /// Whether training data is shuffled each epoch (default true).
     pub shuffle: bool,
+    /// The numbers computed with (default 32 bits).
+    pub precision: Precision,
 }
 
 /// Parameters that one rule moves.

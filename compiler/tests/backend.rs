@@ -122,6 +122,29 @@ fn pointwise_functions() {
 }
 
 #[test]
+fn whole_powers_are_products() {
+    let powers: String =
+        (3..=8).map(|n| format!("p{n}[i0: 7, i1: 13] = x[i0, i1] ^ {n}.0\noutput p{n} = p{n}\n")).collect();
+    let text = format!("input x: f[7, 13]\n{powers}");
+    check(&text);
+    let dump = dump("p", &module(&text), &Options::default()).unwrap_or_else(|e| panic!("{e}"));
+    assert!(!dump.loops.contains('^'), "{}", dump.loops);
+}
+
+#[test]
+fn a_short_variable_that_decides_is_written_out() {
+    let text = "input x: f[5, 9]\ninput z: f[5, 3, 9]\n\
+        y[i0: 5, i1: 3, i2: 9] = select(i1 == 0, exp(x[i0, i2]), 0.0) \
+            + select((i1 - 2 == 0) && (z[i0, i1, i2] < 0.5), tanh(x[i0, i2]), 0.0) + select(i1 < 1, z[i0, i1 + 1, i2], z[i0, i1, i2])\n\
+        w[i0: 5, i1: 3, i2: 9] = y[i0, i1, i2] * select(i1 == 1, 2.0, x[i0, i2])\n\
+        output y = y\noutput w = w\n";
+    check(text);
+    let dump = dump("p", &module(text), &Options::default()).unwrap_or_else(|e| panic!("{e}"));
+    let count = |word: &str| dump.loops.matches(word).count();
+    assert_eq!((count("exp"), count("tanh"), count("= w["), count("w[")), (1, 1, 0, 3), "{}", dump.loops);
+}
+
+#[test]
 fn transposes_and_shifts() {
     check(
         "input x: f[7, 13]\n\

@@ -4,6 +4,7 @@
 pub mod ast;
 mod build;
 pub mod diagnostic;
+pub mod format;
 pub mod lexer;
 mod message;
 pub mod parser;

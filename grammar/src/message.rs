@@ -60,7 +60,7 @@ pub fn unknown_character(span: Span, text: &str) -> Diagnostic {
             .help("a name may end in one `'` (the next value of a state); texts stand in double quotes: `\"..\"`"),
         None if text.starts_with('#') => diagnostic.help("a comment begins with `//`"),
         None if text.chars().all(char::is_alphabetic) => {
-            diagnostic.help("names are made of Latin and Greek letters, digits and `_`")
+            diagnostic.help("names are made of the letters a to z and A to Z, Greek letters, digits and `_`")
         }
         None => diagnostic,
     }
@@ -221,6 +221,7 @@ impl Place<'_> {
             .or_else(|| self.chained_comparison())
             .or_else(|| self.reserved_name())
             .or_else(|| self.guard_alternative())
+            .or_else(|| self.other_sign())
             .or_else(|| self.without_start())
             .or_else(|| self.loose_part())
             .or_else(|| self.neighbours())
@@ -308,6 +309,17 @@ impl Place<'_> {
         }
         let message = "after `or` stands a number, a name or something in parentheses".to_string();
         Some(self.error(message).help("put the alternative in parentheses, as in `x[k + 1] or (-1)`"))
+    }
+
+    /// `param W: [3, 2] = zeros` and `state m ~ 0`.
+    fn other_sign(&self) -> Option<Diagnostic> {
+        let begun = (0..self.at).rev().find(|k| matches!(self.tokens[*k].1, Token::Sep | Token::LBrace))? + 1;
+        let (message, sign) = match (self.token(begun)?, self.token(self.at)?) {
+            (Token::Param, Token::Assign) => ("a parameter begins as what is drawn for it, after `~`", "~"),
+            (Token::State, Token::Tilde) => ("a state begins as what is given for it, after `=`", "="),
+            _ => return None,
+        };
+        self.expects(sign).then(|| self.error(message.to_string()).fix(format!("write `{sign}`"), self.span(), sign))
     }
 
     /// `param W: [3, 2]` and `state m`, and nothing on what they are at first.

@@ -8,6 +8,9 @@ use codespan_reporting::files::SimpleFiles;
 use codespan_reporting::term::termcolor::Buffer;
 use codespan_reporting::term::{self, Config, Styles, StylesWriter};
 
+/// Bytes of the longest line that is shown; of a longer one only the place is told.
+const LONGEST_LINE: usize = 500;
+
 /// The message with the source around every place that matters.
 #[must_use]
 pub fn human(sources: &Sources, d: &Diagnostic, colour: bool) -> String {
@@ -19,9 +22,18 @@ pub fn human(sources: &Sources, d: &Diagnostic, colour: bool) -> String {
         let range = span.start as usize..span.end as usize;
         Label::new(style, span.source.0 as usize, range).with_message(text)
     };
-    let mut labels = vec![label(LabelStyle::Primary, d.primary.span, &d.primary.text)];
-    labels.extend(d.secondary.iter().map(|l| label(LabelStyle::Secondary, l.span, &l.text)));
-    let notes = d.notes.iter().map(|n| format!("note: {n}")).chain(d.help.iter().map(|h| format!("help: {}", h.text)));
+    let primary = std::iter::once((LabelStyle::Primary, &d.primary));
+    let all = primary.chain(d.secondary.iter().map(|l| (LabelStyle::Secondary, l)));
+    let (shown, hidden): (Vec<_>, Vec<_>) = all.partition(|(_, l)| sources.line_length(l.span) <= LONGEST_LINE);
+    let labels: Vec<_> = shown.into_iter().map(|(style, l)| label(style, l.span, &l.text)).collect();
+    let places = hidden.into_iter().map(|(_, l)| {
+        let (line, column) = sources.line_column(l.span);
+        let text = if l.text.is_empty() { String::new() } else { format!(": {}", l.text) };
+        format!("at: {}:{line}:{column}{text}", sources.name(l.span))
+    });
+    let notes = places
+        .chain(d.notes.iter().map(|n| format!("note: {n}")))
+        .chain(d.help.iter().map(|h| format!("help: {}", h.text)));
     let shown = Shown::new(level(d.severity)).with_code(d.code).with_message(&d.message);
     let shown = shown.with_labels(labels).with_notes(notes.collect());
     let mut buffer = if colour { Buffer::ansi() } else { Buffer::no_color() };

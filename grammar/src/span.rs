@@ -83,4 +83,13 @@ impl Sources {
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
         (line, column)
     }
+
+    /// Bytes of the line that a span begins in.
+    #[must_use]
+    pub fn line_length(&self, span: Span) -> usize {
+        let Some(source) = self.list.get(span.source.0 as usize) else { return 0 };
+        let (before, after) = source.text.split_at(source.text.floor_char_boundary(span.start as usize));
+        let back = before.len() - before.rfind('\n').map_or(0, |n| n + 1);
+        back + after.find('\n').unwrap_or(after.len())
+    }
 }

@@ -37,7 +37,10 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Array>> {
     let arrays = match extension(path) {
         Some("safetensors") => read_safetensors(&bytes),
         Some("npz") => read_npz(&bytes),
-        Some("npy") => Ok(BTreeMap::from([(stem(path), read_npy(&bytes).map_err(|e| malformed(e.to_string()))?)])),
+        Some("npy") => Ok(BTreeMap::from([(
+            stem(path),
+            read_npy(&bytes).map_err(|e| malformed(format!("no whole npy file: {e}")).in_file(path))?,
+        )])),
         _ => Err(malformed("the name ends neither in .safetensors nor in .npz or .npy")),
     };
     arrays.map_err(|e| e.in_file(path))

@@ -132,14 +132,14 @@ fn parse(bytes: &[u8]) -> Result<(Progress, Vec<Tensor<'static>>)> {
 /// FNV-1a in 64 bits over progress, names, shapes and elements (as 64-bit words), order of the
 /// tensors aside.
 fn checksum(progress: &Progress, tensors: &[Tensor]) -> String {
-    let mut sorted: Vec<&Tensor> = tensors.iter().collect();
-    sorted.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut in_order: Vec<&Tensor> = tensors.iter().collect();
+    in_order.sort_by(|a, b| a.name.cmp(&b.name));
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut mix = |word: u64| hash = (hash ^ word).wrapping_mul(0x0100_0000_01b3);
     for byte in format!("{progress:?}").bytes() {
         mix(u64::from(byte));
     }
-    for tensor in sorted {
+    for tensor in in_order {
         tensor.name.bytes().for_each(|b| mix(u64::from(b)));
         tensor.shape.iter().for_each(|d| mix(*d as u64));
         match &tensor.values {

@@ -19,8 +19,8 @@ pub const DEPTH: usize = 256;
 const TILE: (usize, usize) = (256, 512);
 /// Multiply-adds below which a tile is not cut further for parallelism.
 const WORTH_A_TASK: usize = 1 << 19;
-/// Tasks that are enough for any machine we expect.
-const ENOUGH_TASKS: usize = 8;
+/// Tasks that are enough for several threads.
+pub const ENOUGH_TASKS: usize = 8;
 
 /// Offsets, in elements, along one flattened index.
 pub type Table = Vec<u32>;
@@ -47,11 +47,11 @@ pub struct Contraction {
 }
 
 impl Contraction {
-    /// Chooses the tile: a function of the extents alone.
+    /// Chooses the tile so that there are `enough` tasks where the work is worth that many.
     #[must_use]
-    pub fn choose_tile(batch: usize, m: usize, n: usize, k: usize) -> (usize, usize) {
+    pub fn choose_tile([batch, m, n, k]: [usize; 4], enough: usize) -> (usize, usize) {
         let (mut rows, mut columns) = (m.min(TILE.0), n.min(TILE.1));
-        while batch * m.div_ceil(rows) * n.div_ceil(columns) < ENOUGH_TASKS && rows * columns * k > WORTH_A_TASK {
+        while batch * m.div_ceil(rows) * n.div_ceil(columns) < enough && rows * columns * k > WORTH_A_TASK {
             if columns >= rows && columns > 32 {
                 columns = columns.div_ceil(2).next_multiple_of(16);
             } else if rows > 12 {
@@ -61,6 +61,14 @@ impl Contraction {
             }
         }
         (rows, columns)
+    }
+
+    /// Cuts the work for that many threads: every tile packs its operands anew, so there should be no more of them than
+    /// keep all threads busy. Not a bit of the result depends on it.
+    pub fn tile_for(&mut self, threads: usize) {
+        let enough = if threads == 1 { 1 } else { ENOUGH_TASKS.max(2 * threads) };
+        let extents = [self.batch.len(), self.rows[0].len(), self.columns[0].len(), self.depth[0].len()];
+        self.tile = Self::choose_tile(extents, enough);
     }
 
     /// How many tasks there are.

@@ -6,7 +6,7 @@
 use crate::plan::{ALIGNMENT, Bundle, Element, Fault, Fill, Launch, Program, Slot, Work};
 use crate::pool::Pool;
 use crate::random::{self, Place};
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ops::Range;
 
 /// Page size the arena is aligned to, in bytes.
@@ -38,12 +38,13 @@ unsafe impl Sync for Arena {}
 
 impl Arena {
     fn new(bytes: usize) -> Result<Self, Fault> {
-        let layout = Layout::from_size_align(bytes.max(PAGE).next_multiple_of(PAGE), PAGE)
-            .map_err(|_| Fault::new(format!("an arena of {bytes} bytes is larger than memory can be")))?;
+        let none = || Fault::new(format!("there is no memory for {bytes} bytes"));
+        let rounded = bytes.max(PAGE).checked_next_multiple_of(PAGE).ok_or_else(none)?;
+        let layout = Layout::from_size_align(rounded, PAGE).map_err(|_| none())?;
         // SAFETY: the layout's size is not zero.
         let start = unsafe { alloc_zeroed(layout) };
         if start.is_null() {
-            handle_alloc_error(layout);
+            return Err(none());
         }
         for page in (0..layout.size()).step_by(PAGE) {
             // SAFETY: inside the block just allocated. Volatile, so that fresh pages are really touched.
@@ -74,7 +75,7 @@ impl Executor {
     /// Allocates the arena, zeroed, and starts `threads` workers (the caller's thread is one).
     ///
     /// # Errors
-    /// When no address space can hold the arena.
+    /// When there is no memory for the arena.
     pub fn new(bundle: Bundle, threads: usize) -> Result<Self, Fault> {
         let threads = threads.max(1);
         let scratch_stride = bundle.scratch_bytes.max(1).next_multiple_of(PAGE);

@@ -113,7 +113,7 @@ pub enum Work {
 pub struct Launch {
     /// The tensors it defines, for profiles.
     pub label: String,
-    /// How many independent tasks; decided by the shapes alone.
+    /// How many independent tasks.
     pub tasks: usize,
     /// What they do.
     pub work: Work,
@@ -200,6 +200,19 @@ pub struct Bundle {
 }
 
 impl Bundle {
+    /// The same, its contractions cut for that many threads.
+    #[must_use]
+    pub fn tiled_for(mut self, threads: usize) -> Self {
+        for launch in self.programs.iter_mut().flat_map(|p| &mut p.launches) {
+            if let Work::Contraction(work) = &mut launch.work {
+                work.tile_for(threads);
+                launch.tasks = work.tasks();
+                self.scratch_bytes = self.scratch_bytes.max(work.scratch_bytes());
+            }
+        }
+        self
+    }
+
     /// Bytes this bundle needs on `threads` workers: arena, scratch and tables.
     #[must_use]
     pub fn planned_bytes(&self, threads: usize) -> usize {

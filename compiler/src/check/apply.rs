@@ -2,7 +2,7 @@
 //! own where it is a layer or model.
 
 use super::calls::{Given, is_input};
-use super::dims::{Declared, Meeting};
+use super::dims::{Declared, Meeting, whole_term};
 use super::elaborate::{Activation, Call, Elaborator, Role};
 use super::entity::{Entity, Env, PassKind, Scope, Template, kind_word, shape_text};
 use crate::scalar::{Kind, Unary};
@@ -83,13 +83,15 @@ impl<'a> Elaborator<'a> {
             return true;
         }
         let name = &callable.name.name;
-        let d = Diagnostic::error(
-            "endless-call",
-            span,
-            format!("the {} `{name}` calls itself without end", kind_word(callable.kind)),
-        )
-        .label(callable.name.span, "defined here")
-        .help("do something several times with `for l in 1..n with h = x { .. }`");
+        let d = if same == 0 {
+            let message = format!("calls are nested more than {DEEPEST_CALL} deep");
+            Diagnostic::error("too-deep", span, message).label(callable.name.span, "calls on from here")
+        } else {
+            let message = format!("the {} `{name}` calls itself without end", kind_word(callable.kind));
+            Diagnostic::error("endless-call", span, message)
+                .label(callable.name.span, "defined here")
+                .help("do something several times with `for l in 1..n with h = x { .. }`")
+        };
         self.sink.add(d);
         false
     }
@@ -161,12 +163,16 @@ impl<'a> Elaborator<'a> {
         let mut good = true;
         for (param, slot) in callable.params.iter().zip(bound.iter_mut()) {
             let Some((entity, at)) = slot else { continue };
-            let tensor =
-                matches!(&param.ty, Some(ty) if matches!(ty.kind, TypeKind::Tensor { .. } | TypeKind::Class(_)));
+            let (tensor, classes) = match param.ty.as_ref().map(|ty| &ty.kind) {
+                Some(TypeKind::Tensor { of, .. }) => (true, of.is_some()),
+                Some(TypeKind::Class(_)) => (true, true),
+                _ => (false, false),
+            };
             let value = self.settle(entity.clone(), *at);
             *entity = if tensor {
                 match self.term(value, *at) {
                     Some(t) => {
+                        let t = if classes { whole_term(t) } else { t };
                         let at = Meeting::of(*at, call);
                         good &= param.ty.as_ref().is_none_or(|ty| self.solve(ty, &t, at, callable, scope));
                         Entity::Term(t)
@@ -365,17 +371,14 @@ impl<'a> Elaborator<'a> {
     }
 
     /// A setting as the body sees it, of the kind its type asks for.
-    fn setting(
+    pub fn setting(
         &mut self,
         callable: &'a ast::Callable,
         param: &'a ast::Param,
         entity: Entity<'a>,
         at: Span,
     ) -> Entity<'a> {
-        let word = match &param.ty {
-            Some(ast::TypeExpr { kind: TypeKind::Name(word), .. }) => word.as_str(),
-            _ => "",
-        };
+        let word = kind_of_setting(param);
         // Any number may be a schedule; what takes a schedule as such is another schedule or a rule.
         let entity = match &entity {
             Entity::Template(t) if t.callable.kind == CallableKind::Schedule => self.settle(entity, at),
@@ -398,7 +401,13 @@ impl<'a> Elaborator<'a> {
             },
             ("dim", _) => false,
             ("bool", Entity::Bool(_)) => true,
+            ("bool", Entity::Term(t)) => t.kind == Kind::Bool,
             ("bool", _) => false,
+            ("number or schedule", e) => match e {
+                Entity::Template(t) => t.callable.kind == CallableKind::Schedule,
+                e => !matches!(e, Entity::Text(_) | Entity::Bool(_) | Entity::Record(_) | Entity::Lambda(_)),
+            },
+            ("text", e) => matches!(e, Entity::Text(_)),
             ("initializer", e) => {
                 matches!(e, Entity::Template(_) | Entity::Thunk(_) | Entity::Number(_) | Entity::List(_))
             }
@@ -409,9 +418,27 @@ impl<'a> Elaborator<'a> {
         if fits {
             return self.shared(entity, &param.name.name, at);
         }
+        let kind = match word {
+            "dim" => "a whole number",
+            "bool" => "`true` or `false`",
+            "initializer" => "an initialiser",
+            "layer" => "a layer or function",
+            "text" => "a text in quotes",
+            "number or schedule" => "a number",
+            other => other,
+        };
         let message =
-            format!("`{}` of `{}` is a {word}, but this is {}", param.name.name, callable.name.name, entity.words());
-        self.fail(Diagnostic::error("wrong-kind", at, message).label(param.name.span, "declared here"))
+            format!("`{}` of `{}` is {kind}, but this is {}", param.name.name, callable.name.name, entity.words());
+        let mut d = Diagnostic::error("wrong-kind", at, message).label(param.name.span, "declared here");
+        match (word, &entity) {
+            ("bool", Entity::Number(n)) => {
+                let meant = if n.value == 0.0 { "false" } else { "true" };
+                d = d.fix(format!("write `{meant}`"), at, meant);
+            }
+            (_, Entity::Text(text)) => d = self.unquoted(d, text, at),
+            _ => {}
+        }
+        self.fail(d)
     }
 
     /// Compares the result with the output type.
@@ -419,13 +446,7 @@ impl<'a> Elaborator<'a> {
         let Some(declared) = output else { return result };
         let at = last_span(&callable.body).unwrap_or(callable.name.span);
         let what = format!("the value of `{}`", callable.name.name);
-        let result = match (declared, result) {
-            (Declared::Tensor { .. }, entity @ (Entity::List(_) | Entity::Number(_))) => match self.term(entity, at) {
-                Some(t) => Entity::Term(t),
-                None => return Entity::Poison,
-            },
-            (_, other) => other,
-        };
+        let result = self.as_declared(declared, result, at);
         if !self.conforms(declared, &result, at, &what) {
             return Entity::Poison;
         }
@@ -435,6 +456,18 @@ impl<'a> Elaborator<'a> {
             }
             (_, other) => other,
         }
+    }
+}
+
+/// The word for what a setting may be: that of its type, or else what its default value is.
+fn kind_of_setting(param: &ast::Param) -> &str {
+    match (&param.ty, param.default.as_ref().map(|d| &d.kind)) {
+        (Some(ast::TypeExpr { kind: TypeKind::Name(word), .. }), _) if word == "schedule" => "number or schedule",
+        (Some(ast::TypeExpr { kind: TypeKind::Name(word), .. }), _) => word,
+        (None, Some(ast::ExprKind::Number { .. })) => "number or schedule",
+        (None, Some(ast::ExprKind::Bool(_))) => "bool",
+        (None, Some(ast::ExprKind::Text(_))) => "text",
+        _ => "",
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Arguments<'a> {
     pub named: Vec<(&'a ast::Ident, Given<'a>)>,
     /// Whether the first was piped in, which makes the call an application.
     pub piped: bool,
+    /// The first one without a name behind one that has a name.
+    pub late: Option<Span>,
 }
 
 /// Whether a parameter is an input (a tensor) rather than a setting.
@@ -65,12 +67,17 @@ impl<'a> Elaborator<'a> {
     }
 
     fn arguments(&mut self, args: &'a [Arg], piped: Option<Given<'a>>, env: &Env<'a>) -> Arguments<'a> {
-        let mut out = Arguments { piped: piped.is_some(), positional: piped.into_iter().collect(), named: vec![] };
+        let mut out =
+            Arguments { piped: piped.is_some(), positional: piped.into_iter().collect(), named: vec![], late: None };
         for arg in args {
             let value = (self.eval(&arg.value, env), arg.value.span);
             match &arg.name {
                 Some(name) => out.named.push((name, value)),
-                None => out.positional.push(value),
+                None => {
+                    let late = (!out.named.is_empty()).then_some(value.1);
+                    out.late = out.late.or(late);
+                    out.positional.push(value);
+                }
             }
         }
         out
@@ -138,7 +145,7 @@ impl<'a> Elaborator<'a> {
             ExprKind::Call { callee, args } => self.call(callee, args, Some(input), name, call.span, env),
             _ => {
                 let target = self.callee(call, env);
-                let args = Arguments { positional: vec![input], named: vec![], piped: true };
+                let args = Arguments { positional: vec![input], named: vec![], piped: true, late: None };
                 self.call_entity(target, args, name, call.span, call.span)
             }
         }
@@ -199,6 +206,9 @@ impl<'a> Elaborator<'a> {
             return self.too_many(callable, extra, args.positional.len(), order.len());
         }
         for (n, value) in order.iter().zip(args.positional) {
+            if args.late == Some(value.1) {
+                return self.out_of_order(value.1, &callable.params[*n].name.name);
+            }
             bound[*n] = Some(value);
         }
         let wanted = |n: &usize| !as_template || !is_input(callable, &callable.params[*n]);
@@ -413,6 +423,14 @@ impl<'a> Elaborator<'a> {
             d = d.fix(format!("did you mean `{near}`?"), arg.span, near);
         }
         self.fail(d)
+    }
+
+    /// An argument without a name behind one that has a name.
+    pub fn out_of_order(&mut self, at: Span, parameter: &str) -> Entity<'a> {
+        let d = Diagnostic::error("argument-order", at, "an argument without a name stands behind one that has a name")
+            .here(format!("this would be `{parameter}`"));
+        let before = Span { end: at.start, ..at };
+        self.fail(d.fix(format!("name it too: `{parameter} = ..`"), before, format!("{parameter} = ")))
     }
 
     fn too_many(&mut self, callable: &'a ast::Callable, at: Span, given: usize, taken: usize) -> Entity<'a> {

@@ -2,6 +2,7 @@
 
 /// Code and meaning, in the order of the alphabet.
 pub const CODES: &[(&str, &str)] = &[
+    ("argument-order", "an argument without a name stands behind one that has a name"),
     ("batch-is-cut", "gradients are accumulated, but something depends on where the minibatch is cut"),
     ("class-needs-whole-number", "a position or class must be a whole number of known range, but is a real number"),
     ("cyclic-definition", "something is defined by itself"),

@@ -10,7 +10,7 @@ use crate::typed::{DataCall, DataSet, DataValue, Element, Field, Type};
 use grammar::ast::{self, Arg, DataEntry, ExprKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
-use runtime::data::catalogue::{self, Entry};
+use runtime::data::catalogue::{self, Entry, Param};
 
 impl<'a> Elaborator<'a> {
     /// The data set a train block names, and its fields.
@@ -40,15 +40,16 @@ impl<'a> Elaborator<'a> {
 
     /// `data = points(noise = 0.2)`: a setting of the block with another value.
     fn data_given(&mut self, arg: &'a Arg, set: &mut DataSet, env: &Env<'a>) {
-        let known = arg.name.as_ref().filter(|n| catalogue::SETTINGS.iter().any(|s| s.name == n.name));
-        let Some(name) = known else {
+        let named = arg.name.as_ref();
+        let known = named.and_then(|n| Some((n, catalogue::SETTINGS.iter().find(|s| s.name == n.name)?)));
+        let Some((name, setting)) = known else {
             let names: Vec<&str> = catalogue::SETTINGS.iter().map(|s| s.name).collect();
             let d = Diagnostic::error("unknown-argument", arg.value.span, "this names no setting of a data block")
                 .note(format!("its settings are {}", names.join(", ")));
             self.fail(d.help("write `data = points(noise = 0.2)`"));
             return;
         };
-        if let Some(plain) = self.data_value(&arg.value, env) {
+        if let Some(plain) = self.setting_value(&arg.value, setting, env) {
             set.settings.retain(|(k, _, _)| *k != name.name);
             set.settings.push((name.name.clone(), plain, name.span));
         }
@@ -110,7 +111,7 @@ impl<'a> Elaborator<'a> {
             }
             return;
         }
-        if !catalogue::SETTINGS.iter().any(|s| s.name == name.name) {
+        let Some(setting) = catalogue::SETTINGS.iter().find(|s| s.name == name.name) else {
             let known = catalogue::SETTINGS.iter().map(|s| s.name).chain(["train", "valid", "test"]);
             let mut d =
                 Diagnostic::error("unknown-setting", name.span, format!("a data block has no setting `{}`", name.name))
@@ -120,10 +121,21 @@ impl<'a> Elaborator<'a> {
             }
             self.fail(d);
             return;
-        }
-        if let Some(plain) = self.data_value(value, env) {
+        };
+        if let Some(plain) = self.setting_value(value, setting, env) {
             set.settings.push((name.name.clone(), plain, name.span));
         }
+    }
+
+    /// The value of a setting of a data block, if it is what the setting takes.
+    fn setting_value(&mut self, value: &'a ast::Expr, setting: &Param, env: &Env<'a>) -> Option<DataValue> {
+        let plain = self.data_value(value, env)?;
+        if !setting.takes.admits(&plain) {
+            let message = format!("the setting `{}` takes {}", setting.name, setting.takes.words());
+            self.fail(Diagnostic::error("wrong-kind", value.span, message));
+            return None;
+        }
+        Some(plain)
     }
 
     /// `x: [1, 28, 28] = image |> standardize |> reshape`. After an error in its value the field is still there, so
@@ -195,7 +207,7 @@ impl<'a> Elaborator<'a> {
         self.fail(d);
     }
 
-    /// A call of something in the catalogue, its arguments checked by name and number.
+    /// A call of something in the catalogue, its arguments checked by name, number and kind.
     fn data_call(
         &mut self,
         expr: &'a ast::Expr,
@@ -229,6 +241,11 @@ impl<'a> Elaborator<'a> {
         let mut out = vec![];
         let mut given = vec![];
         for (n, arg) in args.iter().enumerate() {
+            if arg.name.is_none() && args[..n].iter().any(|a| a.name.is_some()) {
+                let free = entry.params.iter().find(|p| !given.contains(&p.name));
+                self.out_of_order(arg.value.span, free.map_or("..", |p| p.name));
+                return None;
+            }
             let param = match &arg.name {
                 Some(name) => entry.params.iter().find(|p| p.name == name.name),
                 None => entry.params.get(n),
@@ -248,8 +265,20 @@ impl<'a> Elaborator<'a> {
                 }));
                 return None;
             };
+            if given.contains(&param.name) {
+                let message = format!("`{}` is given `{}` twice", entry.name, param.name);
+                self.fail(Diagnostic::error("duplicate-definition", arg.value.span, message));
+                return None;
+            }
             given.push(param.name);
-            out.push((arg.name.as_ref().map(|n| n.name.clone()), self.data_value(&arg.value, env)?));
+            let plain = self.data_value(&arg.value, env)?;
+            if !param.takes.admits(&plain) {
+                let message = format!("`{}` takes {} as `{}`", entry.name, param.takes.words(), param.name);
+                let d = Diagnostic::error("wrong-kind", arg.value.span, message);
+                self.fail(d.note(format!("`{}`: {}", entry.name, entry.about)));
+                return None;
+            }
+            out.push((arg.name.as_ref().map(|n| n.name.clone()), plain));
         }
         if let Some(missing) = entry.params.iter().find(|p| p.required && !given.contains(&p.name)) {
             let d = Diagnostic::error(

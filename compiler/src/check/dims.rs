@@ -7,9 +7,10 @@ use super::entity::{Entity, Env, Term, shape_text};
 use super::number::Num;
 use crate::scalar::Kind;
 use crate::typed::Element;
-use grammar::ast::{self, DimExpr, ExprKind, TypeKind};
+use grammar::ast::{self, CallableKind, DimExpr, ExprKind, TypeKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
+use std::rc::Rc;
 
 /// Elements of one tensor beyond which it is refused.
 const LARGEST: usize = 1 << 36;
@@ -314,6 +315,26 @@ impl<'a> Elaborator<'a> {
         if given.origin == at.value || given.origin == at.at { d } else { from(d, given.origin) }
     }
 
+    /// A value as its declared type reads it: lists and numbers are tensors, and what is written with whole numbers is
+    /// a class where one is declared.
+    pub fn as_declared(&mut self, declared: &Declared, value: Entity<'a>, span: Span) -> Entity<'a> {
+        match (declared, value) {
+            (Declared::Tensor { element, .. }, value @ (Entity::List(_) | Entity::Number(_) | Entity::Term(_))) => {
+                let classes = matches!(element, Element::Class(_));
+                self.term(value, span).map_or(Entity::Poison, |t| Entity::Term(if classes { whole_term(t) } else { t }))
+            }
+            (Declared::Record(types), Entity::Record(values)) => {
+                let of = |name: &str| types.iter().find(|t| t.0 == name).map(|t| &t.1);
+                let read = values.iter().map(|(name, value)| match of(name) {
+                    Some(ty) => (name.clone(), self.as_declared(ty, value.clone(), span)),
+                    None => (name.clone(), value.clone()),
+                });
+                Entity::Record(Rc::new(read.collect()))
+            }
+            (_, other) => other,
+        }
+    }
+
     /// Compares what was given to a parameter, or came out of a body, with its type. Says `false`
     /// after an error. `what` begins the message.
     pub fn conforms(&mut self, declared: &Declared, given: &Entity<'a>, at: impl Into<Meeting>, what: &str) -> bool {
@@ -337,7 +358,15 @@ impl<'a> Elaborator<'a> {
             }
             (Declared::Tensor { dims, span, .. }, other) => {
                 let message = format!("{what} should be a tensor {}, but is {}", shape_text(dims), other.words());
-                self.fail(Diagnostic::error("wrong-kind", at, message).label(*span, "declared here"));
+                let mut d = Diagnostic::error("wrong-kind", at, message).label(*span, "declared here");
+                if let (Entity::Template(t), Some(input)) = (other, self.input_at_hand())
+                    && matches!(t.callable.kind, CallableKind::Layer | CallableKind::Model | CallableKind::Fn)
+                {
+                    let before = Span { end: at.start, ..at };
+                    let name = &t.callable.name.name;
+                    d = d.fix(format!("give it its input: `{input} |> {name}(..)`"), before, format!("{input} |> "));
+                }
+                self.fail(d);
                 false
             }
             (Declared::Record(_), other) => {
@@ -365,7 +394,14 @@ impl<'a> Elaborator<'a> {
             let (wanted, is) = (shape_text(dims), shape_text(&term.dims));
             let d = Diagnostic::error(code, at.at, format!("{what} should have shape {wanted}, but has {is}"));
             let d = self.with_origin(d, term, at).label(span, format!("declared here: {wanted} in this use"));
-            let d = self.with_extent(d, dims, term);
+            let mut d = self.with_extent(d, dims, term);
+            match (element, self.builder().element(&term.expr, term.kind)) {
+                (Element::Class(n), Element::Number) => d = self.as_classes(d, n, dims, term),
+                (Element::Number, Element::Class(n)) if term.dims.is_empty() && dims == [n] => {
+                    d = d.help(format!("declare the label as shares of all classes: `[{n}] = .. |> one_hot`"));
+                }
+                _ => {}
+            }
             self.fail(d);
             return false;
         }
@@ -390,12 +426,23 @@ impl<'a> Elaborator<'a> {
                     format!("{what} should be a class, a whole number of known range, but is a real number"),
                 )
                 .label(span, "declared here")
-                .label(term.origin, "this comes from here")
-                .help("declare a label with its number of classes: `y: class(10) = label`");
+                .label(term.origin, "this comes from here");
+                let Element::Class(n) = element else { return false };
+                let d = self.as_classes(d, n, dims, term);
                 self.fail(d);
                 false
             }
             _ => true,
+        }
+    }
+
+    /// A field of numbers where classes are needed: the type to declare it with.
+    fn as_classes(&self, d: Diagnostic, classes: usize, dims: &[usize], given: &Term) -> Diagnostic {
+        let class = format!("class({classes})");
+        let ty = if dims.is_empty() { class } else { format!("{} of {class}", shape_text(dims)) };
+        match self.items.field_type(given.origin) {
+            Some(at) => d.fix(format!("declare it with its number of classes: `{ty}`"), at, ty),
+            None => d.help(format!("what is to be a class is declared as one: `{ty}`")),
         }
     }
 
@@ -417,6 +464,14 @@ impl<'a> Elaborator<'a> {
     /// Whether the elements are computed from indices rather than read from data.
     fn is_computed(&self, term: &Term) -> bool {
         term.kind == Kind::Int && !matches!(term.expr, crate::typed::Expr::Read { .. })
+    }
+}
+
+/// Real numbers that are whole as written, as whole numbers; anything else as it is.
+pub(super) fn whole_term(term: Term) -> Term {
+    match super::expr::whole(&term.expr).filter(|_| term.kind == Kind::Float) {
+        Some(expr) => Term { expr, kind: Kind::Int, ..term },
+        None => term,
     }
 }
 

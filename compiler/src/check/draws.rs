@@ -8,8 +8,7 @@ use super::elaborate::{Elaborator, Target};
 use super::entity::{Entity, Env, PassKind, Primitive, Term, shape_text};
 use crate::ir::Distribution;
 use crate::typed::{Definition, Element, Expr, Extent, IndexId, SAMPLE, Type};
-use grammar::ast;
-use grammar::ast::BinaryOp;
+use grammar::ast::{self, BinaryOp, CallableKind, ExprKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
 
@@ -23,6 +22,10 @@ impl<'a> Elaborator<'a> {
         per_batch: bool,
         scope: &Env<'a>,
     ) -> Entity<'a> {
+        if let Some(mistake) = self.nothing_random(name, ty, dist, scope) {
+            scope.bind(&name.name, Entity::Poison, name.span);
+            return self.fail(mistake);
+        }
         let dims = match ty {
             Some(ty) => self.declared(ty, scope).as_ref().and_then(Declared::dims).map(<[usize]>::to_vec),
             None => Some(vec![]),
@@ -33,6 +36,43 @@ impl<'a> Elaborator<'a> {
         };
         scope.bind(&name.name, entity.clone(), name.span);
         entity
+    }
+
+    /// `h ~ x |> f(3)`: an application in which nothing is drawn is a definition.
+    fn nothing_random(
+        &self,
+        name: &ast::Ident,
+        ty: Option<&ast::TypeExpr>,
+        dist: &ast::Expr,
+        scope: &Env<'a>,
+    ) -> Option<Diagnostic> {
+        let applies = matches!(dist.kind, ExprKind::Pipe { .. } | ExprKind::Call { .. });
+        if !applies || self.draws_in(dist, scope) {
+            return None;
+        }
+        let sign = Span { start: ty.map_or(name.span.end, |t| t.span.end), end: dist.span.start, ..dist.span };
+        let d = Diagnostic::error("wrong-kind", dist.span, "`~` draws at random, but nothing here is random");
+        Some(d.fix("define it: write `=` instead of `~`", sign, " = "))
+    }
+
+    /// Whether something in an expression is, or may be, a distribution.
+    fn draws_in(&self, expr: &ast::Expr, scope: &Env<'a>) -> bool {
+        let mut found = match &expr.kind {
+            ExprKind::Name(name) => match (scope.find(name).map(|f| f.0), self.item(name, expr.span)) {
+                (Some(Entity::Template(t)), _) | (None, Some(Entity::Template(t))) => match t.callable.kind {
+                    CallableKind::Init => true,
+                    CallableKind::Fn => body_draws(&t.callable.body),
+                    _ => false,
+                },
+                (Some(Entity::Thunk(_) | Entity::Lambda(_) | Entity::Poison), _) => true,
+                (None, Some(Entity::Primitive(p))) => matches!(p, Primitive::Uniform | Primitive::Normal),
+                (None, None) => !super::eval::is_builtin(name),
+                _ => false,
+            },
+            _ => false,
+        };
+        super::ranges::children(expr, &mut |e| found = found || self.draws_in(e, scope));
+        found
     }
 
     fn draw_statement(
@@ -126,6 +166,17 @@ impl<'a> Elaborator<'a> {
         self.tables.sites.insert(site, key);
         site
     }
+}
+
+/// Whether the body of a function says one of the core's draws.
+fn body_draws(body: &ast::Body) -> bool {
+    fn look(expr: &ast::Expr, found: &mut bool) {
+        *found |= matches!(&expr.kind, ExprKind::Name(n) if n == "uniform" || n == "normal");
+        super::ranges::children(expr, &mut |e| look(e, found));
+    }
+    let mut found = false;
+    super::ranges::body_children(body, &mut |e| look(e, &mut found));
+    found
 }
 
 /// FNV-1a, 32 bits (Fowler, Noll, Vo).

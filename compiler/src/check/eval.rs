@@ -56,6 +56,7 @@ impl<'a> Elaborator<'a> {
             ExprKind::Index { base, at } => self.index(base, at, None, span, env),
             ExprKind::Guarded { read, otherwise } => self.guarded(read, otherwise, env),
             ExprKind::Sample { base, at } => self.sample(base, at, env),
+            ExprKind::Field { field, .. } if field.name == "*" => self.set_of_path(expr),
             ExprKind::Field { base, field } => self.field(base, field, env),
             ExprKind::Reduce { op, indices, body } => self.reduce(*op, indices, body, span, env),
             ExprKind::If { condition, then, otherwise } => self.choose(condition, then, otherwise.as_ref(), None, env),
@@ -233,13 +234,26 @@ impl<'a> Elaborator<'a> {
 
     /// `valid.loss` in a schedule or rule: the figure of the last epoch.
     fn figure(&mut self, split: &str, field: &ast::Ident, span: Span) -> Entity<'a> {
+        if let Some(d) = self.no_figure(split, field, span) {
+            return self.fail(d);
+        }
+        let figure = (split.to_string(), field.name.clone());
+        let number = self.tables.figures.iter().position(|f| *f == figure).unwrap_or_else(|| {
+            self.tables.figures.push(figure);
+            self.tables.figures.len() - 1
+        });
+        Entity::Term(self.supplied(Supplied::Figure(number), span))
+    }
+
+    /// What is wrong where an epoch does not end with this figure of this split.
+    pub fn no_figure(&self, split: &str, field: &ast::Ident, span: Span) -> Option<Diagnostic> {
         let splits = self.train.as_ref().map_or_else(Vec::new, |t| t.splits.clone());
         if !splits.contains(&split) {
             let known: Vec<String> = splits.iter().map(|s| format!("`{s}`")).collect();
-            let message = format!("no figures of a split `{split}` are known when parameters are moved");
+            let message = format!("there are no figures of a split `{split}` at the end of an epoch");
             let d = Diagnostic::error("unknown-name", span, message)
-                .note(format!("at the end of an epoch there are those of {}", known.join(" and ")));
-            return self.fail(if split == "valid" { d.help("set samples aside: `valid = split(0.1)`") } else { d });
+                .note(format!("there are those of {}", known.join(" and ")));
+            return Some(if split == "valid" { d.help("set samples aside: `valid = split(0.1)`") } else { d });
         }
         let reported = self.builders[PassKind::Training as usize].pass.outcomes.iter().filter_map(|(o, _)| match o {
             Outcome::Metric(name) | Outcome::Report(name) => Some(name.clone()),
@@ -249,20 +263,15 @@ impl<'a> Elaborator<'a> {
         if self.tables.objectives.len() > 1 {
             known.insert(0, LOSS.to_string());
         }
-        if !known.contains(&field.name) {
-            let message = format!("no figure `{}` is reported", field.name);
-            let mut d = Diagnostic::error("unknown-name", field.span, message);
-            if let Some(near) = nearest(&field.name, known.iter().map(String::as_str)) {
-                d = d.fix(format!("did you mean `{near}`?"), field.span, near);
-            }
-            return self.fail(d.note(format!("there are {}", known.join(", "))));
+        if known.contains(&field.name) {
+            return None;
         }
-        let figure = (split.to_string(), field.name.clone());
-        let number = self.tables.figures.iter().position(|f| *f == figure).unwrap_or_else(|| {
-            self.tables.figures.push(figure);
-            self.tables.figures.len() - 1
-        });
-        Entity::Term(self.supplied(Supplied::Figure(number), span))
+        let message = format!("no figure `{}` is reported", field.name);
+        let mut d = Diagnostic::error("unknown-name", field.span, message);
+        if let Some(near) = nearest(&field.name, known.iter().map(String::as_str)) {
+            d = d.fix(format!("did you mean `{near}`?"), field.span, near);
+        }
+        Some(d.note(format!("there are {}", known.join(", "))))
     }
 
     fn supplied(&mut self, which: Supplied, span: Span) -> super::entity::Term {
@@ -366,11 +375,13 @@ impl<'a> Elaborator<'a> {
                 }
             },
             other => {
-                let d = Diagnostic::error(
-                    "wrong-kind",
-                    base.span,
-                    format!("only a record has fields, but this is {}", other.words()),
-                );
+                let message = format!("only a record has fields, but this is {}", other.words());
+                let mut d = Diagnostic::error("wrong-kind", base.span, message);
+                if self.item(&field.name, field.span).is_some() {
+                    let dot = Span { start: base.span.end, end: field.span.start, ..base.span };
+                    let text = format!("values have no methods; hand it on: `.. |> {}`", field.name);
+                    d = d.label(field.span, "this is a function").fix(text, dot, " |> ");
+                }
                 self.fail(d)
             }
         }
@@ -467,20 +478,18 @@ impl<'a> Elaborator<'a> {
         match entity {
             Entity::Poison => None,
             Entity::Number(n) => n.whole().or_else(|| {
-                let d = Diagnostic::error(
-                    "dimension-not-whole",
-                    span,
-                    format!("a whole number is needed here, but this is {}", n.text()),
-                );
-                self.fail(d.help("round it: `floor(..)` or `ceil(..)`"));
+                let message = format!("a whole number is needed here, but this is {}", n.text());
+                let d = Diagnostic::error("dimension-not-whole", span, message);
+                // A number without a fraction is too large to be one that is computed with.
+                let whole = n.value.fract() == 0.0 || n.value.is_infinite();
+                self.fail(d.help(if whole { "take a smaller number" } else { "round it: `floor(..)` or `ceil(..)`" }));
                 None
             }),
             other => {
-                let d = Diagnostic::error(
-                    "wrong-kind",
-                    span,
-                    format!("a whole number known while compiling is needed here, but this is {}", other.words()),
-                );
+                let message =
+                    format!("a whole number known while compiling is needed here, but this is {}", other.words());
+                let d = Diagnostic::error("wrong-kind", span, message);
+                let d = if let Entity::Text(text) = other { self.unquoted(d, text, span) } else { d };
                 self.fail(d);
                 None
             }

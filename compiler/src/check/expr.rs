@@ -48,6 +48,17 @@ pub(super) fn binary(op: Binary, a: Expr, b: Expr) -> Expr {
     Expr::Binary(op, Box::new(a), Box::new(b))
 }
 
+/// What is written with whole numbers, as a whole number: literals and whole numbers, and choices among them.
+pub(super) fn whole(expr: &Expr) -> Option<Expr> {
+    match expr {
+        Expr::Int(_) => Some(expr.clone()),
+        Expr::Number(v) if v.fract() == 0.0 && v.abs() < f64::from(i32::MAX) => Some(Expr::Int(*v as i64)),
+        Expr::Unary(Unary::ToFloat, a) => Some((**a).clone()),
+        Expr::Select(c, a, b) => Some(Expr::Select(c.clone(), Box::new(whole(a)?), Box::new(whole(b)?))),
+        _ => None,
+    }
+}
+
 /// Calls `f` on each direct operand.
 pub(super) fn operands<'e>(expr: &'e Expr, f: &mut dyn FnMut(&'e Expr)) {
     match expr {

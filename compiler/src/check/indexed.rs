@@ -258,7 +258,8 @@ impl<'a> Elaborator<'a> {
             self.factors_inside(op, indices, body);
         }
         let depth = self.active.len();
-        self.active.extend(&over);
+        // The body speaks of the sample at hand, and does not see the index that is put in its place.
+        self.active.extend(over.iter().filter(|i| Some(**i) != batch));
         let entity = self.eval(body, &scope);
         self.active.truncate(depth);
         let Some(mut term) = self.term(entity, body.span) else { return Entity::Poison };

@@ -63,6 +63,18 @@ impl<'a> Items<'a> {
         self.data.get(name).copied()
     }
 
+    /// The type of the field of a data block whose name stands at the place.
+    pub fn field_type(&self, at: Span) -> Option<Span> {
+        fn find(entries: &[ast::DataEntry], at: Span) -> Option<Span> {
+            entries.iter().find_map(|entry| match entry {
+                ast::DataEntry::Field { name, ty, .. } if name.span == at => Some(ty.span),
+                ast::DataEntry::Rule { entries, .. } => find(entries, at),
+                _ => None,
+            })
+        }
+        self.data.values().find_map(|data| find(&data.entries, at))
+    }
+
     /// The train block of that name.
     pub fn train(&self, name: &str) -> Option<&'a ast::Train> {
         self.trains.get(name).copied()

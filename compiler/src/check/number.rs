@@ -110,7 +110,8 @@ impl Num {
     pub fn text(self) -> String {
         match self.exact {
             Some((n, 1)) => n.to_string(),
-            Some((n, d)) if d < 1000 => format!("{n}/{d}"),
+            // A third is written as one, a half as it was.
+            Some((n, d)) if d < 1000 && format!("{}", self.value).len() > 8 => format!("{n}/{d}"),
             _ => format!("{}", self.value),
         }
     }

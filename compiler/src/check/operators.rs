@@ -86,18 +86,65 @@ impl<'a> Elaborator<'a> {
                     span,
                     format!("a number or tensor is needed here, but this is {words}"),
                 );
-                if let Entity::Template(t) = &other {
-                    let name = &t.callable.name.name;
-                    d = d.help(match t.callable.kind {
-                        ast::CallableKind::Init => {
-                            format!("fill a tensor with it, `{name}([n])`, or draw one: `z: [n] ~ {name}`")
-                        }
-                        _ => format!("give it its input: `{name}(..)` or `.. |> {name}`"),
-                    });
-                }
+                d = self.way_to_a_tensor(d, &other, span);
                 self.fail(d);
                 None
             }
+        }
+    }
+
+    /// How to come from something else to the tensor that is needed.
+    fn way_to_a_tensor(&self, d: Diagnostic, given: &Entity<'a>, span: Span) -> Diagnostic {
+        let t = match given {
+            Entity::Template(t) => t,
+            Entity::Thunk(_) => {
+                return d.help("what is random is drawn with `~`, as a statement: `u: [n] ~ uniform(0, 1)`");
+            }
+            Entity::Text(text) => return self.unquoted(d, text, span),
+            _ => return d,
+        };
+        let name = &t.callable.name.name;
+        match (t.callable.kind, self.input_at_hand()) {
+            (ast::CallableKind::Init, _) => {
+                d.help(format!("fill a tensor with it, `{name}([n])`, or draw one: `z: [n] ~ {name}`"))
+            }
+            (_, Some(input)) if t.instance.is_none() && !self.items.is_library(span) => {
+                let bare = (span.end - span.start) as usize == name.len();
+                let inside = span.start + name.len() as u32 + 1;
+                let (at, edit) = match bare {
+                    true => (span.end, format!("({input})")),
+                    false => {
+                        (inside, if t.bound.iter().any(Option::is_some) { format!("{input}, ") } else { input.into() })
+                    }
+                };
+                let place = Span { start: at, end: at, ..span };
+                let written = if bare { format!("{name}({input})") } else { format!("{name}({input}, ..)") };
+                d.fix(format!("give it its input: `{written}`"), place, edit)
+            }
+            _ => {
+                let own = t.instance.as_deref().and_then(|path| path.rsplit('.').next()).unwrap_or(name);
+                d.help(format!("give it its input: `{own}(..)` or `.. |> {own}`"))
+            }
+        }
+    }
+
+    /// The first input of the callable around us, or the first field of the data: what a layer most often takes.
+    pub fn input_at_hand(&self) -> Option<&str> {
+        match self.calls.last() {
+            Some(call) => {
+                let input = call.callable.params.iter().find(|p| super::calls::is_input(call.callable, p));
+                input.map(|p| p.name.name.as_str())
+            }
+            None => self.train.as_ref().and_then(|t| t.fields.first()).map(|f| f.name.as_str()),
+        }
+    }
+
+    /// A text where what it says was meant: a number, or the name of something.
+    pub fn unquoted(&self, d: Diagnostic, text: &str, span: Span) -> Diagnostic {
+        let number = text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok();
+        match number || self.items.callable(text, span).is_some() {
+            true => d.fix(format!("write it without quotes: `{text}`"), span, text),
+            false => d,
         }
     }
 

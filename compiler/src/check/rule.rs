@@ -67,10 +67,7 @@ impl<'a> Elaborator<'a> {
             DataEntry::Field { name, ty, value } => {
                 let declared = self.declared(ty, scope)?;
                 let entity = self.eval(value, scope);
-                let entity = match entity {
-                    Entity::List(_) | Entity::Number(_) => Entity::Term(self.term(entity, value.span)?),
-                    other => other,
-                };
+                let entity = self.as_declared(&declared, entity, value.span);
                 let what = format!("the field `{}`", name.name);
                 if !self.conforms(&declared, &entity, value.span, &what) {
                     return None;

@@ -192,15 +192,16 @@ impl<'a> Elaborator<'a> {
         result
     }
 
-    /// The indices around us; a scan cannot run within a reduction over samples.
+    /// The indices around us; a scan cannot run for pairs of samples.
     fn surroundings(&mut self, span: Span) -> Option<Vec<IndexId>> {
         let active = self.active.clone();
         let batch = active.iter().any(|i| self.builder().extent(*i) == Extent::Batch);
         if batch {
-            let d = Diagnostic::error("not-supported", span, "`scan` cannot stand inside a reduction over the batch");
-            self.fail(
-                d.help("make it a definition of its own, and reduce that: `hs = scan ..`, then `sum[batch] hs[..]`"),
-            );
+            let message = "`scan` cannot stand inside a reduction over the numbers of samples";
+            let d = Diagnostic::error("not-supported", span, message);
+            self.fail(d.help(
+                "make it a definition of its own, and reduce that: `hs = scan ..`, then `sum[b: batch] (hs@b)[..]`",
+            ));
             return None;
         }
         Some(active)

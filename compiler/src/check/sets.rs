@@ -1,7 +1,7 @@
 //! Sets of parameters: `weights(Net)`, `params(D)`, `encoder.*`, `rest`.
 
-use super::elaborate::Elaborator;
-use super::entity::{Entity, Env, Member, Template};
+use super::elaborate::{Elaborator, ParameterInfo};
+use super::entity::{Entity, Env, Member, PassKind, Template};
 use super::report::nearest;
 use grammar::ast::{self, CallableKind, ExprKind};
 use grammar::diagnostic::Diagnostic;
@@ -11,20 +11,30 @@ use std::rc::Rc;
 impl<'a> Elaborator<'a> {
     /// `weights(M)` and `params(M)` in an expression.
     pub fn parameter_set(&mut self, weights: bool, of: &Entity<'a>, span: Span) -> Entity<'a> {
-        let Entity::Template(template) = of else {
-            if matches!(of, Entity::Poison) {
-                return Entity::Poison;
+        let all = match of {
+            Entity::Poison => return Entity::Poison,
+            Entity::Template(template) => self.parameters_of(template),
+            Entity::Set(members) => members.iter().map(|m| m.parameter).collect(),
+            other => {
+                let message = format!("a model or layer is needed here, but this is {}", other.words());
+                return self.fail(Diagnostic::error("wrong-kind", span, message));
             }
-            let d = Diagnostic::error(
-                "wrong-kind",
-                span,
-                format!("a model or layer is needed here, but this is {}", of.words()),
-            );
-            return self.fail(d);
         };
+        let chosen = all.into_iter().filter(|n| !weights || self.is_weight(*n)).collect();
+        self.set_of(chosen)
+    }
+
+    /// `encoder.*` in an expression.
+    pub fn set_of_path(&mut self, expr: &'a ast::Expr) -> Entity<'a> {
+        // In the first pass not all parameters may be known yet.
+        if self.now == PassKind::Training && self.of_path(&dotted(expr).unwrap_or_default()).is_empty() {
+            return self.set_of(vec![]);
+        }
+        self.path_set(expr).map_or(Entity::Poison, |numbers| self.set_of(numbers))
+    }
+
+    fn set_of(&mut self, numbers: Vec<usize>) -> Entity<'a> {
         self.tables.asked = Some(self.tables.parameters.len());
-        let numbers: Vec<usize> =
-            self.parameters_of(template).into_iter().filter(|n| !weights || self.is_weight(*n)).collect();
         let members =
             numbers.into_iter().map(|parameter| Member { parameter, term: self.parameter_term(parameter) }).collect();
         Entity::Set(Rc::new(members))
@@ -38,7 +48,7 @@ impl<'a> Elaborator<'a> {
     fn parameters_of(&self, template: &Template<'a>) -> Vec<usize> {
         let under = |path: &str, prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'));
         let all = self.tables.parameters.iter().enumerate();
-        let belongs = |p: &super::elaborate::ParameterInfo| match (&template.instance, template.callable.kind) {
+        let belongs = |p: &ParameterInfo| match (&template.instance, template.callable.kind) {
             (Some(path), _) => under(&p.parameter.path, path),
             (None, CallableKind::Model) => p.model.as_ref() == Some(&template.callable.name.name),
             (None, _) => under(&p.parameter.path, &template.callable.name.name),
@@ -82,10 +92,7 @@ impl<'a> Elaborator<'a> {
     /// `a.b.*` or the path of one parameter.
     fn path_set(&mut self, expr: &'a ast::Expr) -> Option<Vec<usize>> {
         let path = dotted(expr)?;
-        let found: Vec<usize> = match path.strip_suffix('*') {
-            Some(prefix) => self.matching(|p| p.starts_with(prefix)),
-            None => self.matching(|p| p == path || p.starts_with(&format!("{path}."))),
-        };
+        let found = self.of_path(&path);
         if found.is_empty() {
             let stem = path.trim_end_matches(".*").to_string();
             let tops: Vec<String> = self
@@ -108,9 +115,20 @@ impl<'a> Elaborator<'a> {
         Some(found)
     }
 
-    fn matching(&self, f: impl Fn(&str) -> bool) -> Vec<usize> {
+    /// The parameters at a path or below it. A parameter may also be called as it is saved, and a path may begin with
+    /// the model's name where the model is the only one.
+    fn of_path(&self, path: &str) -> Vec<usize> {
+        let within = |name: &str| match path.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => name.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+        };
+        let named = |p: &ParameterInfo| {
+            let names = [&p.parameter.path, &p.parameter.saved];
+            let inside = |model: &String| names.iter().any(|name| within(&format!("{model}.{name}")));
+            names.iter().any(|name| within(name)) || p.model.as_ref().is_some_and(inside)
+        };
         let all = self.tables.parameters.iter().enumerate();
-        all.filter(|(_, p)| f(&p.parameter.path)).map(|(n, _)| n).collect()
+        all.filter(|(_, p)| named(p)).map(|(n, _)| n).collect()
     }
 }
 

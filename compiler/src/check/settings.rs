@@ -4,6 +4,7 @@ use super::elaborate::Elaborator;
 use super::entity::{Entity, Env};
 use super::report::nearest;
 use super::train::{SETTINGS, entries};
+use crate::numeric::Precision;
 use crate::typed::{Settings, Stopping};
 use grammar::ast::{self, Arg, ExprKind};
 use grammar::diagnostic::Diagnostic;
@@ -20,6 +21,7 @@ impl<'a> Elaborator<'a> {
         let shuffle = self.shuffle(block, env);
         let valid_share = self.valid_share(block, env);
         let stop = self.stopping(block, env);
+        let precision = self.precision(block);
         if has_data && !written(block, "batch") {
             self.need(block, "how many samples a minibatch has", "batch = 64");
         }
@@ -36,6 +38,7 @@ impl<'a> Elaborator<'a> {
             valid_share,
             stop,
             shuffle,
+            precision,
         })
     }
 
@@ -55,11 +58,15 @@ impl<'a> Elaborator<'a> {
         let entity = self.eval(&entry.value, env);
         let n = self.whole(&entity, entry.value.span)?;
         if n < 1 {
-            self.fail(Diagnostic::error(
-                "wrong-kind",
-                entry.value.span,
-                format!("`{name}` must be at least 1, but is {n}"),
-            ));
+            let usual = match name {
+                "batch" => "64",
+                "epochs" => "10",
+                "steps" => "1000",
+                _ => "1",
+            };
+            let d =
+                Diagnostic::error("wrong-kind", entry.value.span, format!("`{name}` must be at least 1, but is {n}"));
+            self.fail(d.fix(format!("write a number such as `{name} = {usual}`"), entry.value.span, usual));
         }
         usize::try_from(n).ok()
     }
@@ -97,6 +104,27 @@ impl<'a> Elaborator<'a> {
         }
     }
 
+    /// `precision = f64`.
+    fn precision(&mut self, block: &'a ast::Train) -> Precision {
+        let Some(entry) = entries(block, "precision").next() else { return Precision::F32 };
+        let word = match &entry.value.kind {
+            ExprKind::Name(word) => word.as_str(),
+            _ => "",
+        };
+        match word {
+            "f32" => Precision::F32,
+            "f64" => Precision::F64,
+            _ => {
+                let d =
+                    Diagnostic::error("wrong-kind", entry.value.span, "`precision` names the numbers computed with")
+                        .here("neither `f32` nor `f64`")
+                        .fix("write `f64` for 64 bits, or `f32`, which is the default", entry.value.span, "f64");
+                self.fail(d);
+                Precision::F32
+            }
+        }
+    }
+
     /// `valid = split(0.1)`.
     fn valid_share(&mut self, block: &'a ast::Train, env: &Env<'a>) -> Option<f64> {
         let entry = entries(block, "valid").next()?;
@@ -127,7 +155,8 @@ impl<'a> Elaborator<'a> {
         let entry = entries(block, "stop").next()?;
         let help = "write `stop = early_stopping(monitor = valid.loss, patience = 3)`";
         let ExprKind::Call { callee, args } = &entry.value.kind else { return self.bad_stop(entry, help) };
-        if !is_name(callee, "early_stopping") {
+        let known = |a: &Arg| a.name.as_ref().is_none_or(|n| matches!(n.name.as_str(), "monitor" | "patience"));
+        if !is_name(callee, "early_stopping") || args.len() > 2 || !args.iter().all(known) {
             return self.bad_stop(entry, help);
         }
         let monitor = match argument(args, "monitor", 0).map(|e| &e.kind) {
@@ -146,6 +175,26 @@ impl<'a> Elaborator<'a> {
             None => return self.bad_stop(entry, help),
         };
         Some(Stopping { monitor, patience })
+    }
+
+    /// Reports a figure watched by early stopping that no epoch ends with. After the metrics, which name the figures.
+    pub fn watched(&mut self, block: &'a ast::Train) {
+        let Some(entry) = entries(block, "stop").next() else { return };
+        let ExprKind::Call { args, .. } = &entry.value.kind else { return };
+        let wrong = match argument(args, "monitor", 0).map(|e| (&e.kind, e.span)) {
+            Some((ExprKind::Field { base, field }, span)) => match &base.kind {
+                ExprKind::Name(split) => self.no_figure(split, field, span),
+                _ => None,
+            },
+            None => {
+                let loss = ast::Ident { name: "loss".into(), span: entry.value.span };
+                self.no_figure("valid", &loss, entry.value.span)
+            }
+            _ => None,
+        };
+        if let Some(d) = wrong {
+            self.fail(d);
+        }
     }
 
     fn bad_stop(&mut self, entry: &'a ast::TrainEntry, help: &str) -> Option<Stopping> {
@@ -168,6 +217,11 @@ fn argument<'a>(args: &'a [Arg], name: &str, place: usize) -> Option<&'a ast::Ex
 /// Whether a line gives the setting, or is a misspelling of it that is reported as such.
 pub(super) fn written(block: &ast::Train, setting: &str) -> bool {
     let mut names = block.entries.iter().map(|e| e.lhs.name.name.as_str());
-    let misspelt = |n: &str| !SETTINGS.contains(&n) && nearest(n, SETTINGS) == Some(setting);
-    names.any(|n| n == setting || misspelt(n))
+    names.any(|n| n == setting || (!SETTINGS.contains(&n) && meant(n) == Some(setting)))
+}
+
+/// The setting that a name is a misspelling of, or that it has in it as other systems do: `batch_size`, `num_epochs`.
+pub(super) fn meant(name: &str) -> Option<&'static str> {
+    let inside = |s: &&&str| name.starts_with(**s) || name.split('_').any(|word| word == **s);
+    nearest(name, SETTINGS).or_else(|| SETTINGS.iter().find(inside).copied())
 }

@@ -137,9 +137,10 @@ impl<'a> Elaborator<'a> {
             None => {
                 self.defining = matches!(value.kind, ExprKind::For { .. }).then(|| lhs.name.name.clone());
                 let entity = self.eval(value, env);
-                self.settle_definition(entity, lhs, annotated.as_ref())
+                self.settle_definition(entity, lhs)
             }
         };
+        let entity = declared.map_or(entity.clone(), |d| self.as_declared(d, entity, value.span));
         if matches!(entity, Entity::Poison) {
             return entity;
         }
@@ -148,6 +149,14 @@ impl<'a> Elaborator<'a> {
         }
         if let Some(base) = lhs.name.name.strip_suffix('\'') {
             return self.next_value(base, entity, lhs.name.span);
+        }
+        if let (Some(ty), Entity::Template(_) | Entity::Thunk(_)) = (&lhs.ty, &entity)
+            && self.is_random(&entity)
+        {
+            let message = "what is random is drawn with `~`, not defined with `=`";
+            let sign = Span { start: ty.span.end, end: value.span.start, ..value.span };
+            let d = Diagnostic::error("wrong-kind", value.span, message);
+            return self.fail(d.fix("write `~` instead of `=`", sign, " ~ "));
         }
         if let Some(d) = &annotated {
             let what = format!("`{}`", lhs.name.name);
@@ -165,6 +174,15 @@ impl<'a> Elaborator<'a> {
         }
     }
 
+    /// Whether it is a distribution that waits for a tensor to fill.
+    fn is_random(&self, entity: &Entity<'a>) -> bool {
+        match entity {
+            Entity::Template(t) => t.callable.kind == ast::CallableKind::Init,
+            Entity::Thunk(_) => true,
+            _ => false,
+        }
+    }
+
     /// A small number as a value too, so that it can say that it belongs to a microbatch.
     fn of_its_own(&mut self, entity: Entity<'a>, name: &ast::Ident) -> Entity<'a> {
         let Entity::Term(t) = entity else { return entity };
@@ -176,13 +194,10 @@ impl<'a> Elaborator<'a> {
         Entity::Term(read.map_or(t, |r| r.1))
     }
 
-    fn settle_definition(&mut self, entity: Entity<'a>, lhs: &'a Lhs, declared: Option<&Declared>) -> Entity<'a> {
+    fn settle_definition(&mut self, entity: Entity<'a>, lhs: &'a Lhs) -> Entity<'a> {
         match entity {
             Entity::Template(t) if self.applies_by_itself(&t) => self.apply_settings_only(&t, lhs.name.span),
             Entity::Template(t) => self.bind_instance(&t, &lhs.name.name),
-            Entity::List(_) | Entity::Number(_) if declared.and_then(Declared::dims).is_some() => {
-                self.term(entity, lhs.name.span).map_or(Entity::Poison, Entity::Term)
-            }
             other => other,
         }
     }

@@ -12,7 +12,7 @@ use grammar::span::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The settings of a train block; any other name is a local.
-pub(super) const SETTINGS: [&str; 17] = [
+pub(super) const SETTINGS: [&str; 18] = [
     "data",
     "augment",
     "mix",
@@ -30,6 +30,7 @@ pub(super) const SETTINGS: [&str; 17] = [
     "freeze",
     "accumulate",
     "start",
+    "precision",
 ];
 
 /// What the figures of a run call the objective, or the sum of several.
@@ -72,6 +73,9 @@ impl<'a> Elaborator<'a> {
         self.require(block, "objective", "what is minimised", CallableKind::Loss, "(prediction, target)");
         self.require(block, "optimizer", "how the parameters move", CallableKind::Optimizer, "(lr = 0.1)");
         self.forward_passes(&forward, &env);
+        if self.sink.errors() == errors {
+            self.watched(block);
+        }
         self.freeze(block, &env);
         let objectives = self.objective_of_each(&forward, &env);
         if entries(block, "optimizer").next().is_some() && objectives.len() == self.tables.parameters.len() {
@@ -108,24 +112,29 @@ impl<'a> Elaborator<'a> {
 
     /// How many fields the data block has as written; `None` where there is trouble with the block itself.
     fn fields_declared(&self, block: &'a ast::Train) -> Option<usize> {
-        let Some(entry) = entries(block, "data").next() else { return Some(0) };
+        let Some(entry) = entries(block, "data").next() else {
+            // A misspelt line is reported as such.
+            return (!super::settings::written(block, "data")).then_some(0);
+        };
         let (name, _) = super::data::data_named(&entry.value)?;
         let data = self.items.data(name)?;
         Some(declared_fields(&data.entries))
     }
 
-    /// The settings of a block with parameters: what a sweep of it tries first, or else their defaults.
+    /// The settings of a block with parameters: their defaults, or else what a sweep of it tries first.
     fn bind_params(&mut self, block: &'a ast::Train, env: &Env<'a>) {
         for (n, param) in block.params.iter().enumerate() {
             let name = &param.name;
-            let value = self.items.first_of_sweep(&block.name.name, n, &name.name).or(param.default.as_ref());
+            let value = param.default.as_ref().or_else(|| self.items.first_of_sweep(&block.name.name, n, &name.name));
             let entity = match value {
                 Some(value) => self.eval(value, &Scope::inside(None)),
                 None => {
                     let message =
                         format!("nothing says what `{}` of the train block `{}` is", name.name, block.name.name);
                     let d = Diagnostic::error("missing-argument", name.span, message);
-                    self.fail(d.help(format!("give it a value, `{} = 2`, or one in a sweep", name.name)))
+                    let end = param.ty.as_ref().map_or(name.span.end, |ty| ty.span.end);
+                    let behind = Span { start: end, end, ..name.span };
+                    self.fail(d.fix("give it a value, here or in a sweep", behind, " = 2"))
                 }
             };
             env.bind(&name.name, entity, name.span);
@@ -328,7 +337,7 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// Locals that are tensors can be asked for by name.
+    /// Locals that are tensors can be asked for by name, and so can the fields of records.
     fn outputs(&mut self) {
         let Some(train) = &self.train else { return };
         let done: Vec<_> = train
@@ -336,12 +345,22 @@ impl<'a> Elaborator<'a> {
             .iter()
             .zip(&train.block.entries)
             .filter_map(|(p, e)| match p {
-                Progress::Done(Entity::Term(t)) => Some((t.clone(), e.lhs.name.clone())),
+                Progress::Done(entity) => Some((entity.clone(), e.lhs.name.clone())),
                 _ => None,
             })
             .collect();
-        for (term, name) in done {
-            self.outcome(Outcome::Output(name.name.clone()), &term, &name.name, name.span);
+        for (entity, name) in done {
+            self.named_output(&entity, &name.name, name.span);
+        }
+    }
+
+    fn named_output(&mut self, entity: &Entity<'a>, name: &str, span: Span) {
+        match entity {
+            Entity::Term(term) => self.outcome(Outcome::Output(name.to_string()), term, name, span),
+            Entity::Record(fields) => {
+                fields.iter().for_each(|(field, value)| self.named_output(value, &format!("{name}.{field}"), span));
+            }
+            _ => {}
         }
     }
 
@@ -460,7 +479,7 @@ impl<'a> Elaborator<'a> {
                 name.span,
                 format!("`{}` is no setting, and nothing uses it", name.name),
             );
-            let near = nearest(&name.name, SETTINGS);
+            let near = super::settings::meant(&name.name);
             if failed && near.is_none() {
                 // What went wrong before may have kept its use from being seen.
                 continue;

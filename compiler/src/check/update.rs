@@ -199,7 +199,7 @@ impl<'a> Elaborator<'a> {
             ExprKind::Call { callee, args } => self.call(callee, args, Some((input, clip.span)), None, clip.span, env),
             _ => {
                 let target = self.eval(clip, env);
-                let args = Arguments { positional: vec![(input, clip.span)], named: vec![], piped: true };
+                let args = Arguments { positional: vec![(input, clip.span)], named: vec![], piped: true, late: None };
                 self.call_entity(target, args, None, clip.span, clip.span)
             }
         }
@@ -298,11 +298,9 @@ impl<'a> Elaborator<'a> {
             Entity::Poison => None,
             Entity::Template(t) if t.callable.kind == CallableKind::Optimizer => Some(t),
             other => {
-                let d = Diagnostic::error(
-                    "wrong-kind",
-                    rule.span,
-                    format!("an optimiser is needed here, but this is {}", other.words()),
-                );
+                let message = format!("an optimiser is needed here, but this is {}", other.words());
+                let d = Diagnostic::error("wrong-kind", rule.span, message);
+                let d = if let Entity::Text(text) = &other { self.unquoted(d, text, rule.span) } else { d };
                 self.fail(d);
                 None
             }
@@ -332,6 +330,7 @@ impl<'a> Elaborator<'a> {
             out.push(match value {
                 Some((entity, at)) => {
                     let entity = self.settle(entity, at);
+                    let entity = self.setting(callable, param, entity, at);
                     if matches!(entity, Entity::Poison) {
                         return None;
                     }

@@ -12,7 +12,7 @@
 use super::build::{Build, gradients_read};
 use super::pass::Lowering;
 use crate::ir::{Module, TensorId};
-use crate::typed::{self, Element, Outcome, Supplied, Train, ValueId};
+use crate::typed::{Element, Outcome, Supplied, Train, ValueId};
 use std::collections::BTreeMap;
 
 /// A module and the names by which the runtime finds its tensors.
@@ -129,10 +129,14 @@ pub fn application(train: &Train, of: usize) -> Program {
 #[must_use]
 pub fn evaluation(train: &Train, batch: usize) -> Program {
     let mut build = Build::new(train, batch);
-    let slot = |p: &typed::Parameter| p.evaluated.map(|s| build.leaves.slots[s]);
-    let at: Vec<Option<TensorId>> = train.parameters.iter().map(slot).collect();
+    let at = evaluated(&build, train);
     build.forward(&train.evaluation, &at);
     build.finish()
+}
+
+/// The tensors that evaluation uses in the place of parameters.
+fn evaluated(build: &Build, train: &Train) -> Vec<Option<TensorId>> {
+    train.parameters.iter().map(|p| p.evaluated.map(|slot| build.leaves.slots[slot])).collect()
 }
 
 /// The metrics of a split from its sums, which are the inputs.
@@ -158,7 +162,8 @@ pub fn prediction(train: &Train, batch: usize) -> Program {
     let mut pass = train.evaluation.clone();
     pass.outcomes.retain(|(outcome, _)| matches!(outcome, Outcome::Output(_)));
     let mut build = Build::new(train, batch);
-    build.forward(&pass, &[]);
+    let at = evaluated(&build, train);
+    build.forward(&pass, &at);
     build.finish()
 }
 

@@ -12,11 +12,13 @@ pub mod proto;
 mod read;
 mod unroll;
 
-use crate::ir::{Item, Module, Role, TensorId};
+use crate::ir::{Item, Module, Role, Tensor, TensorId};
+use crate::optimise::expr::sources;
 use crate::scalar::Kind;
+use grammar::span::Span;
 use graph::Graph;
 use proto::{Attribute, Type};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use unroll::{Step, unroll};
 
 /// What is exported.
@@ -36,11 +38,32 @@ pub struct Source<'a> {
     pub known: BTreeMap<String, (String, Vec<f32>)>,
 }
 
+/// What cannot be said in ONNX, or cannot for any number of samples.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// A sentence that names it.
+    pub message: String,
+    /// Where it stands in the program, if that is known.
+    pub span: Option<Span>,
+}
+
+impl From<String> for Refusal {
+    fn from(message: String) -> Self {
+        Self { message, span: None }
+    }
+}
+
+impl Refusal {
+    fn at(tensor: &Tensor, message: String) -> Self {
+        Self { message, span: tensor.span }
+    }
+}
+
 /// The file.
 ///
 /// # Errors
-/// A sentence that names what cannot be said in ONNX, or cannot for any number of samples.
-pub fn export(source: &Source) -> Result<Vec<u8>, String> {
+/// What cannot be said.
+pub fn export(source: &Source) -> Result<Vec<u8>, Refusal> {
     let (module, steps) = unroll(source.module)?;
     let module = &module;
     if let Some(any) = source.any {
@@ -54,28 +77,31 @@ pub fn export(source: &Source) -> Result<Vec<u8>, String> {
     let graph = Graph::new(source.inputs.iter().find_map(of_samples));
     let mut export = Export { module, graph, names: BTreeMap::new() };
     let mut inputs = vec![];
+    let read = read(module, &steps);
     for (number, tensor) in module.tensors.iter().enumerate() {
         let id = TensorId(number as u32);
-        let called = source.inputs.iter().find(|(t, _)| *t == tensor.name).map(|(_, name)| name);
+        let called = source.inputs.iter().find(|(t, _)| *t == tensor.name && read.contains(&id)).map(|(_, name)| name);
         if let Some(name) = called {
             inputs.push(proto::value(name, element(tensor.kind), &export.graph.extents(&tensor.shape)));
             export.names.insert(id, name.clone());
         } else if let Some((name, values)) = source.known.get(&tensor.name) {
             export.graph.weight(name, &tensor.shape, values);
             export.names.insert(id, name.clone());
-        } else if tensor.role != Role::Temporary && reads(module, id) {
-            return Err(format!("nothing is known of `{}`", tensor.name));
+        } else if tensor.role != Role::Temporary && read.contains(&id) {
+            return Err(format!("nothing is known of `{}`", tensor.name).into());
         }
     }
     for step in &steps {
         match step {
             Step::Item(Item::Def(def)) => {
-                export.definition(def).map_err(|e| format!("`{}`: {e}", module.t(def.target).name))?;
+                let tensor = module.t(def.target);
+                export.definition(def).map_err(|e| Refusal::at(tensor, format!("`{}`: {e}", tensor.name)))?;
             }
             Step::Joined { tensor, axis, turns } => export.join(*tensor, *axis, turns),
             Step::Item(Item::Draw(draw)) => {
-                let name = &module.t(draw.target).name;
-                return Err(format!("`{name}` draws random numbers, which an exported network cannot"));
+                let tensor = module.t(draw.target);
+                let message = format!("`{}` draws random numbers, which an exported network cannot", tensor.name);
+                return Err(Refusal::at(tensor, message));
             }
         }
     }
@@ -91,19 +117,22 @@ pub fn export(source: &Source) -> Result<Vec<u8>, String> {
     Ok(export.graph.finish(source.name, &inputs, &outputs))
 }
 
-/// Whether any definition reads the tensor.
-fn reads(module: &Module, id: TensorId) -> bool {
-    module.nodes.iter().any(|n| matches!(n, crate::ir::Node::Read { tensor, .. } if *tensor == id))
+/// The tensors that any step reads or the caller is given as they are.
+fn read(module: &Module, steps: &[Step]) -> BTreeSet<TensorId> {
+    let items = steps.iter().filter_map(|s| if let Step::Item(item) = s { Some(item) } else { None });
+    let read = items.flat_map(|item| sources(module, item));
+    read.chain(module.outputs.iter().map(|(_, id)| *id)).collect()
 }
 
 /// Checks that the number of samples occurs only as an extent of its own.
-fn independent(module: &Module, any: usize) -> Result<(), String> {
+fn independent(module: &Module, any: usize) -> Result<(), Refusal> {
     let derived = |n: usize| n > any && n.is_multiple_of(any);
     for item in &module.items {
         if let Item::Def(def) = item
             && (def.domain.iter().any(|d| derived(*d)) || module.t(def.target).shape.iter().any(|d| derived(*d)))
         {
-            return Err(format!("`{}` mixes samples", module.t(def.target).name));
+            let tensor = module.t(def.target);
+            return Err(Refusal::at(tensor, format!("`{}` mixes samples", tensor.name)));
         }
     }
     Ok(())

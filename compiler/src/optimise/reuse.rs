@@ -4,7 +4,7 @@
 //! asks `c < e` in the backward half, where `h` has to be kept anyway because other definitions read
 //! it; then `e` need not be kept, and becomes part of the computation of `h`. Likewise for `min`.
 
-use super::rewrite::simple;
+use super::rewrite::replace;
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, TensorId};
 use crate::scalar::Binary;
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ fn with_cuts(m: &mut Module, def: Def, cuts: &Cuts) -> Def {
             replaced.insert(e, m.binary(Binary::Lt, a, b));
         }
     }
-    if replaced.is_empty() { def } else { put(m, def, &replaced) }
+    Def { value: replace(m, &def.domain, def.value, &replaced), ..def }
 }
 
 /// The read of the cut-off tensor for a value that was cut off at `bound`: the same expression over
@@ -70,21 +70,4 @@ fn kept(m: &mut Module, def: &Def, cuts: &Cuts, key: (bool, ExprId), bound: Expr
     let whole = m.read_here(tensor);
     let cut = cuts.get(&(key.0, whole)).filter(|c| c.bound == bound && c.shape == m.t(tensor).shape)?;
     Some(m.read(cut.tensor, at.to_vec()))
-}
-
-/// Puts other expressions for some nodes of the value.
-fn put(m: &mut Module, def: Def, replaced: &BTreeMap<ExprId, ExprId>) -> Def {
-    let mut done: BTreeMap<ExprId, ExprId> = BTreeMap::new();
-    for e in m.reachable(&[def.value]) {
-        let get = |a: ExprId| done.get(&a).copied().unwrap_or(a);
-        let new = match (replaced.get(&e), m.node(e).clone()) {
-            (Some(new), _) => *new,
-            (None, Node::Unary(op, a)) => simple(m, &def.domain, Node::Unary(op, get(a))),
-            (None, Node::Binary(op, a, b)) => simple(m, &def.domain, Node::Binary(op, get(a), get(b))),
-            (None, Node::Select(c, a, b)) => simple(m, &def.domain, Node::Select(get(c), get(a), get(b))),
-            _ => e,
-        };
-        done.insert(e, new);
-    }
-    Def { value: done[&def.value], ..def }
 }

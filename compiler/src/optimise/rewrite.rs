@@ -82,6 +82,26 @@ pub fn rewrite_def(m: &mut Module, def: Def, f: &mut dyn FnMut(&mut Module, Expr
     Def { value, scatter, ..def }
 }
 
+/// Puts other expressions for some nodes of an expression.
+pub fn replace(m: &mut Module, domain: &[usize], root: ExprId, others: &BTreeMap<ExprId, ExprId>) -> ExprId {
+    if others.is_empty() {
+        return root;
+    }
+    let mut done: BTreeMap<ExprId, ExprId> = BTreeMap::new();
+    for e in m.reachable(&[root]) {
+        let get = |a: ExprId| done.get(&a).copied().unwrap_or(a);
+        let new = match (others.get(&e), m.node(e).clone()) {
+            (Some(new), _) => *new,
+            (None, Node::Unary(op, a)) => simple(m, domain, Node::Unary(op, get(a))),
+            (None, Node::Binary(op, a, b)) => simple(m, domain, Node::Binary(op, get(a), get(b))),
+            (None, Node::Select(c, a, b)) => simple(m, domain, Node::Select(get(c), get(a), get(b))),
+            _ => e,
+        };
+        done.insert(e, new);
+    }
+    done[&root]
+}
+
 /// Redirects the reads of an item to other tensors of the same shape.
 pub fn redirect(m: &mut Module, item: Item, to: &BTreeMap<TensorId, TensorId>) -> Item {
     let Item::Def(def) = item else { return item };

@@ -3,11 +3,12 @@
 //! Expressions are rebuilt through [`super::rewrite`]; `stop_gradient`, which has no meaning after
 //! differentiation, vanishes there. Domain variables of extent 1 become 0, reduced variables that
 //! nothing mentions become a factor, reductions over nothing become pointwise. Constant tensors and
-//! identity copies are propagated into their readers.
+//! identity copies are propagated into their readers. A uniform draw, which lies from 0 to below 1, is not compared with
+//! what is no more than 0 or no less than 1: a dropout of probability 0 costs nothing.
 
 use super::expr::roots;
-use super::rewrite::{Access, read, rewrite, rewrite_def, simple};
-use crate::ir::{Combine, Def, ExprId, Item, Module, Node, Role, TensorId};
+use super::rewrite::{Access, read, replace, rewrite, rewrite_def, simple};
+use crate::ir::{Combine, Def, Distribution, ExprId, Item, Module, Node, Role, TensorId};
 use crate::scalar::{Binary, Kind};
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ enum Known {
     Literal(ExprId),
     /// The contents of another tensor of the same shape.
     Copy(TensorId),
+    /// Every element lies from 0 to below 1.
+    Unit,
 }
 
 /// Runs the pass.
@@ -30,7 +33,12 @@ pub fn run(m: &mut Module) {
                 known.extend(knowledge(m, &def).map(|k| (def.target, k)));
                 Item::Def(def)
             }
-            draw @ Item::Draw(_) => draw,
+            Item::Draw(draw) => {
+                if draw.distribution == Distribution::Uniform {
+                    known.insert(draw.target, Known::Unit);
+                }
+                Item::Draw(draw)
+            }
         };
         m.items.push(item);
     }
@@ -58,7 +66,9 @@ fn canonical(m: &mut Module, def: Def, known: &BTreeMap<TensorId, Known>) -> Def
             domain.push(extent);
         }
     }
+    let before = def.domain.clone();
     let mut one = |m: &mut Module, e: ExprId| {
+        let e = decided(m, &before, e, known);
         rewrite(m, &domain, e, &mut |_, v| values[v as usize], &mut |m, a| propagate(m, &domain, a, known))
     };
     let mut def = rewrite_def(m, def, &mut one);
@@ -118,4 +128,21 @@ fn knowledge(m: &mut Module, def: &Def) -> Option<Known> {
         }
         _ => None,
     }
+}
+
+/// An expression whose comparisons `draw < c` are decided where c is out of the draw's reach.
+fn decided(m: &mut Module, domain: &[usize], root: ExprId, known: &BTreeMap<TensorId, Known>) -> ExprId {
+    let drawn = |e: ExprId| match m.node(e) {
+        Node::Read { tensor, otherwise: None, .. } => matches!(known.get(tensor), Some(Known::Unit)),
+        _ => false,
+    };
+    let answer = |e: ExprId| match *m.node(e) {
+        Node::Binary(Binary::Lt, a, b) if drawn(a) => {
+            m.as_float(b).filter(|c| !(0.0 < *c && *c < 1.0)).map(|c| (e, c >= 1.0))
+        }
+        _ => None,
+    };
+    let answers: Vec<(ExprId, bool)> = m.reachable(&[root]).into_iter().filter_map(answer).collect();
+    let answers = answers.into_iter().map(|(e, holds)| (e, m.bool(holds))).collect();
+    replace(m, domain, root, &answers)
 }

@@ -7,7 +7,7 @@ use super::affine::{Affine, Loop};
 use super::nest::{Nest, Op};
 use crate::ir::TensorId;
 use crate::scalar::Binary;
-use runtime::contract::{Contraction, Table};
+use runtime::contract::{Contraction, ENOUGH_TASKS, Table};
 
 /// Multiply-adds below which generated loops are as fast.
 const WORTH_PACKING: usize = 4096;
@@ -64,7 +64,7 @@ pub fn product(nest: &Nest, double: bool) -> Option<Product> {
         rows: [table(&groups.m, &access.a)?, table(&groups.m, &access.c)?],
         columns: [table(&groups.n, &access.b)?, table(&groups.n, &access.c)?],
         depth: [table(&groups.k, &access.a)?, table(&groups.k, &access.b)?],
-        tile: Contraction::choose_tile(batch, m, n, k),
+        tile: Contraction::choose_tile([batch, m, n, k], ENOUGH_TASKS),
     };
     Some(Product { tensors: [a.0, b.0, store.tensor], work })
 }

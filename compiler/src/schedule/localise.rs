@@ -6,6 +6,9 @@
 //!
 //! Values defined earlier in the same nest are forwarded: reading them at their own element is the
 //! value itself. In a recurrence the turn becomes the first loop, and stays whole.
+//!
+//! A short variable on which conditions alone depend, as `if gate == 2 then ..`, is written out: it has no loop but a
+//! store for each of its values, in which the conditions are decided.
 
 use super::affine::{Affine, Division, Loop};
 use super::nest::{Address, Form, Guard, Lanes, Nest, Op, Store, Val};
@@ -18,12 +21,38 @@ use std::collections::HashMap;
 #[must_use]
 pub fn localise(module: &Module, defs: &[&Def], turn: Option<u32>, stored: &dyn Fn(TensorId) -> bool) -> Nest {
     let mut digits: Vec<Vec<usize>> = defs[0].domain.iter().map(|e| vec![*e]).collect();
+    let written_out = (0..digits.len()).rev().find(|v| worth_writing_out(module, defs, turn, *v));
+    if let Some(v) = written_out {
+        digits[v].clear();
+    }
     loop {
         match Builder::new(module, &digits, turn).build(defs, stored) {
             Ok(nest) => return nest,
             Err(split) => apply(&mut digits, turn, &split),
         }
     }
+}
+
+/// Stores of a nest at most, where a variable is written out.
+const STORES: usize = 8;
+
+/// Whether a variable of pointwise definitions is short and conditions depend on it alone. The innermost variable keeps
+/// its loop, which is the one that runs in lanes.
+fn worth_writing_out(module: &Module, defs: &[&Def], turn: Option<u32>, v: usize) -> bool {
+    let first = defs[0];
+    let pointwise = first.combine == Combine::Set && first.scatter.is_none();
+    let short = first.domain[v] > 1 && first.domain[v] * defs.len() <= STORES;
+    let alone = |e: ExprId| module.variables(e).into_iter().eq([v as u32]);
+    let decides = |e: ExprId| match *module.node(e) {
+        Node::Binary(Binary::Eq | Binary::Lt | Binary::Le, a, _) => module.kind(a) == Kind::Int && alone(e),
+        _ => false,
+    };
+    let mut roots = defs.iter().map(|d| d.value);
+    pointwise
+        && short
+        && v + 1 < first.domain.len()
+        && turn != Some(v as u32)
+        && roots.any(|root| module.reachable(&[root]).into_iter().any(decides))
 }
 
 /// The domain variables in the order of their loops: the turn first.
@@ -98,20 +127,16 @@ impl<'a> Builder<'a> {
     fn build(mut self, defs: &[&Def], stored: &dyn Fn(TensorId) -> bool) -> Result<Nest, Split> {
         let mut stores = vec![];
         let first = defs[0];
-        for def in defs {
-            let value = self.value(def.value)?;
-            let at: Vec<ExprId> = def.scatter.as_ref().map(|s| s.at.clone()).unwrap_or_default();
-            let positions = if def.scatter.is_some() {
-                at.iter().map(|p| self.value(*p)).collect::<Result<Vec<_>, _>>()?
-            } else {
-                let rank = self.module.t(def.target).shape.len();
-                (0..rank).map(|v| self.index(self.vars[v].clone())).collect()
-            };
-            let (address, guards) = self.address(def.target, &positions);
-            if stored(def.target) || stores.is_empty() && defs.len() == 1 {
-                stores.push(Store { tensor: def.target, address, guards, value });
+        match (0..self.vars.len()).find(|v| self.loops_before[*v] == self.loops_before[v + 1]) {
+            None => self.members(defs, stored, &mut stores)?,
+            Some(v) => {
+                for value in 0..first.domain[v] {
+                    self.vars[v] = Affine::fixed(value as i64);
+                    self.known.clear();
+                    self.forward.clear();
+                    self.members(defs, stored, &mut stores)?;
+                }
             }
-            self.forward.insert(def.target, value);
         }
         let rank = self.module.t(first.target).shape.len();
         let outer = if first.scatter.is_some() { self.extents.len() } else { self.loops_before[rank] };
@@ -124,6 +149,31 @@ impl<'a> Builder<'a> {
         let turn = self.turn.map(|_| self.between_turns(first));
         let (extents, ops, kinds) = (self.extents, self.ops, self.kinds);
         Ok(Nest { extents, outer, form, ops, kinds, stores, lanes: Lanes::Scalar, turn })
+    }
+
+    /// The values of all definitions, for the variables as they are, and what is stored of them.
+    fn members(
+        &mut self,
+        defs: &[&Def],
+        stored: &dyn Fn(TensorId) -> bool,
+        stores: &mut Vec<Store>,
+    ) -> Result<(), Split> {
+        for def in defs {
+            let value = self.value(def.value)?;
+            let at: Vec<ExprId> = def.scatter.as_ref().map(|s| s.at.clone()).unwrap_or_default();
+            let positions = if def.scatter.is_some() {
+                at.iter().map(|p| self.value(*p)).collect::<Result<Vec<_>, _>>()?
+            } else {
+                let rank = self.module.t(def.target).shape.len();
+                (0..rank).map(|v| self.index(self.vars[v].clone())).collect()
+            };
+            let (address, guards) = self.address(def.target, &positions);
+            if stored(def.target) || defs.len() == 1 {
+                stores.push(Store { tensor: def.target, address, guards, value });
+            }
+            self.forward.insert(def.target, value);
+        }
+        Ok(())
     }
 
     /// Elements of the target from one turn to the next.
@@ -179,8 +229,14 @@ impl<'a> Builder<'a> {
                 self.binary(f, a, b, kind)?
             }
             Node::Select(c, a, b) => {
-                let (c, a, b) = (self.value(c)?, self.value(a)?, self.value(b)?);
-                self.op(Op::Select(c, a, b), kind)
+                let c = self.value(c)?;
+                match self.decided(c) {
+                    Some(holds) => self.value(if holds { a } else { b })?,
+                    None => {
+                        let (a, b) = (self.value(a)?, self.value(b)?);
+                        self.op(Op::Select(c, a, b), kind)
+                    }
+                }
             }
         };
         self.known.insert(expr, value);
@@ -198,7 +254,47 @@ impl<'a> Builder<'a> {
         match (f, self.affine(a)) {
             (Unary::Neg, Some(affine)) => self.index(affine.times(-1)),
             (Unary::Detach, _) => a,
+            (Unary::Not, _) => match self.decided(a) {
+                Some(holds) => self.op(Op::Bool(!holds), kind),
+                None => self.op(Op::Unary(f, a), kind),
+            },
             _ => self.op(Op::Unary(f, a), kind),
+        }
+    }
+
+    /// A condition that is known.
+    fn decided(&self, v: Val) -> Option<bool> {
+        match self.ops[v] {
+            Op::Bool(holds) => Some(holds),
+            _ => None,
+        }
+    }
+
+    /// A comparison of positions, known where the loops decide it.
+    fn compared(&self, f: Binary, x: &Affine, y: &Affine) -> Option<bool> {
+        let (low, high) = x.plus(y, -1).range(&self.extents);
+        match f {
+            Binary::Lt if high < 0 => Some(true),
+            Binary::Lt if low >= 0 => Some(false),
+            Binary::Le if high <= 0 => Some(true),
+            Binary::Le if low > 0 => Some(false),
+            Binary::Eq if low == 0 && high == 0 => Some(true),
+            Binary::Eq if low > 0 || high < 0 => Some(false),
+            _ => None,
+        }
+    }
+
+    /// What is left of an operation one of whose operands is a known condition or a zero that adds nothing.
+    fn reduced(&self, f: Binary, a: Val, b: Val) -> Option<Val> {
+        let nothing = |v: Val| self.ops[v] == Op::Float(0);
+        match (f, self.decided(a), self.decided(b)) {
+            (Binary::And, Some(true), _) | (Binary::Or, Some(false), _) => Some(b),
+            (Binary::And, Some(false), _) | (Binary::Or, Some(true), _) => Some(a),
+            (Binary::And, _, Some(true)) | (Binary::Or, _, Some(false)) => Some(a),
+            (Binary::And, _, Some(false)) | (Binary::Or, _, Some(true)) => Some(b),
+            (Binary::Add, ..) if nothing(a) => Some(b),
+            (Binary::Add | Binary::Sub, ..) if nothing(b) => Some(a),
+            _ => None,
         }
     }
 
@@ -219,8 +315,35 @@ impl<'a> Builder<'a> {
             if let Some(affine) = folded {
                 return Ok(self.index(affine));
             }
+            if let Some(holds) = self.compared(f, x, y) {
+                return Ok(self.op(Op::Bool(holds), kind));
+            }
         }
-        Ok(self.op(Op::Binary(f, a, b), kind))
+        if let Some(left) = self.reduced(f, a, b) {
+            return Ok(left);
+        }
+        Ok(match (f, &self.ops[b]) {
+            (Binary::Pow, Op::Float(bits)) => match whole_exponent(f64::from_bits(*bits)) {
+                Some(n) => self.power(a, n),
+                None => self.op(Op::Binary(f, a, b), kind),
+            },
+            _ => self.op(Op::Binary(f, a, b), kind),
+        })
+    }
+
+    /// a^n by repeated squaring: a few products where the general power takes some 130 operations.
+    fn power(&mut self, a: Val, n: u32) -> Val {
+        let mut product = |x, y| self.op(Op::Binary(Binary::Mul, x, y), Kind::Float);
+        let (mut result, mut square) = (None, a);
+        for bit in 0..=n.ilog2() {
+            if bit > 0 {
+                square = product(square, square);
+            }
+            if n >> bit & 1 == 1 {
+                result = Some(result.map_or(square, |r| product(r, square)));
+            }
+        }
+        result.unwrap_or(a)
     }
 
     fn read(&mut self, tensor: TensorId, at: &[ExprId], otherwise: Option<ExprId>) -> Result<Val, Split> {
@@ -267,6 +390,11 @@ impl<'a> Builder<'a> {
         }
         (address, guards)
     }
+}
+
+/// The exponents that are written out as products: the error stays within a few last bits.
+fn whole_exponent(n: f64) -> Option<u32> {
+    (n.fract() == 0.0 && (2.0..=8.0).contains(&n)).then_some(n as u32)
 }
 
 /// Positions as affine forms of the domain's variables themselves, if they are.

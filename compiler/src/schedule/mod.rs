@@ -124,7 +124,15 @@ fn step(
         }
     };
     let defines = match &task {
-        Task::Nest(nest) => nest.stores.iter().map(|s| s.tensor).collect(),
+        Task::Nest(nest) => {
+            let mut written: Vec<TensorId> = vec![];
+            nest.stores.iter().for_each(|s| {
+                if !written.contains(&s.tensor) {
+                    written.push(s.tensor);
+                }
+            });
+            written
+        }
         _ => group.targets().collect(),
     };
     Step { task, defines, reads }

@@ -1,6 +1,6 @@
-//! The arguments of a call by the names of the catalogue.
+//! The arguments of a call by the names of the catalogue: each is what its parameter takes, or there is an error.
 
-use super::catalogue::Entry;
+use super::catalogue::{Entry, as_whole};
 use super::error::{DataError, Kind, Result};
 use super::spec::{Call, Value};
 
@@ -14,7 +14,7 @@ impl<'a> Arguments<'a> {
     /// Matches positional and named arguments with the entry of that name.
     ///
     /// # Errors
-    /// If there is no such entry, or an argument is unknown, missing, or given twice.
+    /// If there is no such entry, or an argument is unknown, missing, given twice, or not what its parameter takes.
     pub fn bind(entries: &'static [Entry], call: &'a Call) -> Result<Self> {
         let entry = entries.iter().find(|e| e.name == call.name).ok_or_else(|| {
             let names: Vec<_> = entries.iter().map(|e| e.name).collect();
@@ -29,8 +29,12 @@ impl<'a> Arguments<'a> {
             };
             let shown = name.clone().unwrap_or_else(|| format!("number {}", i + 1));
             let slot = place.ok_or_else(|| misuse(entry, &format!("has no argument {shown}")))?;
+            let param = &entry.params[slot];
+            if !param.takes.admits(value) {
+                return Err(misuse(entry, &format!("wants {} as `{}`", param.takes.words(), param.name)));
+            }
             if values[slot].replace(value).is_some() {
-                return Err(misuse(entry, &format!("is given `{}` twice", entry.params[slot].name)));
+                return Err(misuse(entry, &format!("is given `{}` twice", param.name)));
             }
         }
         match entry.params.iter().zip(&values).find(|(p, v)| p.required && v.is_none()) {
@@ -45,99 +49,64 @@ impl<'a> Arguments<'a> {
         self.entry.name
     }
 
-    fn get(&self, name: &str) -> Option<&'a Value> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
         self.values[self.entry.params.iter().position(|p| p.name == name)?]
     }
 
-    fn wrong(&self, name: &str, wanted: &str) -> DataError {
-        misuse(self.entry, &format!("wants {wanted} as `{name}`"))
-    }
-
     /// A text, if given.
-    ///
-    /// # Errors
-    /// If it is something else.
-    pub fn text(&self, name: &str) -> Result<Option<&'a str>> {
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&'a str> {
         match self.get(name) {
-            None => Ok(None),
-            Some(Value::Text(text)) => Ok(Some(text)),
-            Some(_) => Err(self.wrong(name, "a text")),
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
         }
     }
 
     /// A text that must be given.
-    ///
-    /// # Errors
-    /// If it is something else.
-    pub fn needed_text(&self, name: &str) -> Result<&'a str> {
-        self.text(name)?.ok_or_else(|| self.wrong(name, "a text"))
+    #[must_use]
+    pub fn needed_text(&self, name: &str) -> &'a str {
+        self.text(name).unwrap_or_default()
     }
 
     /// A truth value.
-    ///
-    /// # Errors
-    /// If it is something else.
-    pub fn truth(&self, name: &str, default: bool) -> Result<bool> {
+    #[must_use]
+    pub fn truth(&self, name: &str, default: bool) -> bool {
         match self.get(name) {
-            None => Ok(default),
-            Some(Value::Bool(b)) => Ok(*b),
-            Some(_) => Err(self.wrong(name, "true or false")),
+            Some(Value::Bool(b)) => *b,
+            _ => default,
         }
     }
 
-    /// A finite number.
-    ///
-    /// # Errors
-    /// If it is something else.
-    pub fn number(&self, name: &str, default: f64) -> Result<f64> {
+    /// A number.
+    #[must_use]
+    pub fn number(&self, name: &str, default: f64) -> f64 {
         match self.get(name) {
-            None => Ok(default),
-            Some(Value::Number(x)) if x.is_finite() => Ok(*x),
-            Some(_) => Err(self.wrong(name, "a number")),
+            Some(Value::Number(x)) => *x,
+            _ => default,
         }
     }
 
-    /// A whole number from `least` on.
-    ///
-    /// # Errors
-    /// If it is something else.
-    pub fn whole(&self, name: &str, least: usize, default: usize) -> Result<usize> {
-        let x = self.number(name, default as f64)?;
-        as_whole(x, least).ok_or_else(|| self.wrong(name, &format!("a whole number from {least} to 4294967295")))
+    /// A whole number.
+    #[must_use]
+    pub fn whole(&self, name: &str, default: usize) -> usize {
+        self.number(name, default as f64) as usize
     }
 
     /// Height and width, if given.
-    ///
-    /// # Errors
-    /// If it is something else.
-    pub fn size(&self, name: &str) -> Result<Option<[u32; 2]>> {
-        if self.get(name).is_none() {
-            return Ok(None);
-        }
-        match self.extents(name)?[..] {
-            [height, width] => Ok(Some([height as u32, width as u32])),
-            _ => Err(self.wrong(name, "[height, width]")),
+    #[must_use]
+    pub fn size(&self, name: &str) -> Option<[u32; 2]> {
+        match self.extents(name)[..] {
+            [height, width] => Some([height as u32, width as u32]),
+            _ => None,
         }
     }
 
     /// A list of extents.
-    ///
-    /// # Errors
-    /// If it is something else.
-    pub fn extents(&self, name: &str) -> Result<Vec<usize>> {
-        let wrong = || self.wrong(name, "a list of extents");
-        let Some(Value::List(items)) = self.get(name) else { return Err(wrong()) };
-        let extent = |item: &Value| match item {
-            Value::Number(x) => as_whole(*x, 1).ok_or_else(wrong),
-            _ => Err(wrong()),
-        };
-        items.iter().map(extent).collect()
+    #[must_use]
+    pub fn extents(&self, name: &str) -> Vec<usize> {
+        let Some(Value::List(items)) = self.get(name) else { return vec![] };
+        items.iter().filter_map(|item| if let Value::Number(x) = item { as_whole(*x, 1) } else { None }).collect()
     }
-}
-
-/// The whole number that `x` is, if it is one from `least` to 2^32 - 1.
-pub(super) fn as_whole(x: f64, least: usize) -> Option<usize> {
-    (x.fract() == 0.0 && x >= least as f64 && x <= f64::from(u32::MAX)).then_some(x as usize)
 }
 
 fn misuse(entry: &Entry, what: &str) -> DataError {

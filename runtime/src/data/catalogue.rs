@@ -1,6 +1,9 @@
 //! What the words of a `data` block mean: every loader, source and transform with its parameters,
 //! so that the checker can refuse a misspelt one before anything is read.
 
+use super::spec::Value;
+use Takes::{Extents, Number, Part, Share, Size, Text, Truth, Whole};
+
 /// A loader, source or transform that a data block may call.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
@@ -21,14 +24,83 @@ pub struct Param {
     pub name: &'static str,
     /// Whether it must be given.
     pub required: bool,
+    /// What it takes.
+    pub takes: Takes,
 }
 
-const fn required(name: &'static str) -> Param {
-    Param { name, required: true }
+/// What a parameter takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Takes {
+    /// A text, such as a file's name.
+    Text,
+    /// `"train"` or `"test"`.
+    Part,
+    /// `true` or `false`.
+    Truth,
+    /// A finite number.
+    Number,
+    /// A number from 0 to 1.
+    Share,
+    /// A whole number, this one or a larger one of 32 bits.
+    Whole(usize),
+    /// A list of extents.
+    Extents,
+    /// Height and width, none of them more than [`LARGEST_SIDE`].
+    Size,
 }
 
-const fn optional(name: &'static str) -> Param {
-    Param { name, required: false }
+/// The most pixels that an image may be high or wide.
+const LARGEST_SIDE: usize = 1 << 14;
+
+impl Takes {
+    /// Whether the value is one of these.
+    #[must_use]
+    pub fn admits(self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Text, Value::Text(_)) | (Self::Truth, Value::Bool(_)) => true,
+            (Self::Part, Value::Text(part)) => matches!(part.as_str(), "train" | "test"),
+            (Self::Number, Value::Number(x)) => x.is_finite(),
+            (Self::Share, Value::Number(x)) => (0.0..=1.0).contains(x),
+            (Self::Whole(least), Value::Number(x)) => as_whole(*x, least).is_some(),
+            (Self::Extents, Value::List(items)) => items.iter().all(|i| Self::Whole(1).admits(i)),
+            (Self::Size, Value::List(items)) => {
+                items.len() == 2 && items.iter().all(|i| matches!(i, Value::Number(x) if side(*x)))
+            }
+            _ => false,
+        }
+    }
+
+    /// In words, for a message.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Self::Text => "a text".into(),
+            Self::Part => "\"train\" or \"test\"".into(),
+            Self::Truth => "true or false".into(),
+            Self::Number => "a number".into(),
+            Self::Share => "a share from 0 to 1".into(),
+            Self::Whole(least) => format!("a whole number from {least} to {}", u32::MAX),
+            Self::Extents => "a list of extents, such as [3, 8]".into(),
+            Self::Size => format!("[height, width], up to {LARGEST_SIDE}"),
+        }
+    }
+}
+
+fn side(x: f64) -> bool {
+    as_whole(x, 1).is_some_and(|n| n <= LARGEST_SIDE)
+}
+
+/// The whole number that `x` is, if it is one from `least` to 2^32 - 1.
+pub(super) fn as_whole(x: f64, least: usize) -> Option<usize> {
+    (x.fract() == 0.0 && x >= least as f64 && x <= f64::from(u32::MAX)).then_some(x as usize)
+}
+
+const fn required(name: &'static str, takes: Takes) -> Param {
+    Param { name, required: true, takes }
+}
+
+const fn optional(name: &'static str, takes: Takes) -> Param {
+    Param { name, required: false, takes }
 }
 
 /// Columns of the made-up problems in the plane.
@@ -38,91 +110,108 @@ const PLANE: &[&str] = &["point", "label"];
 pub const LOADERS: &[Entry] = &[
     Entry {
         name: "idx",
-        params: &[required("images"), required("labels")],
+        params: &[required("images", Text), required("labels", Text)],
         columns: &["image", "label"],
         about: "images and labels from two IDX files, such as MNIST's, compressed or not",
     },
     Entry {
         name: "csv",
-        params: &[required("file"), optional("header"), optional("label")],
+        params: &[required("file", Text), optional("header", Truth), optional("label", Text)],
         columns: &[],
         about: "numbers, a sample a line; columns by their names in the header, `features` for all but the label",
     },
     Entry {
         name: "npy",
-        params: &[required("x"), optional("y")],
+        params: &[required("x", Text), optional("y", Text)],
         columns: &["x", "y"],
         about: "arrays saved by NumPy, whose first dimension counts samples",
     },
     Entry {
         name: "npz",
-        params: &[required("file"), optional("part")],
+        params: &[required("file", Text), optional("part", Text)],
         columns: &[],
         about: "arrays saved by NumPy in one file, columns by their names; with part = \"train\", `x_train` is the column `x`",
     },
     Entry {
         name: "images",
-        params: &[required("folder"), optional("size")],
+        params: &[required("folder", Text), optional("size", Size)],
         columns: &["image", "label"],
         about: "PNG and JPEG files in a folder for each class, also inside an archive: images(\"pets.tar.gz/train\")",
     },
     Entry {
         name: "cifar10",
-        params: &[required("folder"), required("part")],
+        params: &[required("folder", Text), required("part", Part)],
         columns: &["image", "label"],
         about: "CIFAR-10's binary version, a folder or archive; part \"train\" or \"test\"",
     },
     Entry {
         name: "cifar100",
-        params: &[required("folder"), required("part")],
+        params: &[required("folder", Text), required("part", Part)],
         columns: &["image", "coarse", "label"],
         about: "CIFAR-100's binary version, a folder or archive; part \"train\" or \"test\"",
     },
     Entry {
         name: "text",
-        params: &[required("file"), required("context"), optional("stride"), optional("from"), optional("to")],
+        params: &[
+            required("file", Text),
+            required("context", Whole(1)),
+            optional("stride", Whole(1)),
+            optional("from", Number),
+            optional("to", Number),
+        ],
         columns: &["text", "next"],
         about: "windows of a text; its characters are the classes, `next` is the window one character further on",
     },
     Entry {
         name: "parquet",
-        params: &[required("file"), optional("label")],
+        params: &[required("file", Text), optional("label", Text)],
         columns: &[],
         about: "a table in Parquet's format; columns by their names, `features` for all but the label",
     },
     Entry {
         name: "digits",
-        params: &[required("part")],
+        params: &[required("part", Part)],
         columns: &["image", "label"],
         about: "1,797 handwritten digits of 8 x 8 pixels that come with nnc; part \"train\" or \"test\"",
     },
     Entry {
         name: "mnist1d",
-        params: &[required("part"), optional("seed")],
+        params: &[required("part", Part), optional("seed", Whole(0))],
         columns: &["signal", "label"],
         about: "MNIST-1D: ten shapes as noisy signals of 40 values, made by rule; 4,000 \"train\", 1,000 \"test\"",
     },
     Entry {
         name: "moons",
-        params: &[required("count"), optional("noise"), optional("seed")],
+        params: &[required("count", Whole(1)), optional("noise", Number), optional("seed", Whole(0))],
         columns: PLANE,
         about: "two interleaved half circles in the plane",
     },
     Entry {
         name: "spirals",
-        params: &[required("count"), optional("classes"), optional("turns"), optional("noise"), optional("seed")],
+        params: &[
+            required("count", Whole(1)),
+            optional("classes", Whole(2)),
+            optional("turns", Number),
+            optional("noise", Number),
+            optional("seed", Whole(0)),
+        ],
         columns: PLANE,
         about: "spiral arms in the plane, one a class",
     },
     Entry {
         name: "blobs",
-        params: &[required("count"), optional("classes"), optional("noise"), optional("seed")],
+        params: &[
+            required("count", Whole(1)),
+            optional("classes", Whole(2)),
+            optional("noise", Number),
+            optional("seed", Whole(0)),
+        ],
         columns: PLANE,
         about: "clouds in the plane around centres on a circle, one a class",
     },
     Entry {
         name: "xor",
-        params: &[required("count"), optional("noise"), optional("seed")],
+        params: &[required("count", Whole(1)), optional("noise", Number), optional("seed", Whole(0))],
         columns: PLANE,
         about: "the four corners of the unit square; the label is the exclusive or of the coordinates",
     },
@@ -132,15 +221,20 @@ pub const LOADERS: &[Entry] = &[
 pub const SOURCES: &[Entry] = &[
     Entry {
         name: "random_normal",
-        params: &[required("count"), required("shape"), optional("seed")],
+        params: &[required("count", Whole(1)), required("shape", Extents), optional("seed", Whole(0))],
         columns: &[],
         about: "that many samples of standard normal numbers",
     },
     Entry {
         name: "random_class",
-        params: &[required("count"), required("classes"), optional("seed")],
+        params: &[
+            required("count", Whole(1)),
+            required("classes", Whole(1)),
+            optional("seed", Whole(0)),
+            optional("shape", Extents),
+        ],
         columns: &[],
-        about: "that many classes, all equally likely",
+        about: "that many classes, or tensors of classes, all equally likely",
     },
 ];
 
@@ -153,8 +247,8 @@ pub const TRANSFORMS: &[Entry] = &[
         about: "mean 0, deviation 1, per channel (per feature for vectors), by the training split",
     },
     Entry { name: "reshape", params: &[], columns: &[], about: "the same elements in the field's declared shape" },
-    Entry { name: "scale", params: &[required("by")], columns: &[], about: "every element times a number" },
-    Entry { name: "shift", params: &[required("by")], columns: &[], about: "every element plus a number" },
+    Entry { name: "scale", params: &[required("by", Number)], columns: &[], about: "every element times a number" },
+    Entry { name: "shift", params: &[required("by", Number)], columns: &[], about: "every element plus a number" },
     Entry {
         name: "one_hot",
         params: &[],
@@ -166,9 +260,9 @@ pub const TRANSFORMS: &[Entry] = &[
 /// Settings of a data block beside its splits.
 pub const SETTINGS: &[Param] = &[
     // How many samples the training split has, before validation is set aside; checked when loaded.
-    optional("samples"),
+    optional("samples", Whole(1)),
     // The share of training labels that are drawn anew, all classes equally likely.
-    optional("noise"),
+    optional("noise", Share),
     // How many training samples to keep, or which share if below one.
-    optional("subset"),
+    optional("subset", Number),
 ];

@@ -4,7 +4,7 @@
 //! the order of the alphabet.
 
 use super::error::{DataError, Kind, Position, Result};
-use super::files::Files;
+use super::files::{Files, LIMIT};
 use super::frame::{self, Series};
 use super::table::Table;
 use std::path::Path;
@@ -16,10 +16,25 @@ use std::path::Path;
 /// is no number spoils its column only.
 pub fn load(files: &Files, name: &str, header: bool, label: Option<&str>) -> Result<Table> {
     let path = files.find(name)?;
-    read(files, &path, header, label).map_err(|e| e.in_file(&path))
+    let (count, cells) = read(files, &path, header).map_err(|e| e.in_file(&path))?;
+    let label = frame::label_at(&cells, label, &path)?;
+    Ok(frame::table(count, &cells, Some(label), &path))
 }
 
-fn read(files: &Files, path: &Path, header: bool, label: Option<&str>) -> Result<Table> {
+/// Reads a table of samples that a network of `features` numbers is asked about: the last column is the label, unless all
+/// of them are needed.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_inputs(path: &Path, features: usize) -> Result<Table> {
+    let files = Files { folders: vec![], limit: LIMIT };
+    let (count, cells) = read(&files, path, true).map_err(|e| e.in_file(path))?;
+    let label = (cells.len() > features).then(|| cells.len() - 1);
+    Ok(frame::table(count, &cells, label, path))
+}
+
+/// The columns of a file and how many cells each has.
+fn read(files: &Files, path: &Path, header: bool) -> Result<(usize, Vec<Series>)> {
     let text = files.open(path)?.take_rest()?;
     let mut reader =
         ::csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(::csv::Trim::All).from_reader(&text[..]);
@@ -45,7 +60,7 @@ fn read(files: &Files, path: &Path, header: bool, label: Option<&str>) -> Result
     if count == 0 {
         return Err(DataError::new(Kind::Malformed, "the file holds no samples"));
     }
-    frame::table(count, cells, label, path)
+    Ok((count, cells))
 }
 
 fn named(first: &::csv::StringRecord, header: bool) -> Vec<Series> {

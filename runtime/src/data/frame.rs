@@ -82,31 +82,33 @@ impl Series {
     }
 }
 
-/// Every column under its name; besides, `features`, all but the label's as one vector, and `label`, the column named so or
-/// the last.
+/// The place of the label among the columns: the one named, or the last.
 ///
 /// # Errors
-/// If there is no column named to be the label.
-pub fn table(count: usize, series: Vec<Series>, label: Option<&str>, path: &Path) -> Result<Table> {
-    let label = match label {
-        None => series.len().saturating_sub(1),
-        Some(name) => series.iter().position(|s| s.name == name).ok_or_else(|| {
-            let names: Vec<_> = series.iter().map(|s| s.name.as_str()).collect();
-            DataError::new(Kind::Request, format!("there is no column `{name}` to be the label"))
-                .help(format!("the columns are {}", names.join(", ")))
-                .in_file(path)
-        })?,
-    };
-    let features: Vec<_> = series.iter().enumerate().filter(|(i, _)| *i != label).map(|(_, s)| s).collect();
+/// If there is no column of that name.
+pub fn label_at(series: &[Series], label: Option<&str>, path: &Path) -> Result<usize> {
+    let Some(name) = label else { return Ok(series.len().saturating_sub(1)) };
+    series.iter().position(|s| s.name == name).ok_or_else(|| {
+        let names: Vec<_> = series.iter().map(|s| s.name.as_str()).collect();
+        DataError::new(Kind::Request, format!("there is no column `{name}` to be the label"))
+            .help(format!("the columns are {}", names.join(", ")))
+            .in_file(path)
+    })
+}
+
+/// Every column under its name; besides, `features`, all but the label's as one vector, and `label`, where there is one.
+#[must_use]
+pub fn table(count: usize, series: &[Series], label: Option<usize>, path: &Path) -> Table {
+    let features: Vec<_> = series.iter().enumerate().filter(|(i, _)| Some(*i) != label).map(|(_, s)| s).collect();
     let mut columns: Vec<_> = series.iter().map(|s| s.column(&s.name, path)).collect();
     let joined = Column::new("features", vec![features.len()], joined(count, &features, path));
-    let marked = series.get(label).map(|s| s.column("label", path));
+    let marked = label.and_then(|at| series.get(at)).map(|s| s.column("label", path));
     for extra in std::iter::once(Column { file: Some(path.to_path_buf()), ..joined }).chain(marked) {
         if columns.iter().all(|c| c.name != extra.name) {
             columns.push(extra);
         }
     }
-    Ok(Table::new(count, columns))
+    Table::new(count, columns)
 }
 
 /// The cells of each sample, one behind the other.

@@ -82,10 +82,11 @@ pub fn random_normal(count: usize, shape: &[usize], seed: u64) -> Column {
     Column::new("", shape.to_vec(), Values::Numbers(numbers))
 }
 
-/// Classes from 0 to below `classes`.
+/// Classes from 0 to below `classes`, a sample of `shape` each.
 #[must_use]
-pub fn random_class(count: usize, classes: usize, seed: u64) -> Column {
+pub fn random_class(count: usize, shape: &[usize], classes: usize, seed: u64) -> Column {
     let place = Place { seed, site: sites::DATA, step: 1 };
     let class = |i| Generator::new(place, i as u32).below(classes as u64) as i32;
-    Column::new("", vec![], Values::Integers((0..count).map(class).collect()))
+    let width: usize = shape.iter().product();
+    Column::new("", shape.to_vec(), Values::Integers((0..count * width).map(class).collect()))
 }

@@ -30,6 +30,7 @@ mod tests;
 mod text;
 mod transform;
 
+pub use csv::load_inputs;
 pub use error::{DataError, Kind, Position, Result};
 pub use files::{Files, LIMIT};
 pub use set::{Bytes, DataSet, Rows, Split, epoch_order, order_epoch};
@@ -95,10 +96,7 @@ fn sources(spec: &Spec) -> Result<(Vec<String>, Vec<Table>)> {
         if table.count == 0 {
             return Err(DataError::new(Kind::Mismatch, format!("the split `{name}` has no samples")));
         }
-        let table = match spec.at_most {
-            Some(most) if most.max(1) < table.count => table.thinned(most.max(1)),
-            _ => table,
-        };
+        let table = at_most(table, spec.at_most);
         let place = if name == "train" { 0 } else { names.len() };
         names.insert(place, name.clone());
         tables.insert(place, table);
@@ -109,6 +107,8 @@ fn sources(spec: &Spec) -> Result<(Vec<String>, Vec<Table>)> {
                 .help("name a column of the data")
         })?;
         let (count, column) = source::own(call, &spec.files)?;
+        let column = Column { name: own_column(field), ..column };
+        let Table { count, columns, .. } = at_most(Table::new(count, vec![column]), spec.at_most);
         if tables.is_empty() {
             names.push("train".to_string());
             tables.push(Table::new(count, vec![]));
@@ -119,12 +119,20 @@ fn sources(spec: &Spec) -> Result<(Vec<String>, Vec<Table>)> {
             return Err(DataError::new(Kind::Mismatch, message)
                 .help("a source of a single field belongs to data without other splits, all of one count"));
         }
-        tables[0].columns.push(Column { name: own_column(field), ..column });
+        tables[0].columns.extend(columns);
     }
     match names.first().map(String::as_str) {
         Some("train") => Ok((names, tables)),
         _ => Err(DataError::new(Kind::Request, format!("data `{}` has no split `train`", spec.name))
             .help("say where training samples come from: `train = ..`")),
+    }
+}
+
+/// No more samples than asked for, evenly spaced.
+fn at_most(table: Table, most: Option<usize>) -> Table {
+    match most {
+        Some(most) if most < table.count => table.thinned(most),
+        _ => table,
     }
 }
 
@@ -255,20 +263,16 @@ impl Settings {
     fn read(given: &[(String, Value)]) -> Result<Self> {
         let mut settings = Self::default();
         for (name, value) in given {
-            let wrong = |wanted: &str| DataError::new(Kind::Request, format!("`{name}` wants {wanted}"));
-            match (name.as_str(), value) {
-                ("samples", Value::Number(x)) => {
-                    let samples = arguments::as_whole(*x, 1).ok_or_else(|| wrong("a whole number from 1 on"))?;
-                    settings.samples = Some(samples);
-                }
-                ("noise", Value::Number(x)) if (0.0..=1.0).contains(x) => settings.noise = Some(*x),
-                ("noise", _) => return Err(wrong("a share from 0 to 1")),
-                ("subset", Value::Number(x)) => settings.subset = Some(*x),
-                ("samples" | "subset", _) => return Err(wrong("a number")),
+            let param = catalogue::SETTINGS.iter().find(|p| p.name == name && p.takes.admits(value));
+            match (param.map(|p| p.name), value) {
+                (Some("samples"), Value::Number(x)) => settings.samples = Some(*x as usize),
+                (Some("noise"), Value::Number(x)) => settings.noise = Some(*x),
+                (Some(_), Value::Number(x)) => settings.subset = Some(*x),
                 _ => {
-                    let known: Vec<_> = catalogue::SETTINGS.iter().map(|p| p.name).collect();
-                    return Err(DataError::new(Kind::Request, format!("`{name}` is no setting of a data block"))
-                        .help(format!("settings are {}", known.join(", "))));
+                    return Err(DataError::new(
+                        Kind::Request,
+                        format!("`{name}` is no setting of a data block with such a value"),
+                    ));
                 }
             }
         }

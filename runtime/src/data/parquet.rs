@@ -35,7 +35,8 @@ mod read {
         if count == 0 {
             return Err(DataError::new(Kind::Malformed, "the file holds no samples"));
         }
-        frame::table(count, series, label, path)
+        let label = frame::label_at(&series, label, path)?;
+        Ok(frame::table(count, &series, Some(label), path))
     }
 
     /// Rows and columns.

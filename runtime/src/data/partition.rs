@@ -54,12 +54,12 @@ fn choose(samples: &[u32], wanted: usize, seed: u64, purpose: u64) -> (Vec<u32>,
     let place = Place { seed, site: sites::SPLIT, step: purpose };
     let mut ranked: Vec<(u64, u32)> = samples.iter().map(|s| (Generator::new(place, *s).long(), *s)).collect();
     ranked.sort_unstable();
-    let sorted = |part: &[(u64, u32)]| {
+    let in_order = |part: &[(u64, u32)]| {
         let mut samples: Vec<u32> = part.iter().map(|(_, s)| *s).collect();
         samples.sort_unstable();
         samples
     };
-    (sorted(&ranked[..wanted]), sorted(&ranked[wanted..]))
+    (in_order(&ranked[..wanted]), in_order(&ranked[wanted..]))
 }
 
 /// Draws a `share` of labels anew, all classes equally likely; `samples` are their numbers.

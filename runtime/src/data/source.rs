@@ -16,45 +16,45 @@ use super::{cifar, csv, digits, generate, idx, images, mnist1d, npy, npz, parque
 /// If the call is not as the catalogue says, or the data cannot be read.
 pub fn load(call: &Call, files: &Files, fields: &[Field]) -> Result<Table> {
     let args = Arguments::bind(LOADERS, call)?;
-    let seed = args.whole("seed", 0, 0)? as u64;
+    let seed = args.whole("seed", 0) as u64;
     match args.name() {
-        "idx" => idx::load(files, args.needed_text("images")?, args.needed_text("labels")?),
-        "csv" => csv::load(files, args.needed_text("file")?, args.truth("header", true)?, args.text("label")?),
-        "npy" => npy::load(files, args.needed_text("x")?, args.text("y")?),
-        "npz" => npz::load(files, args.needed_text("file")?, args.text("part")?, fields),
-        "images" => images::load(files, args.needed_text("folder")?, args.size("size")?, fields),
-        "cifar10" => cifar::load(&cifar::TEN, files, args.needed_text("folder")?, args.needed_text("part")?),
-        "cifar100" => cifar::load(&cifar::HUNDRED, files, args.needed_text("folder")?, args.needed_text("part")?),
-        "text" => text::load(files, args.needed_text("file")?, &windows(&args)?),
-        "parquet" => parquet::load(files, args.needed_text("file")?, args.text("label")?),
-        "digits" => digits::load(args.needed_text("part")?),
-        "mnist1d" => mnist1d::load(args.needed_text("part")?, seed),
+        "idx" => idx::load(files, args.needed_text("images"), args.needed_text("labels")),
+        "csv" => csv::load(files, args.needed_text("file"), args.truth("header", true), args.text("label")),
+        "npy" => npy::load(files, args.needed_text("x"), args.text("y")),
+        "npz" => npz::load(files, args.needed_text("file"), args.text("part"), fields),
+        "images" => images::load(files, args.needed_text("folder"), args.size("size"), fields),
+        "cifar10" => cifar::load(&cifar::TEN, files, args.needed_text("folder"), args.needed_text("part")),
+        "cifar100" => cifar::load(&cifar::HUNDRED, files, args.needed_text("folder"), args.needed_text("part")),
+        "text" => text::load(files, args.needed_text("file"), &windows(&args)?),
+        "parquet" => parquet::load(files, args.needed_text("file"), args.text("label")),
+        "digits" => digits::load(args.needed_text("part")),
+        "mnist1d" => mnist1d::load(args.needed_text("part"), seed),
         _ => in_plane(&args, seed, files),
     }
 }
 
 /// Windows one behind the other from all of a text, unless the call says otherwise.
 fn windows(args: &Arguments) -> Result<Windows> {
-    let context = args.whole("context", 1, 1)?;
-    let part = (args.number("from", 0.0)?, args.number("to", 1.0)?);
+    let context = args.whole("context", 1);
+    let part = (args.number("from", 0.0), args.number("to", 1.0));
     if !(0.0 <= part.0 && part.0 < part.1 && part.1 <= 1.0) {
         return Err(DataError::new(Kind::Request, format!("there is no part from {} to {} of a text", part.0, part.1))
             .help("`from` and `to` are shares of the text, such as from = 0.9, to = 1"));
     }
-    Ok(Windows { context, stride: args.whole("stride", 1, context)?, part })
+    Ok(Windows { context, stride: args.whole("stride", context), part })
 }
 
 fn in_plane(args: &Arguments, seed: u64, files: &Files) -> Result<Table> {
     let count = counted(args, 2, files)?;
-    let classes = args.whole("classes", 2, if args.name() == "blobs" { 3 } else { 2 })?;
+    let classes = args.whole("classes", if args.name() == "blobs" { 3 } else { 2 });
     let classes = u8::try_from(classes)
         .map_err(|_| DataError::new(Kind::Request, format!("`{}` makes at most 255 classes", args.name())))?;
     let noise = |default| args.number("noise", default);
     Ok(match args.name() {
-        "moons" => generate::moons(count, noise(0.1)?, seed),
-        "spirals" => generate::spirals(count, classes, args.number("turns", 1.5)?, noise(0.02)?, seed),
-        "blobs" => generate::blobs(count, classes, noise(0.5)?, seed),
-        _ => generate::xor(count, noise(0.0)?, seed),
+        "moons" => generate::moons(count, noise(0.1), seed),
+        "spirals" => generate::spirals(count, classes, args.number("turns", 1.5), noise(0.02), seed),
+        "blobs" => generate::blobs(count, classes, noise(0.5), seed),
+        _ => generate::xor(count, noise(0.0), seed),
     })
 }
 
@@ -64,20 +64,20 @@ fn in_plane(args: &Arguments, seed: u64, files: &Files) -> Result<Table> {
 /// If the call is not as the catalogue says.
 pub fn own(call: &Call, files: &Files) -> Result<(usize, Column)> {
     let args = Arguments::bind(SOURCES, call)?;
-    let seed = args.whole("seed", 0, 0)? as u64;
-    if args.name() == "random_normal" {
-        let shape = args.extents("shape")?;
-        let width = shape.iter().try_fold(1usize, |a, d| a.checked_mul(*d)).unwrap_or(usize::MAX);
-        let count = counted(&args, width, files)?;
-        return Ok((count, generate::random_normal(count, &shape, seed)));
-    }
-    let count = counted(&args, 1, files)?;
-    Ok((count, generate::random_class(count, args.whole("classes", 1, 1)?, seed)))
+    let seed = args.whole("seed", 0) as u64;
+    let shape = args.extents("shape");
+    let width = shape.iter().try_fold(1usize, |a, d| a.checked_mul(*d)).unwrap_or(usize::MAX);
+    let count = counted(&args, width, files)?;
+    let column = match args.name() {
+        "random_normal" => generate::random_normal(count, &shape, seed),
+        _ => generate::random_class(count, &shape, args.whole("classes", 1), seed),
+    };
+    Ok((count, column))
 }
 
 /// The argument `count`, if that many samples of `width` numbers stay within the limit.
 fn counted(args: &Arguments, width: usize, files: &Files) -> Result<usize> {
-    let count = args.whole("count", 1, 0)?;
+    let count = args.whole("count", 0);
     let bytes = (count as u64).saturating_mul(width as u64).saturating_mul(4);
     if bytes > files.limit {
         let message =

@@ -155,6 +155,11 @@ fn fields_with_sources_of_their_own() {
     assert_eq!((set.splits.len(), set.splits[0].count), (1, 50));
     assert_eq!(floats(&set, "train", 0).len(), 300);
     assert!((0..4).all(|c| floats(&set, "train", 1).contains(&(c as f32))));
+    let mut sequences = call("random_class", &[Value::Number(50.0), Value::Number(4.0)]);
+    sequences.args.push((Some("shape".into()), Value::List(vec![Value::Number(7.0)])));
+    let z = own("z", &[7], Element::Class(4), sequences);
+    let set = load(&spec(&[], &[x.clone(), z])).unwrap();
+    assert_eq!(floats(&set, "train", 1).len(), 350);
     let short = own("y", &[], Element::Class(4), call("random_class", &[Value::Number(49.0), Value::Number(4.0)]));
     assert_eq!(load(&spec(&[], &[x, short])).unwrap_err().kind, Kind::Mismatch);
 }

@@ -31,8 +31,8 @@ impl Pipeline {
             match args.name() {
                 "standardize" => self.center_and_scale(),
                 "reshape" => self.reshape(field)?,
-                "scale" => self.each(|x, by| x * by, args.number("by", 1.0)?),
-                "shift" => self.each(|x, by| x + by, args.number("by", 0.0)?),
+                "scale" => self.each(|x, by| x * by, args.number("by", 1.0)),
+                "shift" => self.each(|x, by| x + by, args.number("by", 0.0)),
                 _ => self.one_hot(field)?,
             }
         }

@@ -51,13 +51,16 @@ const PNG_SCALE: u32 = 2;
 /// Pixels drawn to a pixel kept, along each axis, which smooths edges.
 const SUPERSAMPLING: u32 = 3;
 
+/// As many epochs make a curve.
+const FEW_EPOCHS: usize = 5;
+
 impl Picture {
     /// The curves of a training run: a chart for each metric, a curve for each split, from the
-    /// `epoch` lines of its log.
+    /// `epoch` lines of its log, or, where these are few, by updates.
     #[must_use]
     pub fn of_log(title: &str, lines: &[Value]) -> Self {
         let mut charts = vec![];
-        add_log(&mut charts, "", lines);
+        add_log(&mut charts, "", lines, few_epochs(lines));
         Self::of_charts(title, charts)
     }
 
@@ -65,7 +68,8 @@ impl Picture {
     #[must_use]
     pub fn of_logs(runs: &[(String, Vec<Value>)]) -> Self {
         let mut charts = vec![];
-        runs.iter().for_each(|(name, lines)| add_log(&mut charts, &format!("{name} "), lines));
+        let by_update = runs.iter().all(|(_, lines)| few_epochs(lines));
+        runs.iter().for_each(|(name, lines)| add_log(&mut charts, &format!("{name} "), lines, by_update));
         Self::of_charts("", charts)
     }
 
@@ -123,18 +127,31 @@ impl Picture {
     }
 }
 
-/// Adds a log's curves to the charts of their metrics, their names after `prefix`.
-fn add_log(charts: &mut Vec<Chart>, prefix: &str, lines: &[Value]) {
-    for line in lines.iter().filter(|l| l.get("event").and_then(Value::as_str) == Some("epoch")) {
-        let epoch = line.get("epoch").and_then(Value::as_f64).unwrap_or(f64::NAN);
-        for split in ["train", "valid", "test"] {
+/// The lines of a log about one event.
+fn events<'a>(lines: &'a [Value], event: &'a str) -> impl Iterator<Item = &'a Value> {
+    lines.iter().filter(move |l| l.get("event").and_then(Value::as_str) == Some(event))
+}
+
+/// Whether a log has too few epochs for a curve, but figures between them.
+fn few_epochs(lines: &[Value]) -> bool {
+    events(lines, "epoch").count() < FEW_EPOCHS && events(lines, "interval").nth(1).is_some()
+}
+
+/// Adds a log's curves to the charts of their metrics, their names after `prefix`. By epoch each figure is one of an epoch; by
+/// update those of training are of single minibatches, as they were logged.
+fn add_log(charts: &mut Vec<Chart>, prefix: &str, lines: &[Value], by_update: bool) {
+    let (x_label, place) = if by_update { ("update", "step") } else { ("epoch", "epoch") };
+    let of_training = if by_update { "interval" } else { "epoch" };
+    for (split, event) in [("train", of_training), ("valid", "epoch"), ("test", "epoch")] {
+        for line in events(lines, event) {
+            let x = line.get(place).and_then(Value::as_f64).unwrap_or(f64::NAN);
             for (metric, value) in line.get(split).and_then(Value::as_object).into_iter().flat_map(|m| m.iter()) {
-                let new = || Chart { title: metric.clone(), x_label: "epoch".to_string(), ..Chart::default() };
+                let new = || Chart { title: metric.clone(), x_label: x_label.to_string(), ..Chart::default() };
                 let chart = entry(charts, |c| c.title == *metric, new);
                 let name = format!("{prefix}{split}");
                 let curve =
                     entry(&mut chart.curves, |c| c.name == name, || Curve { name: name.clone(), points: vec![] });
-                curve.points.push((epoch, value.as_f64().unwrap_or(f64::NAN)));
+                curve.points.push((x, value.as_f64().unwrap_or(f64::NAN)));
             }
         }
     }
@@ -218,6 +235,17 @@ mod tests {
         assert_eq!(titles, [("loss", false), ("share right", false)]);
         assert_eq!(picture.charts[0].curves.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["train", "valid"]);
         assert_eq!(picture.charts[0].curves[1].points.len(), 20);
+    }
+
+    #[test]
+    fn few_epochs_are_drawn_by_updates() {
+        let interval =
+            |i: usize| json!({"event": "interval", "epoch": 1, "step": i * 10, "train": {"loss": 1.0 / i as f64}});
+        let epoch = json!({"event": "epoch", "epoch": 1, "step": 90, "train": {"loss": 0.3}, "valid": {"loss": 0.2}});
+        let picture = Picture::of_log("", &(1..=9).map(interval).chain([epoch]).collect::<Vec<_>>());
+        let [chart] = &picture.charts[..] else { panic!("{picture:?}") };
+        assert_eq!((chart.x_label.as_str(), chart.curves[0].points.len()), ("update", 9));
+        assert_eq!(chart.curves[1].points, [(90.0, 0.2)]);
     }
 
     #[test]

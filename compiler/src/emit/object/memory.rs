@@ -18,9 +18,41 @@ pub fn load(b: &mut FunctionBuilder, kind: Type, at: Value, offset: i32) -> Valu
     b.ins().load(kind, MemFlagsData::new().with_notrap(), at, offset)
 }
 
+/// Puts a value at an address, of any alignment.
+pub fn store(b: &mut FunctionBuilder, value: Value, at: Value, offset: i32) {
+    b.ins().store(MemFlagsData::new().with_notrap(), value, at, offset);
+}
+
 /// The word of that number.
 pub fn word(b: &mut FunctionBuilder, at: Value, number: i32) -> Value {
     load(b, types::I64, at, 8 * number)
+}
+
+/// An entry of a table of 32-bit numbers.
+pub fn small(b: &mut FunctionBuilder, table: Value, number: Value) -> Value {
+    let at = address(b, table, number, 4);
+    b.ins().uload32(MemFlagsData::trusted().with_readonly(), at, 0)
+}
+
+/// What `yes` emits where the condition holds, else what `no` does.
+pub fn choose<'f>(
+    b: &mut FunctionBuilder<'f>,
+    condition: Value,
+    yes: impl FnOnce(&mut FunctionBuilder<'f>),
+    no: impl FnOnce(&mut FunctionBuilder<'f>),
+) {
+    let [then, otherwise, after] = [(); 3].map(|()| b.create_block());
+    b.ins().brif(condition, then, &[], otherwise, &[]);
+    b.switch_to_block(then);
+    b.seal_block(then);
+    yes(b);
+    b.ins().jump(after, &[]);
+    b.switch_to_block(otherwise);
+    b.seal_block(otherwise);
+    no(b);
+    b.ins().jump(after, &[]);
+    b.switch_to_block(after);
+    b.seal_block(after);
 }
 
 /// How many parts of a size a count takes.

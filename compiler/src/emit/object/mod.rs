@@ -8,7 +8,10 @@ mod contraction;
 mod draw;
 mod entry;
 mod memory;
+mod microkernel;
+mod pack;
 mod save;
+mod x86;
 
 use super::functions::{Functions, fault, flags};
 use super::lanes::Types;
@@ -18,7 +21,7 @@ use crate::schedule::memory::aligned;
 use crate::typed::Supplied;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::Configurable;
-use cranelift_module::{FuncId, default_libcall_names};
+use cranelift_module::{FuncId, Module as _, default_libcall_names};
 use cranelift_object::{ObjectBuilder, ObjectModule};
 use entry::Helpers;
 use runtime::plan::{Element, Fault, Slot, Work};
@@ -77,6 +80,8 @@ pub struct Saved {
     pub load: String,
     /// Persistent tensor and the name it is saved under.
     pub tensors: Vec<(String, String)>,
+    /// Persistent tensors that loading fills with what another is given, which comes second.
+    pub copies: Vec<(String, String)>,
 }
 
 /// What an export copies in and out.
@@ -197,7 +202,8 @@ fn helpers(functions: &mut Functions<ObjectModule>, made: &Made, types: Types) -
         }
     }
     let scratch = aligned(made.layout.arena_bytes);
-    let engine = if contracts { Some(contraction::engine(functions, types)?) } else { None };
+    let x86 = functions.module.isa().triple().architecture == Architecture::X86_64;
+    let engine = if contracts { Some(contraction::engine(functions, types, x86)?) } else { None };
     let arena_bytes = scratch + if contracts { contraction::scratch_bytes(types) } else { 0 };
     let copy = memory::copy(functions)?;
     Ok(Helpers { kernels: functions.kernels.clone(), engine, fills, copy, scratch, arena_bytes, types })

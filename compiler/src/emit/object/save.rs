@@ -42,7 +42,9 @@ pub fn functions<M: Module>(
     data.define(frame.head.clone().into());
     data.set_align(8);
     functions.module.define_data(head, &data).map_err(fault)?;
-    let part = Part { head, head_bytes: frame.head.len(), moves, copy };
+    let slot = |name: &str| persistent.get(name).ok_or_else(|| Fault::new(format!("no program has a tensor {name}")));
+    let also = saved.copies.iter().map(|(to, from)| Ok((slot(from)?, slot(to)?))).collect::<Result<_, Fault>>()?;
+    let part = Part { head, head_bytes: frame.head.len(), moves, also, copy };
     let pointer = functions.pointer();
     functions.define(&saved.save, Linkage::Export, &[pointer; 2], None, None, &mut |module, b| {
         let [arena, buffer] = begin(b);
@@ -71,6 +73,8 @@ struct Part<'a> {
     head: DataId,
     head_bytes: usize,
     moves: Vec<(usize, &'a Slot)>,
+    /// What loading copies after that, from the first to the second.
+    also: Vec<(&'a Slot, &'a Slot)>,
     copy: FuncId,
 }
 
@@ -120,6 +124,12 @@ impl Part<'_> {
             let to = b.ins().iadd_imm_s(arena, slot.offset as i64);
             let from = b.ins().iadd_imm_s(buffer, *start as i64);
             let bytes = b.ins().iconst(types::I64, slot.bytes() as i64);
+            b.ins().call(copy, &[to, from, bytes]);
+        }
+        for (from, to) in &self.also {
+            let [from, to, bytes] = [from.offset, to.offset, to.bytes()].map(|n| n as i64);
+            let [from, to] = [from, to].map(|offset| b.ins().iadd_imm_s(arena, offset));
+            let bytes = b.ins().iconst(types::I64, bytes);
             b.ins().call(copy, &[to, from, bytes]);
         }
         b.ins().return_(&[same]);
