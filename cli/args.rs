@@ -76,9 +76,9 @@ pub enum Command {
     Run(Run),
     /// Train a block for every point of a grid, and draw the picture
     #[command(after_help = "Example:
-  nnc sweep examples/double_descent.nn --threads 2")]
+  nnc sweep widths.nn --threads 2")]
     Sweep(Sweep),
-    /// The learning rate to begin with: the loss while the rate rises from next to nothing to too much
+    /// A learning rate to begin with: the loss while it rises from next to nothing
     #[command(after_help = "Examples:
   nnc lr-find examples/digits.nn
   nnc lr-find model.nn --from 1e-5 --to 1 --steps 400 -o rate")]

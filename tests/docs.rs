@@ -220,7 +220,8 @@ fn every_command_and_flag_is_described() -> io::Result<()> {
     for command in commands {
         assert!(manual.contains(&format!("## nnc {command}")), "the manual does not describe `{command}`");
         let help = said(&place.nnc(&[command, "--help"])?);
-        let flags = help.split_whitespace().filter(|w| w.starts_with("--")).map(|w| w.trim_matches([',', ']', '.']));
+        let flags =
+            help.split_whitespace().filter(|w| w.starts_with("--")).map(|w| w.trim_matches([',', ']', '.', ':']));
         for flag in flags.filter(|f| *f != "--help") {
             assert!(manual.contains(&format!("`{flag}")), "the manual does not describe `{flag}` of `{command}`");
         }

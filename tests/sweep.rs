@@ -55,14 +55,15 @@ fn every_point_has_its_line_and_the_picture_its_curves() {
     assert!(bytes(&out.join("widths.png")).starts_with(b"\x89PNG"));
 }
 
-/// The default values of the block's parameters are those of the first point, so that it runs without a sweep as well.
+/// A point of the grid is the run of the train block with the values of its parameters.
 #[test]
 fn a_point_is_a_run() {
     let folder = Folder::new("point");
     let out = folder.path("grid");
     let told = swept(&out);
     let run = folder.path("run");
-    let line = format!("run {PROGRAM} --json --threads 1 --set seed=1 --out {}", run.display());
+    let line =
+        format!("run {PROGRAM} --json --threads 1 --set seed=1 --set width=2 --set noise=0 --out {}", run.display());
     let done = lines(&succeed(&line)).pop().expect("a last line");
     assert_eq!(told[0]["train"], done["train"]);
     assert_eq!(told[0]["test"], done["test"]);

@@ -249,7 +249,7 @@ fn plain_messages() {
     let cases = [
         ("fn f(x) = x +", "expected a value, found the end of the text"),
         ("layer f(x) { param W [2] ~ zeros\n x }", "expected a text in quotes or `:`, found `[`"),
-        ("layer f(x) { state W: [2] ~ zeros\n x }", "expected `=`, found `~`"),
+        ("layer f(x) { state W: [2] ~ zeros\n x }", "a state begins as what is given for it, after `=`"),
         ("layer f(x) -> { x }", "expected `:`, found `}`"),
         ("fn f(x: 3) = x", "expected a type such as `[3, 32]`, found the number `3`"),
         ("model (x) { x }", "expected a name, found `(`"),
