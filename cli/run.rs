@@ -122,10 +122,15 @@ fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<(), F
     let persistent = bound.session.executor.bundle().persistent.clone();
     let parameters = train.parameters.iter().map(|p| (&p.saved, &p.path));
     let states = train.states.iter().map(|s| (&s.saved, &s.path));
+    let model = train.start.as_ref().and_then(|s| s.model.as_deref());
+    let there = |saved: &str, name: &str| {
+        let inside = model.and_then(|m| saved.strip_prefix(m)?.strip_prefix('.'));
+        name == saved || Some(name) == inside
+    };
     let mut found = vec![];
     for (saved, path) in parameters.chain(states) {
         let Some(slot) = persistent.get(path) else { continue };
-        if let Some(tensor) = tensors.iter().find(|t| t.name == *saved && t.shape == slot.shape) {
+        if let Some(tensor) = tensors.iter().find(|t| there(saved, &t.name) && t.shape == slot.shape) {
             bound.session.executor.write_f64(slot, &tensor.values.to_f64());
             found.push(saved.as_str());
         }

@@ -338,6 +338,8 @@ pub struct Group {
 pub struct Start {
     /// The train block whose parameters this one starts from, where they have the same names.
     pub train: String,
+    /// Its only model, whose name its paths do not have, where this block has several, whose paths have theirs.
+    pub model: Option<String>,
     /// Where it is said.
     pub span: Span,
 }

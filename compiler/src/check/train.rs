@@ -62,7 +62,7 @@ impl<'a> Elaborator<'a> {
             used: BTreeSet::new(),
             fields,
             seen: BTreeMap::new(),
-            several_models: self.counts_models(block) > 1,
+            several_models: self.models_of(block).len() > 1,
             splits: splits(block, data.as_ref()),
             measuring: false,
         });
@@ -171,7 +171,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Different models named in the block, other than through instances of their own.
-    fn counts_models(&self, block: &'a ast::Train) -> usize {
+    fn models_of(&self, block: &'a ast::Train) -> BTreeSet<&'a str> {
         let mut models = BTreeSet::new();
         for entry in &block.entries {
             let bound =
@@ -180,7 +180,7 @@ impl<'a> Elaborator<'a> {
                 self.models_in(&entry.value, &mut models);
             }
         }
-        models.len()
+        models
     }
 
     fn models_in(&self, expr: &'a ast::Expr, out: &mut BTreeSet<&'a str>) {
@@ -463,7 +463,10 @@ impl<'a> Elaborator<'a> {
             let d = Diagnostic::error("cyclic-definition", span, message);
             self.fail(d.note(format!("it starts from {}", trail.join(", which starts from "))));
         }
-        Some(Start { train: other.clone(), span })
+        let theirs = self.items.train(other).map(|t| self.models_of(t)).unwrap_or_default();
+        let alone = theirs.len() == 1 && self.models_of(block).len() > 1;
+        let model = theirs.first().filter(|_| alone).map(ToString::to_string);
+        Some(Start { train: other.clone(), model, span })
     }
 
     /// A local that nothing uses is most often a misspelt setting.
