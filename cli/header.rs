@@ -59,7 +59,8 @@ impl Header<'_> {
         let upper = name.to_uppercase();
         let mut out = format!(
             "/* {title} of {source}, compiled by nnc {} for {triple}.\n \
-             * Needs a processor with {requires}. Calls no other function, allocates nothing, has no state of its own.\n \
+             * Needs a processor with {requires}. Calls no other function, allocates nothing; all that it keeps of its own\n \
+             * is which vectors the processor has, found out once and the same for every thread.\n \
              *\n \
              * All memory is the caller's arena: {upper}_ARENA_BYTES bytes, aligned to 64, one for each network that is\n \
              * trained. Its first {upper}_STATE_BYTES bytes are all that lives from step to step (the seed, the number of\n \
