@@ -85,16 +85,21 @@ fn finite(values: &[Vec<f64>]) -> bool {
     values.iter().flat_map(|v| v.iter()).all(|x| x.is_finite())
 }
 
+/// Trials from which a bound is taken at first, and before it is said to be broken: roundings that cancel in a few trials
+/// (the mean of equal numbers, multiplied by 300 in a norm) do not in all of many.
+const TRIALS: [usize; 2] = [4, 100];
+
 /// For each output, how far compiled code may be from `wanted` in single precision; `None` where a rounding decides.
-fn bounds(module: &Module, inputs: &Values, wanted: &[Vec<f64>], choices: Choices) -> Option<Vec<f64>> {
+fn bounds(module: &Module, inputs: &Values, wanted: &[Vec<f64>], choices: Choices, trials: usize) -> Option<Vec<f64>> {
     let mut rng = Prng(5);
     let mut others = vec![single(module, inputs)];
-    for _ in 0..4 {
-        let (values, other) = exact(module, &moved(module, inputs, &mut rng), ROUNDING * rng.signed_unit());
+    for _ in 0..trials {
+        let near = moved(module, inputs, &mut rng);
+        let (values, other) = exact(module, &near, ROUNDING * rng.signed_unit());
         if other != choices {
             return None;
         }
-        others.push(values);
+        others.extend([values, single(module, &near)]);
     }
     let n = longest_sum(module) as f64;
     let spread = |k: usize| {
@@ -124,7 +129,7 @@ pub fn check(what: &str, module: &Module, inputs: &Values, counts: &mut Counts) 
         counts.not_finite += 1;
         return;
     }
-    let Some(bounds) = bounds(module, inputs, &wanted, choices) else {
+    let Some(mut bound) = bounds(module, inputs, &wanted, choices, TRIALS[0]) else {
         counts.decided_by_rounding += 1;
         return;
     };
@@ -132,12 +137,25 @@ pub fn check(what: &str, module: &Module, inputs: &Values, counts: &mut Counts) 
     optimise(&mut optimised);
     for (precision, finer) in [(Precision::F64, 1.0 / 536_870_912.0), (Precision::F32, 1.0)] {
         let found = compiled(&optimised, inputs, precision);
-        for (k, (name, _)) in module.outputs.iter().enumerate() {
-            assert_eq!(found[k].len(), wanted[k].len());
-            for (at, (f, w)) in found[k].iter().zip(&wanted[k]).enumerate() {
-                let close = (f - w).abs() <= bounds[k] * finer;
-                assert!(close, "{what} in {precision:?}: {name}[{at}] is {f}, not {w} within {:e}", bounds[k] * finer);
+        let far = |bound: &[f64]| {
+            (0..wanted.len()).find_map(|k| {
+                assert_eq!(found[k].len(), wanted[k].len());
+                let at = found[k].iter().zip(&wanted[k]).position(|(f, w)| (f - w).abs() > bound[k] * finer)?;
+                Some((k, at))
+            })
+        };
+        if far(&bound).is_some() {
+            match bounds(module, inputs, &wanted, choices, TRIALS[1]) {
+                Some(better) => bound = better,
+                None => {
+                    counts.decided_by_rounding += 1;
+                    return;
+                }
             }
+        }
+        if let Some((k, at)) = far(&bound) {
+            let (name, f, w) = (&module.outputs[k].0, found[k][at], wanted[k][at]);
+            panic!("{what} in {precision:?}: {name}[{at}] is {f}, not {w} within {:e}", bound[k] * finer);
         }
     }
 }
