@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-WORKLOADS = ["mlp-tiny", "mlp-small", "mlp-mid", "mlp-big", "lenet"]
+WORKLOADS = ["mlp-tiny", "mlp-small", "mlp-mid", "mlp-big", "lenet", "resnet20", "gpt-char", "grok"]
 PEERS = {
     "jax step": ["bench_jax.py"],
     "jax scan": ["bench_jax.py", "--mode", "scan"],
