@@ -164,7 +164,7 @@ fn five_hundred_programs() {
 }
 
 #[test]
-#[ignore = "takes an hour"]
+#[ignore = "takes twenty minutes"]
 fn ten_thousand_programs() {
     check_seeds(1000..11_000);
 }
