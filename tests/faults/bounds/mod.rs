@@ -1,0 +1,1 @@
+//! Programs and files that would take time or memory without end.

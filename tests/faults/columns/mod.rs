@@ -1,0 +1,1 @@
+//! Columns of tables and arrays: names decide, and no value is lost.

@@ -1,0 +1,1 @@
+//! What evaluation, metrics, gradients and starting weights mean.

@@ -1,0 +1,1 @@
+//! Words, settings and models that would be taken for something else.

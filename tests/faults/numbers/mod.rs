@@ -1,0 +1,1 @@
+//! Scalar functions, their derivatives, and files that compute them elsewhere.

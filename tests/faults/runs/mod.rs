@@ -1,0 +1,1 @@
+//! Runs that are interrupted, resumed, repeated or done at once.
