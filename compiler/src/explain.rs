@@ -9,9 +9,11 @@ macro_rules! pages {
 }
 
 pages![
+    "argument-needs-name",
     "argument-order",
     "bad-left-side",
     "bad-number",
+    "batch-is-a-count",
     "batch-is-cut",
     "class-needs-whole-number",
     "cyclic-definition",
@@ -38,6 +40,7 @@ pages![
     "not-known-yet",
     "not-supported",
     "out-of-bounds",
+    "out-of-range",
     "param-in-training-if",
     "rank-mismatch",
     "shape-mismatch",

@@ -97,6 +97,28 @@ pub struct Param {
     pub ty: Option<TypeExpr>,
     /// The value after `=`.
     pub default: Option<Expr>,
+    /// The range after `where`.
+    pub range: Option<Range>,
+}
+
+/// Which numbers a parameter may be: `where 0 <= p < 1`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Range {
+    /// What it is not below.
+    pub lower: Option<End>,
+    /// What it is not above.
+    pub upper: Option<End>,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// One end of a range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct End {
+    /// The number there.
+    pub at: Expr,
+    /// Whether that number itself belongs to the range.
+    pub included: bool,
 }
 
 /// A type as written.

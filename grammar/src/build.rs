@@ -45,6 +45,78 @@ pub enum SweepEntry {
     Unreadable,
 }
 
+/// What stands after a parameter's `where`, as read: `0 <= p < 1`.
+pub struct Comparisons {
+    /// The first number or name.
+    pub first: Expr,
+    /// Those that follow, each with its sign.
+    pub rest: Vec<(BinaryOp, Expr)>,
+    /// All of it.
+    pub span: Span,
+}
+
+/// A parameter, whose range is put in order.
+pub fn param(
+    name: Ident,
+    ty: Option<TypeExpr>,
+    default: Option<Expr>,
+    range: Option<Comparisons>,
+    out: &mut Out,
+) -> Param {
+    let range = range.and_then(|written| {
+        let span = written.span;
+        let range = range_of(&name.name, written);
+        if range.is_none() {
+            let n = &name.name;
+            let message = format!("after `where` stands which numbers `{n}` may be, and this is no such range");
+            let d = Diagnostic::error("unexpected-token", span, message);
+            out.diagnostics.push(d.help(format!("write it like one of these: `{n} > 0`, `{n} >= 1`, `0 <= {n} < 1`")));
+        }
+        range
+    });
+    Param { name, ty, default, range }
+}
+
+/// `p > 0`, `0 < p`, `0 <= p < 1`, `1 > p >= 0`: from the smaller end to the larger one.
+fn range_of(name: &str, written: Comparisons) -> Option<Range> {
+    use BinaryOp::{Ge, Gt, Le, Lt};
+    let Comparisons { first, rest, span } = written;
+    let own = |e: &Expr| matches!(&e.kind, ExprKind::Name(n) if n == name);
+    // Every end as it would be said of the parameter on the left: `p >= 0`.
+    let mut ends = vec![];
+    match <[_; 2]>::try_from(rest) {
+        Ok([(sign, middle), last]) if own(&middle) => ends.extend([(turned(sign)?, first), last]),
+        Ok(_) => return None,
+        Err(rest) => {
+            let [(sign, last)] = <[_; 1]>::try_from(rest).ok()?;
+            ends.push(if own(&first) { (sign, last) } else { (turned(sign).filter(|_| own(&last))?, first) });
+        }
+    }
+    let mut range = Range { lower: None, upper: None, span };
+    for (sign, at) in ends {
+        let end = match sign {
+            Gt | Ge => &mut range.lower,
+            Lt | Le => &mut range.upper,
+            _ => return None,
+        };
+        if end.replace(End { at, included: matches!(sign, Ge | Le) }).is_some() {
+            return None;
+        }
+    }
+    Some(range)
+}
+
+/// The sign for the two sides exchanged.
+fn turned(sign: BinaryOp) -> Option<BinaryOp> {
+    match sign {
+        BinaryOp::Lt => Some(BinaryOp::Gt),
+        BinaryOp::Le => Some(BinaryOp::Ge),
+        BinaryOp::Gt => Some(BinaryOp::Lt),
+        BinaryOp::Ge => Some(BinaryOp::Le),
+        _ => None,
+    }
+}
+
 /// The contents of a text token.
 pub fn text(quoted: &str) -> String {
     quoted.trim_matches('"').to_string()

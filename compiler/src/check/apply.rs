@@ -1,16 +1,16 @@
 //! Applications: a callable's body elaborated with its inputs and settings, in an instance of its
 //! own where it is a layer or model.
 
+use super::allowed::Owner;
 use super::calls::{Given, is_input};
 use super::dims::{Declared, Meeting, whole_term};
-use super::elaborate::{Activation, Call, Elaborator, Role};
-use super::entity::{Entity, Env, PassKind, Scope, Template, kind_word, shape_text};
+use super::elaborate::{Activation, Call, Elaborator, Role, made_at};
+use super::entity::{Entity, Env, Instance, PassKind, Scope, Template, kind_word, shape_text};
 use crate::scalar::{Kind, Unary};
 use crate::typed::{Element, Expr};
 use grammar::ast::{self, CallableKind, TypeKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Calls inside calls beyond which it is taken for endless.
@@ -24,7 +24,7 @@ impl<'a> Elaborator<'a> {
         &mut self,
         callable: &'a ast::Callable,
         mut bound: Vec<Option<Given<'a>>>,
-        instance: Option<String>,
+        instance: Option<Instance>,
         name: Option<&'a ast::Ident>,
         span: Span,
     ) -> Entity<'a> {
@@ -38,7 +38,7 @@ impl<'a> Elaborator<'a> {
         if !self.bind_inputs(callable, &mut bound, span, &scope) {
             return Entity::Poison;
         }
-        let pushed = self.open_instance(callable, instance, name, span);
+        let Some(pushed) = self.open_instance(callable, instance, name, span) else { return Entity::Poison };
         let shape = |g: &Given<'a>| match &g.0 {
             Entity::Term(t) if !t.dims.is_empty() => Some((t.origin, t.dims.clone())),
             _ => None,
@@ -249,65 +249,58 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// Opens the instance of a layer or model: a bound one, or a new one by name.
+    /// Opens the instance of a layer or model: a bound one, or a new one by name. Whether there is one; `None` after an
+    /// error.
     fn open_instance(
         &mut self,
         callable: &'a ast::Callable,
-        instance: Option<String>,
+        instance: Option<Instance>,
         name: Option<&'a ast::Ident>,
         span: Span,
-    ) -> bool {
+    ) -> Option<bool> {
         let own = &callable.name.name;
-        let path = match (callable.kind, instance) {
-            (CallableKind::Schedule, _) if self.now == PassKind::Update && has_states(&callable.body) => {
-                let part = self.numbered(own);
-                let path = self.path(&part);
-                self.activations.push(Activation {
-                    path,
-                    model: None,
-                    made: span,
-                    role: Role::Schedule,
-                    used: BTreeMap::new(),
-                    states: BTreeMap::new(),
-                });
-                return true;
+        let makes = matches!(callable.kind, CallableKind::Layer | CallableKind::Model);
+        let inner = made_at(&self.activation().origin, span);
+        let (path, origin) = match (callable.kind, instance, name) {
+            (CallableKind::Schedule, ..) if self.now == PassKind::Update && has_states(&callable.body) => {
+                let part = self.numbered(own, span);
+                let activation = Activation::new(self.path(&part), inner, None, span, Role::Schedule);
+                self.activations.push(activation);
+                return Some(true);
             }
-            (CallableKind::Layer | CallableKind::Model, Some(path)) => path,
-            (CallableKind::Layer, None) => {
-                let part = self.numbered(name.map_or(own, |n| &n.name));
-                self.path(&part)
+            (_, Some(instance), _) if makes => (instance.path, instance.origin),
+            (_, None, Some(name)) if makes => {
+                let part = self.given(name)?;
+                (self.path(&part), inner)
             }
-            (CallableKind::Model, None) => match name {
-                Some(name) => name.name.clone(),
-                None => {
-                    let nested = self.calls.iter().any(|c| c.callable.kind == CallableKind::Model);
-                    let several = self.train.as_ref().is_some_and(|t| t.several_models);
-                    if nested || several { own.clone() } else { String::new() }
-                }
-            },
-            _ => return false,
+            (CallableKind::Layer, None, None) => {
+                let part = self.numbered(own, span);
+                (self.path(&part), inner)
+            }
+            // A model is one instance in a train block, wherever it is used and whatever it is called there.
+            (CallableKind::Model, None, None) => {
+                let nested = self.calls.iter().any(|c| c.callable.kind == CallableKind::Model);
+                let several = self.train.as_ref().is_some_and(|t| t.several_models);
+                let path = if nested || several { own.clone() } else { String::new() };
+                (path, Rc::from([callable.name.span]))
+            }
+            _ => return Some(false),
         };
         let model = match callable.kind {
             CallableKind::Model => Some(own.clone()),
             _ => self.activation().model.clone(),
         };
-        self.activations.push(Activation {
-            path,
-            model,
-            made: span,
-            role: Role::Forward,
-            used: BTreeMap::new(),
-            states: BTreeMap::new(),
-        });
-        true
+        self.activations.push(Activation::new(path, origin, model, span, Role::Forward));
+        Some(true)
     }
 
-    /// An activation inside the innermost one, for a turn of a loop.
-    pub fn push_activation(&mut self, part: &str, made: Span) {
+    /// An activation inside the innermost one, for a turn of the loop whose index stands at `span`.
+    pub fn push_activation(&mut self, part: &str, span: Span) {
         let path = self.path(part);
         let outer = self.activation();
-        let (model, role) = (outer.model.clone(), outer.role);
-        self.activations.push(Activation { path, model, made, role, used: BTreeMap::new(), states: BTreeMap::new() });
+        let (model, role, made) = (outer.model.clone(), outer.role, outer.made);
+        let origin = made_at(&outer.origin, span);
+        self.activations.push(Activation::new(path, origin, model, made, role));
     }
 
     /// Binds parameters and elaborates the body.
@@ -316,15 +309,15 @@ impl<'a> Elaborator<'a> {
             if given.is_some() && is_input(callable, param) {
                 continue;
             }
-            let value = match (given, &param.default) {
-                (Some((entity, at)), _) => self.setting(callable, param, entity.clone(), *at),
+            let (value, at) = match (given, &param.default) {
+                (Some((entity, at)), _) => (self.setting(callable, param, entity.clone(), *at), *at),
                 (None, Some(default)) => {
                     let value = self.eval(default, scope);
-                    self.setting(callable, param, value, default.span)
+                    (self.setting(callable, param, value, default.span), default.span)
                 }
-                (None, None) => Entity::Poison,
+                (None, None) => (Entity::Poison, callable.name.span),
             };
-            if matches!(value, Entity::Poison) {
+            if matches!(value, Entity::Poison) || !self.argument_allowed(callable, param, &value, at, scope) {
                 return Entity::Poison;
             }
             scope.bind(&param.name.name, value, param.name.span);
@@ -334,6 +327,9 @@ impl<'a> Elaborator<'a> {
         }
         for (param, given) in callable.params.iter().zip(bound) {
             if let Some((entity, at)) = given.filter(|_| is_input(callable, param)) {
+                if !self.argument_allowed(callable, param, &entity, at, scope) {
+                    return Entity::Poison;
+                }
                 let value = self.input_value(param, entity, at);
                 scope.bind(&param.name.name, value, param.name.span);
             }
@@ -347,6 +343,21 @@ impl<'a> Elaborator<'a> {
         };
         let result = self.body(&callable.body, output.as_ref(), scope);
         self.finish(callable, result, output.as_ref())
+    }
+
+    /// Whether an argument is in its parameter's range; a message is about the call, not about the inside of it.
+    fn argument_allowed(
+        &mut self,
+        callable: &'a ast::Callable,
+        param: &'a ast::Param,
+        value: &Entity<'a>,
+        at: Span,
+        scope: &Env<'a>,
+    ) -> bool {
+        let inner = self.calls.pop();
+        let allowed = self.allowed(Owner::Callable(callable), param, value, at, scope);
+        self.calls.extend(inner);
+        allowed
     }
 
     /// An input as the body sees it: a value of its own, of real numbers unless declared otherwise.

@@ -1,8 +1,9 @@
 //! Calls: which argument goes to which parameter, and whether a call is an application or makes a
 //! template. A call without any input is a template; one with only some of them is an error.
 
-use super::elaborate::{Elaborator, Target};
-use super::entity::{Entity, Env, Lambda, Primitive, Scope, Template, kind_word};
+use super::allowed::Owner;
+use super::elaborate::{Elaborator, Target, made_at};
+use super::entity::{Entity, Env, Instance, Lambda, Primitive, Scope, Template, kind_word};
 use super::report::nearest;
 use crate::scalar::Binary;
 use crate::typed::Definition;
@@ -69,6 +70,7 @@ impl<'a> Elaborator<'a> {
     fn arguments(&mut self, args: &'a [Arg], piped: Option<Given<'a>>, env: &Env<'a>) -> Arguments<'a> {
         let mut out =
             Arguments { piped: piped.is_some(), positional: piped.into_iter().collect(), named: vec![], late: None };
+        self.note_numbers(args);
         for arg in args {
             let value = (self.eval(&arg.value, env), arg.value.span);
             match &arg.name {
@@ -158,7 +160,7 @@ impl<'a> Elaborator<'a> {
             ExprKind::Pipe { .. } => self.pipeline(value, Some(name), env),
             ExprKind::Call { callee, args } => self.call(callee, args, None, Some(name), value.span, env),
             _ => match self.eval(value, env) {
-                Entity::Template(t) => self.bind_instance(&t, &name.name),
+                Entity::Template(t) => self.named_instance(&t, name),
                 Entity::Poison => Entity::Poison,
                 other => {
                     let d = Diagnostic::error(
@@ -209,6 +211,9 @@ impl<'a> Elaborator<'a> {
             if args.late == Some(value.1) {
                 return self.out_of_order(value.1, &callable.params[*n].name.name);
             }
+            if by_name_only(callable, *n) {
+                return self.needs_name(callable, &callable.params[*n], value.1);
+            }
             bound[*n] = Some(value);
         }
         let wanted = |n: &usize| !as_template || !is_input(callable, &callable.params[*n]);
@@ -225,7 +230,7 @@ impl<'a> Elaborator<'a> {
                 return self.filled_tensor(&Rc::new(filled), shape, span);
             }
             return match name {
-                Some(name) => self.bind_instance(&Rc::new(filled), &name.name),
+                Some(name) => self.named_instance(&Rc::new(filled), name),
                 None => Entity::Template(Rc::new(filled)),
             };
         }
@@ -302,15 +307,30 @@ impl<'a> Elaborator<'a> {
         !may_be_input || (!complete(open, true) && complete(settings, false))
     }
 
-    /// Gives a template an instance of its own under a name.
-    pub fn bind_instance(&mut self, template: &Rc<Template<'a>>, name: &str) -> Entity<'a> {
+    /// What `enc = dense(64)` binds: one instance of the layer. A model is one instance already.
+    pub fn bind_instance(&mut self, template: &Rc<Template<'a>>, name: &ast::Ident) -> Entity<'a> {
+        if template.callable.kind != CallableKind::Layer || template.instance.is_some() {
+            return Entity::Template(template.clone());
+        }
+        let path = self.numbered(&name.name, name.span);
+        self.instance_at(template, &path, name.span)
+    }
+
+    /// What `dense(64) as enc` and `Net as teacher` are: an instance of its own, of a model too.
+    fn named_instance(&mut self, template: &Rc<Template<'a>>, name: &ast::Ident) -> Entity<'a> {
         let makes = matches!(template.callable.kind, CallableKind::Layer | CallableKind::Model);
         if !makes || template.instance.is_some() {
             return Entity::Template(template.clone());
         }
-        let name = self.numbered(name);
-        let instance = Some(self.path(&name));
-        Entity::Template(Rc::new(Template { instance, ..(**template).clone() }))
+        match self.given(name) {
+            Some(path) => self.instance_at(template, &path, name.span),
+            None => Entity::Poison,
+        }
+    }
+
+    fn instance_at(&mut self, template: &Rc<Template<'a>>, name: &str, span: Span) -> Entity<'a> {
+        let instance = Instance { path: self.path(name), origin: made_at(&self.activation().origin, span) };
+        Entity::Template(Rc::new(Template { instance: Some(instance), ..(**template).clone() }))
     }
 
     /// A local function: an application with all its parameters.
@@ -344,6 +364,7 @@ impl<'a> Elaborator<'a> {
             }
         }
         for (param, value) in lambda.params.iter().zip(values) {
+            let at = value.as_ref().map(|v| v.1).or_else(|| param.default.as_ref().map(|d| d.span)).unwrap_or(span);
             let value = match (value, &param.default) {
                 (Some((v, at)), _) => {
                     let v = self.settle(v, at);
@@ -359,6 +380,9 @@ impl<'a> Elaborator<'a> {
                     return self.fail(d.label(lambda.span, "the function"));
                 }
             };
+            if !self.allowed(Owner::Lambda, param, &value, at, &scope) {
+                return Entity::Poison;
+            }
             scope.bind(&param.name.name, value, param.name.span);
         }
         self.body(lambda.body, None, &scope)
@@ -388,6 +412,19 @@ impl<'a> Elaborator<'a> {
         }
         let mut given = given.into_iter();
         let (Some(a), b) = (given.next(), given.next()) else { return Entity::Poison };
+        if let (Primitive::Normal, Some((Entity::Number(n), at))) = (primitive, &b)
+            && n.value < 0.0
+        {
+            let message = format!("the deviation of a normal distribution is not negative, but this is {}", n.text());
+            return self.fail(Diagnostic::error("out-of-range", *at, message).help("write `normal(mean, deviation)`"));
+        }
+        if let (Primitive::Uniform, Entity::Number(low), Some((Entity::Number(high), at))) = (primitive, &a.0, &b)
+            && high.value < low.value
+        {
+            let (low, high) = (low.text(), high.text());
+            let message = format!("a uniform draw is from the smaller end to the larger, but {high} is below {low}");
+            return self.fail(Diagnostic::error("out-of-range", *at, message).help(format!("write `uniform({high}, {low})`")));
+        }
         match (primitive, b) {
             (Primitive::Scalar(op), _) => self.scalar_function(op, a.0, a.1),
             (Primitive::Max, Some(b)) => self.extremum(Binary::Max, a, b),
@@ -433,6 +470,18 @@ impl<'a> Elaborator<'a> {
         self.fail(d.fix(format!("name it too: `{parameter} = ..`"), before, format!("{parameter} = ")))
     }
 
+    /// A setting beyond the first whose default would be taken silently by what was meant for another.
+    fn needs_name(&mut self, callable: &'a ast::Callable, param: &ast::Param, at: Span) -> Entity<'a> {
+        let (of, name) = (&callable.name.name, &param.name.name);
+        let message = format!("this argument of `{of}` would be `{name}`, which is given by its name");
+        let d = Diagnostic::error("argument-needs-name", at, message)
+            .here(format!("this would be `{name}`"))
+            .label(callable.name.span, signature(callable))
+            .note("without a name stand the inputs, the settings that have no default value, and the first setting");
+        let before = Span { end: at.start, ..at };
+        self.fail(d.fix(format!("if it is meant, name it: `{name} = ..`"), before, format!("{name} = ")))
+    }
+
     fn too_many(&mut self, callable: &'a ast::Callable, at: Span, given: usize, taken: usize) -> Entity<'a> {
         let name = &callable.name.name;
         let d = Diagnostic::error(
@@ -452,6 +501,15 @@ impl<'a> Elaborator<'a> {
             .help(format!("write `{missing} = ..`; all parameters: {}", signature(callable)));
         self.fail(d)
     }
+}
+
+/// Whether an argument for the parameter of that number must have its name: a setting with a default value that is not
+/// the first setting.
+fn by_name_only(callable: &ast::Callable, number: usize) -> bool {
+    let setting = |p: &ast::Param| !is_input(callable, p);
+    let first = callable.params.iter().position(setting);
+    let param = &callable.params[number];
+    setting(param) && param.default.is_some() && first != Some(number)
 }
 
 /// `f(x, units, bias)`.

@@ -2,7 +2,9 @@
 
 /// Code and meaning, in the order of the alphabet.
 pub const CODES: &[(&str, &str)] = &[
+    ("argument-needs-name", "a setting beyond the first is given without its name"),
     ("argument-order", "an argument without a name stands behind one that has a name"),
+    ("batch-is-a-count", "the number of samples stands where the number of one is meant"),
     ("batch-is-cut", "gradients are accumulated, but something depends on where the minibatch is cut"),
     ("class-needs-whole-number", "a position or class must be a whole number of known range, but is a real number"),
     ("cyclic-definition", "something is defined by itself"),
@@ -24,6 +26,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("not-known-yet", "a value of the step is used where it is not known, such as in an initial value"),
     ("not-supported", "a form of the language that this version cannot compile"),
     ("out-of-bounds", "a read may leave its tensor and does not say what it yields there"),
+    ("out-of-range", "an argument is a number that its parameter cannot be"),
     ("param-in-training-if", "a parameter or state exists only in one of the two modes"),
     ("rank-mismatch", "two tensors, or a tensor and its declaration, differ in their number of dimensions"),
     ("shape-mismatch", "two tensors, or a tensor and its declaration, differ in an extent"),
@@ -34,6 +37,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("unknown-argument", "a call gives an argument that there is no parameter for"),
     ("unknown-name", "a name that nothing defines"),
     ("unknown-setting", "a line of a train or data block that is no setting and that nothing uses"),
+    ("unknown-type", "a type that there is none of"),
     ("unproven-positive", "a logarithm or root is taken of what nothing shows to be positive (a warning)"),
     ("unreadable-file", "a file that `use` names cannot be read"),
     ("unused-local", "a local definition that nothing uses"),

@@ -88,6 +88,9 @@ impl<'a> Elaborator<'a> {
                 }
                 Some(Declared::Record(out))
             }
+            TypeKind::Name(word) if matches!(word.as_str(), "number" | "bool") => {
+                Some(Declared::Tensor { dims: vec![], element: self.element_type(ty, env)?, span: ty.span })
+            }
             TypeKind::Name(_) => Some(Declared::Word),
             TypeKind::Error => {
                 self.broken = true;

@@ -34,7 +34,7 @@ impl<'a> Elaborator<'a> {
             Some(dims) => self.draw_statement(name, dims, dist, per_batch, scope),
             None => Entity::Poison,
         };
-        scope.bind(&name.name, entity.clone(), name.span);
+        self.bind_once(name, entity.clone(), scope);
         entity
     }
 

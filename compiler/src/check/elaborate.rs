@@ -2,6 +2,7 @@
 //! [`super::entity`] and whose effect is to write the passes of the typed tree. Every call is
 //! inlined with concrete dimensions. This file holds its state and the bookkeeping all parts use.
 
+use super::allowed::Written;
 use super::bounds::Affine;
 use super::builder::Builder;
 use super::entity::{Entity, Env, PassKind, Term, shape_text};
@@ -13,6 +14,7 @@ use grammar::ast;
 use grammar::diagnostic::{Diagnostic, Label};
 use grammar::span::Span;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// A callable being elaborated, and the call that did it.
 pub(super) struct Call<'a> {
@@ -35,28 +37,52 @@ pub(super) enum Role {
     Schedule,
 }
 
+/// Which instance it is: the places that made it, the outermost first. Two instances may come to have one path, by the
+/// names that were given; these tell them apart.
+pub(super) type Origin = Rc<[Span]>;
+
+/// An origin and one place more.
+pub(super) fn made_at(origin: &Origin, span: Span) -> Origin {
+    origin.iter().copied().chain([span]).collect()
+}
+
+/// The names of instances, parameters and states in an instance.
+#[derive(Clone, Default)]
+pub(super) struct Names {
+    /// How often each was asked for.
+    counts: BTreeMap<String, u32>,
+    /// Those that are taken, and where.
+    taken: BTreeMap<String, Span>,
+}
+
 /// One elaboration of an instance's body.
 #[derive(Clone)]
 pub(super) struct Activation {
     /// Its path; empty for the train block and its model.
     pub path: String,
+    /// Which instance it is.
+    pub origin: Origin,
     /// The model it belongs to.
     pub model: Option<String>,
     /// The application that made it.
     pub made: Span,
     /// What it may declare.
     pub role: Role,
-    /// How often a name was used for an instance or value here.
-    pub used: BTreeMap<String, u32>,
+    /// The names given here.
+    pub used: Names,
     /// Its states by name, as numbers in the tables.
     pub states: BTreeMap<String, usize>,
 }
 
 impl Activation {
+    /// An instance at a path, in which nothing has happened yet.
+    pub fn new(path: String, origin: Origin, model: Option<String>, made: Span, role: Role) -> Self {
+        Self { path, origin, model, made, role, used: Names::default(), states: BTreeMap::new() }
+    }
+
     /// The train block itself, which is never left.
     fn outermost(made: Span) -> Self {
-        let (used, states) = (BTreeMap::new(), BTreeMap::new());
-        Self { path: String::new(), model: None, made, role: Role::Forward, used, states }
+        Self::new(String::new(), Rc::from([]), None, made, Role::Forward)
     }
 }
 
@@ -81,6 +107,8 @@ pub(super) struct ParameterInfo {
     pub parameter: Parameter,
     /// The model it belongs to.
     pub model: Option<String>,
+    /// The instance that declares it.
+    pub origin: Origin,
 }
 
 /// What all passes of a train block share.
@@ -94,6 +122,8 @@ pub(super) struct Tables {
     pub states: Vec<State>,
     /// Their numbers by path.
     pub state_numbers: BTreeMap<String, usize>,
+    /// The instances that declare them.
+    pub state_origins: Vec<Origin>,
     /// States of the update rules.
     pub slots: Vec<State>,
     /// Fields of the data set that are used.
@@ -189,6 +219,8 @@ pub(super) struct Elaborator<'a> {
     pub defining: Option<String>,
     /// Whether something was met that the parser could not read, and has reported.
     pub broken: bool,
+    /// The arguments that are numbers as written.
+    pub numbers: BTreeMap<Span, Written>,
 }
 
 /// Nesting of expressions and calls beyond which we give up.
@@ -221,6 +253,7 @@ impl<'a> Elaborator<'a> {
             work: 0,
             defining: None,
             broken: false,
+            numbers: BTreeMap::new(),
         }
     }
 
@@ -322,10 +355,42 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `name`, or `name2`, `name3`.. where the innermost instance has used it already.
-    pub fn numbered(&mut self, name: &str) -> String {
-        let count = self.activation().used.entry(name.to_string()).or_insert(0);
-        *count += 1;
-        if *count == 1 { name.to_string() } else { format!("{name}{count}") }
+    pub fn numbered(&mut self, name: &str, span: Span) -> String {
+        let Names { counts, taken } = &mut self.activation().used;
+        let count = counts.entry(name.to_string()).or_insert(0);
+        loop {
+            *count += 1;
+            let numbered = if *count == 1 { name.to_string() } else { format!("{name}{count}") };
+            if !taken.contains_key(&numbered) {
+                taken.insert(numbered.clone(), span);
+                return numbered;
+            }
+        }
+    }
+
+    /// A name that the program gives to an instance, a parameter or a state, which nothing else here may have. Where one
+    /// statement gives it more than once, as in a local function, the others are numbered.
+    pub fn given(&mut self, name: &ast::Ident) -> Option<String> {
+        match self.activation().used.taken.get(&name.name).copied() {
+            Some(earlier) if earlier != name.span => {
+                let n = &name.name;
+                let message = format!("two things are called `{n}` here, so that `{n}.*` could mean either");
+                let d = Diagnostic::error("duplicate-definition", name.span, message)
+                    .label(earlier, format!("this is `{n}` already"))
+                    .help("give one of them another name; for one layer that is used twice, name it once: `enc = dense(64)`, then `enc(x)`");
+                self.fail(d);
+                None
+            }
+            _ => Some(self.numbered(&name.name, name.span)),
+        }
+    }
+
+    /// A name that a parameter or state has here; the same statement may be met again.
+    pub fn declares(&mut self, name: &ast::Ident) -> bool {
+        if self.activation().used.taken.get(&name.name) == Some(&name.span) {
+            return true;
+        }
+        self.given(name).is_some()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a name can stand for while a program is elaborated, and the scopes that hold names.
 
+use super::elaborate::Origin;
 use super::number::Num;
 use crate::scalar::{Kind, Unary};
 use crate::typed::{Expr, IndexId};
@@ -55,8 +56,17 @@ pub(super) struct Template<'a> {
     pub callable: &'a ast::Callable,
     /// For each parameter, the value bound.
     pub bound: Vec<Option<(Entity<'a>, Span)>>,
-    /// The path of the instance, where a name was bound to it.
-    pub instance: Option<String>,
+    /// The instance, where a name was bound to it.
+    pub instance: Option<Instance>,
+}
+
+/// An instance of a layer or model that was given a name.
+#[derive(Clone)]
+pub(super) struct Instance {
+    /// Its path.
+    pub path: String,
+    /// Which instance it is.
+    pub origin: Origin,
 }
 
 /// A local function.

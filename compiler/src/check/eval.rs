@@ -7,7 +7,7 @@ use super::number::Num;
 use super::report::nearest;
 use super::scan::ScanForm;
 use super::train::LOSS;
-use crate::scalar::{Binary, Unary};
+use crate::scalar::{Binary, Kind, Unary};
 use crate::typed::{Definition, Element, Expr, Outcome, SAMPLE, Supplied, Type};
 use grammar::ast::{self, ExprKind};
 use grammar::diagnostic::Diagnostic;
@@ -39,12 +39,12 @@ impl<'a> Elaborator<'a> {
                 self.prefix(*op, v, value.span)
             }
             ExprKind::Binary { op, left, right } => {
-                let mut a = self.eval(left, env);
-                let mut b = self.eval(right, env);
-                if let Some(sample) = self.sample_at_hand(*op, left, &b, env) {
-                    a = sample;
-                } else if let Some(sample) = self.sample_at_hand(*op, right, &a, env) {
-                    b = sample;
+                let (a, b) = (self.eval(left, env), self.eval(right, env));
+                if self.compares_count(*op, left, &b, env) {
+                    return self.count_for_number(left.span);
+                }
+                if self.compares_count(*op, right, &a, env) {
+                    return self.count_for_number(right.span);
                 }
                 self.binary(*op, (a, left.span), (b, right.span))
             }
@@ -87,19 +87,30 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// Compared with the number of a sample, `batch` is the sample at hand and not how many there are.
-    fn sample_at_hand(
-        &mut self,
-        op: ast::BinaryOp,
-        name: &ast::Expr,
-        other: &Entity<'a>,
-        env: &Env<'a>,
-    ) -> Option<Entity<'a>> {
+    /// Whether `batch`, how many samples there are, is compared with the number of one, or asked to equal an index: no
+    /// sample and no index has that number, so another is meant. In parentheses it is meant as it stands.
+    fn compares_count(&mut self, op: ast::BinaryOp, name: &ast::Expr, other: &Entity<'a>, env: &Env<'a>) -> bool {
         use ast::BinaryOp as Op;
-        let compares = matches!(op, Op::Eq | Op::Ne | Op::Lt | Op::Le | Op::Gt | Op::Ge);
-        let Entity::Term(term) = other else { return None };
-        let found = compares && self.is_own_sample(name, env) && self.builder().counts_samples(&term.expr);
-        found.then(|| Entity::Term(self.builder().scalar(Expr::Index(SAMPLE), name.span)))
+        let Entity::Term(term) = other else { return false };
+        if !self.is_count(name, env) {
+            return false;
+        }
+        match op {
+            Op::Eq | Op::Ne => term.kind == Kind::Int && term.expr != Expr::BatchSize,
+            Op::Lt | Op::Le | Op::Gt | Op::Ge => self.builder().counts_samples(&term.expr),
+            _ => false,
+        }
+    }
+
+    /// Whether this is the name `batch`, how many samples there are.
+    pub fn is_count(&self, expr: &ast::Expr, env: &Env<'a>) -> bool {
+        matches!(&expr.kind, ExprKind::Name(name) if name == "batch") && env.find("batch").is_none()
+    }
+
+    /// `batch` where the number of a sample is meant.
+    pub fn count_for_number(&mut self, span: Span) -> Entity<'a> {
+        let d = count_as_number(span);
+        self.fail(d.fix("write `this` for the number of the sample at hand", span, "this"))
     }
 
     /// What the parser could not read, and has reported.
@@ -213,6 +224,12 @@ impl<'a> Elaborator<'a> {
             "inf" => Some(Entity::Number(Num::float(f64::INFINITY))),
             "training" => Some(Entity::Bool(self.now == PassKind::Training)),
             "batch" if self.now != PassKind::Update => Some(Entity::Term(self.builder().scalar(Expr::BatchSize, span))),
+            "this" => Some(match self.now {
+                PassKind::Training | PassKind::Evaluation => {
+                    Entity::Term(self.builder().scalar(Expr::Index(SAMPLE), span))
+                }
+                PassKind::Init | PassKind::Update => self.other_pass(name, span),
+            }),
             "fan_in" | "fan_out" => self.fan(name == "fan_in"),
             "step" if self.knows_the_update() => supplied(self, Supplied::Step),
             "steps" if self.knows_the_update() => supplied(self, Supplied::Steps),
@@ -438,7 +455,7 @@ impl<'a> Elaborator<'a> {
             return self.fail(d);
         }
         let mut value = carry.map_or(Entity::Nothing, |(_, start)| self.eval(start, env));
-        let prefix = defining.map(|n| self.numbered(&n)).unwrap_or_default();
+        let prefix = defining.map(|n| self.numbered(&n, index.span)).unwrap_or_default();
         for turn in from..=to {
             let scope = Scope::inside(Some(env));
             scope.bind(&index.name, Entity::Number(Num::int(turn)), index.span);
@@ -447,8 +464,7 @@ impl<'a> Elaborator<'a> {
                 scope.bind(&name.name, shared, name.span);
             }
             let part = super::elaborate::join(&prefix, &turn.to_string());
-            let made = self.activation().made;
-            self.push_activation(&part, made);
+            self.push_activation(&part, index.span);
             value = self.block(body, None, &scope);
             self.activations.pop();
             if matches!(value, Entity::Poison) {
@@ -529,7 +545,7 @@ const STRUCTURAL: [(&str, Primitive); 7] = [
 ];
 
 /// Names known without definition, for suggestions.
-const PRIMITIVE_NAMES: [&str; 26] = [
+const PRIMITIVE_NAMES: [&str; 27] = [
     "abs",
     "sqrt",
     "exp",
@@ -555,13 +571,23 @@ const PRIMITIVE_NAMES: [&str; 26] = [
     "inf",
     "training",
     "batch",
+    "this",
     "step",
 ];
 
 /// Whether the name is there without being defined.
 pub(super) fn is_builtin(name: &str) -> bool {
     primitive(name).is_some()
-        || matches!(name, "pi" | "inf" | "training" | "batch" | "fan_in" | "fan_out" | "step" | "steps" | "epoch" | "k")
+        || matches!(
+            name,
+            "pi" | "inf" | "training" | "batch" | "this" | "fan_in" | "fan_out" | "step" | "steps" | "epoch" | "k"
+        )
+}
+
+/// `batch` is how many samples there are, and stands where the number of one is meant.
+pub(super) fn count_as_number(span: Span) -> Diagnostic {
+    let message = "`batch` is how many samples the minibatch has, and no sample has that number";
+    Diagnostic::error("batch-is-a-count", span, message).here("the number of a sample is meant here")
 }
 
 /// The function of the core language of that name.

@@ -6,7 +6,7 @@
 use super::calls::{Given, is_input};
 use super::dims::Declared;
 use super::elaborate::Elaborator;
-use super::entity::{Entity, Env, PassKind, Scope, kind_word};
+use super::entity::{Entity, Env, Instance, PassKind, Scope, kind_word};
 use super::finish::finished;
 use super::items::Items;
 use super::library_sources;
@@ -79,7 +79,8 @@ impl<'a> Elaborator<'a> {
             inputs.push(Input { name: name.name.clone(), ty, span: name.span });
         }
         self.settings_given(callable, &bound)?;
-        let result = self.apply(callable, bound, Some(String::new()), None, callable.name.span);
+        let whole = Instance { path: String::new(), origin: self.activation().origin.clone() };
+        let result = self.apply(callable, bound, Some(whole), None, callable.name.span);
         self.results(callable, result)?;
         let pass = finished(std::mem::take(&mut self.builders[PassKind::Training as usize].pass));
         let tables = std::mem::take(&mut self.tables);

@@ -1,5 +1,5 @@
-//! The items of a program and of the library by name. Code of the library sees the library's
-//! items first, so that a user's item of the same name does not change what the library does.
+//! The items of a program and of the library by name. Code of the library sees the library's items
+//! alone, so that no item of a user changes what the library does.
 
 use grammar::ast;
 use grammar::span::{SourceId, Span};
@@ -53,9 +53,8 @@ impl<'a> Items<'a> {
 
     /// The callable of that name as seen from `from`.
     pub fn callable(&self, name: &str, from: Span) -> Option<&'a ast::Callable> {
-        let (first, second) =
-            if self.is_library(from) { (&self.library, &self.user) } else { (&self.user, &self.library) };
-        first.get(name).or_else(|| second.get(name)).copied()
+        let own = if self.is_library(from) { None } else { self.user.get(name) };
+        own.or_else(|| self.library.get(name)).copied()
     }
 
     /// The data block of that name.

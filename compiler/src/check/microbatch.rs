@@ -114,10 +114,14 @@ fn of(pass: &Pass, known: &[Known], expr: &Expr) -> Known {
     let of = |e: &Expr| of(pass, known, e);
     match expr {
         Expr::Number(_) | Expr::Int(_) | Expr::Bool(_) => FIXED,
-        Expr::Index(id) => Known { per_sample: *id == SAMPLE, ..FIXED },
+        // The number of the sample at hand is that in its part of the minibatch.
+        Expr::Index(id) if *id == SAMPLE => Known { cut: Cut::Other, per_sample: true },
+        Expr::Index(_) => FIXED,
         Expr::BatchSize => Known { cut: Cut::Other, ..FIXED },
         Expr::Read { value, at, otherwise } => {
-            let at = at.iter().map(of).fold(FIXED, both);
+            let own = pass.v(*value).ty.per_sample && matches!(at.first(), Some(Expr::Index(id)) if *id == SAMPLE);
+            let of_sample = Known { per_sample: own, ..FIXED };
+            let at = at[usize::from(own)..].iter().map(of).fold(of_sample, both);
             let otherwise = otherwise.as_ref().map_or(FIXED, |e| of(e));
             both(both(whole(at), otherwise), Known { per_sample: false, ..known[value.0 as usize] })
         }

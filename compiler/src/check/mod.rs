@@ -6,12 +6,14 @@
 //! errors, and a list of diagnostics. What must hold: a block is left out only if an error says
 //! why, and an error never causes a second one.
 
+mod allowed;
 mod apply;
 mod augment;
 mod bounds;
 mod builder;
 mod calls;
 pub mod codes;
+mod course;
 mod data;
 mod decay;
 mod dims;
@@ -44,8 +46,10 @@ mod statements;
 mod states;
 mod train;
 mod turns;
+mod twice;
 mod update;
 mod warnings;
+mod words;
 
 use crate::typed;
 use elaborate::Elaborator;
@@ -74,6 +78,7 @@ pub fn check(_sources: &Sources, program: &ast::File, library: &[ast::File]) -> 
         sink.add(Diagnostic::error("duplicate-definition", name.span, message).label(earlier, "first defined here"));
     }
     names::resolve(&items, program, &mut sink);
+    twice::names(program, &mut sink);
     let mut trains = vec![];
     for item in &program.items {
         if let ast::Item::Train(block) = item {

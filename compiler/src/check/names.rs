@@ -5,6 +5,7 @@ use super::eval::{is_builtin, names_a_split};
 use super::items::Items;
 use super::report::{Sink, nearest};
 use super::update::EVALUATED;
+use super::words::{self, Place};
 use grammar::ast::{self, Body, DimExpr, Expr, ExprKind, IndexArg, StmtKind, TypeExpr, TypeKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
@@ -37,7 +38,19 @@ pub(super) fn resolve(items: &Items<'_>, program: &ast::File, sink: &mut Sink) {
             let mut resolver = Resolver { items, sink: &mut *sink, locals: vec![], rule, updates };
             resolver.callable(callable);
         }
+        if let ast::Item::Train(block) = item {
+            words::of_params(&block.params, sink);
+            for entry in &block.entries {
+                entry.lhs.ty.iter().for_each(|ty| words::check(ty, Place::Value, sink));
+                words::in_expression(&entry.value, sink);
+            }
+        }
     }
+}
+
+/// The ends of a range.
+pub(super) fn ends(range: &ast::Range) -> impl Iterator<Item = &ast::End> {
+    range.lower.iter().chain(&range.upper)
 }
 
 fn is_split(expr: &Expr) -> bool {
@@ -49,13 +62,14 @@ impl Resolver<'_, '_> {
         callable.dims.iter().for_each(|d| self.bind(&d.name, false));
         for param in &callable.params {
             if let Some(ty) = &param.ty {
-                self.ty(ty);
+                self.ty(ty, Place::Parameter);
             }
             param.default.iter().for_each(|d| self.expr(d));
             self.bind(&param.name, false);
+            param.range.iter().flat_map(ends).for_each(|e| self.expr(&e.at));
         }
         if let Some(output) = &callable.output {
-            self.ty(output);
+            self.ty(output, Place::Value);
         }
         self.body(&callable.body);
     }
@@ -104,22 +118,22 @@ impl Resolver<'_, '_> {
     fn stmt(&mut self, stmt: &ast::Stmt, last: bool) {
         match &stmt.kind {
             StmtKind::Param { name, ty, init, .. } => {
-                self.ty(ty);
+                self.ty(ty, Place::Value);
                 self.expr(init);
                 self.bind(name, false);
             }
             StmtKind::State { name, ty, init, .. } => {
-                ty.iter().for_each(|t| self.ty(t));
+                ty.iter().for_each(|t| self.ty(t, Place::Value));
                 self.expr(init);
                 self.bind(name, false);
             }
             StmtKind::Draw { name, ty, dist, .. } => {
-                ty.iter().for_each(|t| self.ty(t));
+                ty.iter().for_each(|t| self.ty(t, Place::Value));
                 self.expr(dist);
                 self.bind(name, !last);
             }
             StmtKind::Define { lhs, value, .. } | StmtKind::Accumulate { lhs, value, .. } => {
-                lhs.ty.iter().for_each(|t| self.ty(t));
+                lhs.ty.iter().for_each(|t| self.ty(t, Place::Value));
                 self.scoped(|s| {
                     lhs.indices.iter().for_each(|list| list.iter().for_each(|i| s.left(i)));
                     s.expr(value);
@@ -150,7 +164,12 @@ impl Resolver<'_, '_> {
         super::ranges::children(e, &mut |c| self.left_expr(c));
     }
 
-    fn ty(&mut self, ty: &TypeExpr) {
+    fn ty(&mut self, ty: &TypeExpr, place: Place) {
+        words::check(ty, place, self.sink);
+        self.names_in_type(ty);
+    }
+
+    fn names_in_type(&mut self, ty: &TypeExpr) {
         match &ty.kind {
             TypeKind::Tensor { dims, of } => {
                 for dim in dims {
@@ -159,10 +178,10 @@ impl Resolver<'_, '_> {
                         DimExpr::Pack(name) => self.name(&name.name, name.span),
                     }
                 }
-                of.iter().for_each(|t| self.ty(t));
+                of.iter().for_each(|t| self.names_in_type(t));
             }
             TypeKind::Class(e) => self.expr(e),
-            TypeKind::Record(fields) => fields.iter().for_each(|f| self.ty(&f.1)),
+            TypeKind::Record(fields) => fields.iter().for_each(|f| self.names_in_type(&f.1)),
             TypeKind::Name(_) | TypeKind::Error => {}
         }
     }
@@ -208,6 +227,7 @@ impl Resolver<'_, '_> {
                 });
             }
             ExprKind::Lambda { params, body } => self.scoped(|s| {
+                words::of_params(params, s.sink);
                 params.iter().for_each(|p| s.bind(&p.name, false));
                 s.body(body);
             }),

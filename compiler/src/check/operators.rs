@@ -122,7 +122,7 @@ impl<'a> Elaborator<'a> {
                 d.fix(format!("give it its input: `{written}`"), place, edit)
             }
             _ => {
-                let own = t.instance.as_deref().and_then(|path| path.rsplit('.').next()).unwrap_or(name);
+                let own = t.instance.as_ref().and_then(|i| i.path.rsplit('.').next()).unwrap_or(name);
                 d.help(format!("give it its input: `{own}(..)` or `.. |> {own}`"))
             }
         }

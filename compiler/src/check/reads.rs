@@ -42,11 +42,9 @@ impl<'a> Elaborator<'a> {
             }
         }
         let Some(term) = self.term(entity, base.span) else { return Entity::Poison };
-        // `p[batch]` of a value that every sample has is the sample's own.
-        let at = match at {
-            [IndexArg::Expr(e), rest @ ..] if self.is_own_sample(e, env) && self.builder().per_sample(&term) => rest,
-            _ => at,
-        };
+        if let Some(counted) = at.iter().find_map(|a| self.count_in(a, env)) {
+            return self.count_as_position(at, counted, &term, base.span, span);
+        }
         if at.is_empty() {
             return Entity::Term(term);
         }
@@ -69,6 +67,38 @@ impl<'a> Elaborator<'a> {
             },
         };
         Entity::Term(self.read_at(term, positions, other, origin))
+    }
+
+    /// The name `batch` as a position, alone or in a combination.
+    fn count_in(&self, at: &'a IndexArg, env: &Env<'a>) -> Option<Span> {
+        match at {
+            IndexArg::Expr(e) => self.is_count(e, env).then_some(e.span),
+            IndexArg::Combine { parts, .. } => parts.iter().find_map(|p| self.count_in(p, env)),
+            IndexArg::Pack(_) => None,
+        }
+    }
+
+    /// `x[batch]`: there is no such position. Of what every sample has, the sample's own value needs none.
+    fn count_as_position(
+        &mut self,
+        at: &[IndexArg],
+        counted: Span,
+        term: &Term,
+        base: Span,
+        read: Span,
+    ) -> Entity<'a> {
+        let first = matches!(at, [IndexArg::Expr(e), ..] if e.span == counted);
+        if !first || !self.builder().per_sample(term) || at.len() <= term.dims.len() {
+            return self.count_for_number(counted);
+        }
+        let d = super::eval::count_as_number(counted)
+            .note("what depends on the sample is that of the sample at hand, as it stands");
+        let (start, end) = match at {
+            [_, IndexArg::Expr(next), ..] => (counted.start, next.span.start),
+            [_] => (base.end, read.end),
+            _ => return self.fail(d.help("leave the position out")),
+        };
+        self.fail(d.fix("leave it out", Span { start, end, ..counted }, ""))
     }
 
     /// Puts positions in place of the first axes.
@@ -291,8 +321,9 @@ impl<'a> Elaborator<'a> {
     }
 
     fn sample_number(&mut self, at: &'a ast::Expr, env: &Env<'a>) -> Option<Expr> {
-        if self.is_own_sample(at, env) {
-            return Some(Expr::Index(SAMPLE));
+        if self.is_count(at, env) {
+            self.count_for_number(at.span);
+            return None;
         }
         let entity = self.eval(at, env);
         let term = self.term(entity, at.span)?;
@@ -305,11 +336,6 @@ impl<'a> Elaborator<'a> {
             d.help("a number of a sample is an index over the batch, an `argmax[b: batch] ..`, or drawn from such"),
         );
         None
-    }
-
-    /// Whether this is the name `batch`, which in a position is the sample at hand.
-    pub fn is_own_sample(&self, at: &ast::Expr, env: &Env<'a>) -> bool {
-        matches!(&at.kind, ExprKind::Name(name) if name == "batch") && env.find("batch").is_none()
     }
 }
 

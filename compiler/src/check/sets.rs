@@ -49,7 +49,7 @@ impl<'a> Elaborator<'a> {
         let under = |path: &str, prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'));
         let all = self.tables.parameters.iter().enumerate();
         let belongs = |p: &ParameterInfo| match (&template.instance, template.callable.kind) {
-            (Some(path), _) => under(&p.parameter.path, path),
+            (Some(instance), _) => under(&p.parameter.path, &instance.path),
             (None, CallableKind::Model) => p.model.as_ref() == Some(&template.callable.name.name),
             (None, _) => under(&p.parameter.path, &template.callable.name.name),
         };

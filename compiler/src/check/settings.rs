@@ -170,7 +170,13 @@ impl<'a> Elaborator<'a> {
         let patience = match argument(args, "patience", 1) {
             Some(e) => {
                 let entity = self.eval(e, env);
-                usize::try_from(self.whole(&entity, e.span)?).ok()?
+                let n = self.whole(&entity, e.span)?;
+                let Ok(patience) = usize::try_from(n) else {
+                    let message = format!("`patience` is how many epochs may pass without a better one, but is {n}");
+                    self.fail(Diagnostic::error("out-of-range", e.span, message).help("write a number such as 3"));
+                    return None;
+                };
+                patience
             }
             None => return self.bad_stop(entry, help),
         };

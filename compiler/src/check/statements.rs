@@ -2,7 +2,7 @@
 //! that of the last statement.
 
 use super::dims::Declared;
-use super::elaborate::{Elaborator, ParameterInfo, Role, Target, join};
+use super::elaborate::{Activation, Elaborator, Origin, ParameterInfo, Role, Target, join};
 use super::entity::{Entity, Env, PassKind, Scope, Term, shape_text};
 use super::expr::free;
 use super::update::EVALUATED;
@@ -197,7 +197,7 @@ impl<'a> Elaborator<'a> {
     fn settle_definition(&mut self, entity: Entity<'a>, lhs: &'a Lhs) -> Entity<'a> {
         match entity {
             Entity::Template(t) if self.applies_by_itself(&t) => self.apply_settings_only(&t, lhs.name.span),
-            Entity::Template(t) => self.bind_instance(&t, &lhs.name.name),
+            Entity::Template(t) => self.bind_instance(&t, &lhs.name),
             other => other,
         }
     }
@@ -343,7 +343,7 @@ impl<'a> Elaborator<'a> {
     ) -> Entity<'a> {
         let declared = self.declared(ty, scope);
         let entity = match declared.as_ref().and_then(Declared::dims) {
-            Some(dims) if self.may_declare("param", name) => {
+            Some(dims) if self.may_declare("param", name) && self.declares(name) => {
                 let dims = dims.to_vec();
                 self.parameter(name, saved.unwrap_or(&name.name), dims, init, span, scope)
             }
@@ -395,28 +395,57 @@ impl<'a> Elaborator<'a> {
         let (path, saved) = (self.path(&name.name), self.path(saved));
         let number = match self.tables.parameter_numbers.get(&path).copied() {
             Some(n) => {
-                if !self.same_parameter(n, &dims, name, span) {
+                let known = self.tables.parameters[n].parameter.clone();
+                let origin = self.tables.parameters[n].origin.clone();
+                if !self.same_place(&known.path, (known.span, known.instance), &origin, span)
+                    || !self.same_parameter(n, &dims, name)
+                {
                     return Entity::Poison;
                 }
                 n
             }
+            None if !self.saved_once(&saved, &path, span) => return Entity::Poison,
             None => self.new_parameter(path, saved, dims, init, span, scope),
         };
         Entity::Term(self.parameter_term(number))
     }
 
-    /// A second use of a path must be the same statement with the same shape.
-    fn same_parameter(&mut self, number: usize, dims: &[usize], name: &ast::Ident, span: Span) -> bool {
+    /// A second use of a path must be the same statement of the same instance.
+    fn same_place(&mut self, path: &str, (known, made): (Span, Span), origin: &Origin, span: Span) -> bool {
+        let activation = self.activation();
+        if known == span && *origin == activation.origin {
+            return true;
+        }
+        let here = activation.made;
+        let message = format!("two layers would have one `{path}`: their names come out alike");
+        let d = Diagnostic::error("duplicate-definition", here, message)
+            .here("the second one")
+            .label(made, "the first one")
+            .help("give one of them another name: `.. as name` for a layer, `h = for ..` for a loop");
+        self.fail(d);
+        false
+    }
+
+    /// Files of weights have one tensor of a name.
+    fn saved_once(&mut self, saved: &str, path: &str, span: Span) -> bool {
+        let parameters = self.tables.parameters.iter().map(|p| (&p.parameter.saved, &p.parameter.path, p.parameter.span));
+        let states = self.tables.states.iter().map(|s| (&s.saved, &s.path, s.span));
+        let Some((_, other, at)) = parameters.chain(states).find(|known| known.0 == saved) else { return true };
+        let message = format!("`{path}` and `{other}` would both be saved as `{saved}`");
+        let d = Diagnostic::error("duplicate-definition", span, message).label(at, format!("`{other}` is declared here"));
+        self.fail(d.help("give one of them another name in quotes, or leave it out: it is saved under its own name then"));
+        false
+    }
+
+    /// One layer used twice has its parameters in one shape.
+    fn same_parameter(&mut self, number: usize, dims: &[usize], name: &ast::Ident) -> bool {
         let known = self.tables.parameters[number].parameter.clone();
-        if known.span == span && known.dims == *dims {
+        if known.dims == *dims {
             return true;
         }
         let (was, is) = (shape_text(&known.dims), shape_text(dims));
-        let message = if known.span == span {
-            format!("one layer is used twice, but `{}` would be {was} in one use and {is} in the other", known.path)
-        } else {
-            format!("two parameters have the name `{}`", known.path)
-        };
+        let message =
+            format!("one layer is used twice, but `{}` would be {was} in one use and {is} in the other", known.path);
         let d = Diagnostic::error("shape-mismatch", name.span, message)
             .label(known.instance, format!("{was} here"))
             .help("an application of a template makes its own layer; a name bound to it is one layer, shared by all its uses");
@@ -434,10 +463,10 @@ impl<'a> Elaborator<'a> {
         scope: &Env<'a>,
     ) -> usize {
         let number = self.tables.parameters.len();
-        let (instance, model) = (self.activation().made, self.activation().model.clone());
+        let Activation { made: instance, model, origin, .. } = self.activation().clone();
         let parameter =
             Parameter { path: path.clone(), saved, dims: dims.clone(), span, instance, frozen: false, evaluated: None };
-        self.tables.parameters.push(ParameterInfo { parameter, model });
+        self.tables.parameters.push(ParameterInfo { parameter, model, origin });
         self.tables.parameter_numbers.insert(path.clone(), number);
         self.initial(Outcome::Parameter(number), &path, &dims, init, scope);
         number
@@ -487,7 +516,7 @@ impl<'a> Elaborator<'a> {
             (None, Role::Forward | Role::Schedule) => Some(vec![]),
         };
         let entity = match dims {
-            Some(dims) if self.may_declare("state", name) => {
+            Some(dims) if self.may_declare("state", name) && self.declares(name) => {
                 let saved = saved.unwrap_or(&name.name);
                 match role {
                     Role::Forward => self.forward_state(name, saved, dims, init, span, scope),
@@ -516,11 +545,30 @@ impl<'a> Elaborator<'a> {
     ) -> Entity<'a> {
         let path = self.path(&name.name);
         let number = match self.tables.state_numbers.get(&path).copied() {
-            Some(n) => n,
+            Some(n) => {
+                let State { span: known, dims: was, .. } = self.tables.states[n].clone();
+                let origin = self.tables.state_origins[n].clone();
+                if !self.same_place(&path, (known, known), &origin, span) {
+                    return Entity::Poison;
+                }
+                if was != dims {
+                    let (was, is) = (shape_text(&was), shape_text(&dims));
+                    let message = format!(
+                        "one layer is used twice, but its state `{path}` would be {was} in one use and {is} in the other"
+                    );
+                    return self.fail(Diagnostic::error("shape-mismatch", name.span, message));
+                }
+                n
+            }
             None => {
                 let saved = self.path(saved);
+                if !self.saved_once(&saved, &path, span) {
+                    return Entity::Poison;
+                }
                 self.tables.states.push(State { path: path.clone(), saved, dims: dims.clone(), span });
                 let number = self.tables.states.len() - 1;
+                let origin = self.activation().origin.clone();
+                self.tables.state_origins.push(origin);
                 self.tables.state_numbers.insert(path.clone(), number);
                 self.initial(Outcome::State(number), &path, &dims, init, scope);
                 number

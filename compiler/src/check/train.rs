@@ -1,6 +1,7 @@
 //! A `train` block: which entries are settings and which are locals, the two forward passes, and
 //! the assembly of the typed tree.
 
+use super::allowed::Owner;
 use super::elaborate::{Elaborator, Progress, TrainScope};
 use super::entity::{Entity, Env, PassKind, Scope, Term};
 use super::finish::finished;
@@ -35,6 +36,13 @@ pub(super) const SETTINGS: [&str; 18] = [
 
 /// What the figures of a run call the objective, or the sum of several.
 pub(super) const LOSS: &str = "loss";
+
+/// The models found, and the callables looked into for them.
+#[derive(Default)]
+struct Models<'a> {
+    models: BTreeSet<&'a str>,
+    seen: BTreeSet<Span>,
+}
 
 /// What the forward passes need of the entries.
 struct Forward<'a> {
@@ -127,7 +135,11 @@ impl<'a> Elaborator<'a> {
             let name = &param.name;
             let value = param.default.as_ref().or_else(|| self.items.first_of_sweep(&block.name.name, n, &name.name));
             let entity = match value {
-                Some(value) => self.eval(value, &Scope::inside(None)),
+                Some(value) => {
+                    let entity = self.eval(value, &Scope::inside(None));
+                    self.allowed(Owner::Train(block), param, &entity, value.span, env);
+                    entity
+                }
                 None => {
                     let message =
                         format!("nothing says what `{}` of the train block `{}` is", name.name, block.name.name);
@@ -164,32 +176,39 @@ impl<'a> Elaborator<'a> {
                 self.fail(d);
                 continue;
             }
+            if let Some(earlier) = env.bound_here(&name.name).filter(|_| !SETTINGS.contains(&name.name.as_str())) {
+                let message = format!("`{}` is a field of the data or a parameter of the block already", name.name);
+                let d = Diagnostic::error("duplicate-definition", name.span, message)
+                    .label(earlier, "it is defined here")
+                    .help("choose another name for the line; what training sees of a field is said by `augment`");
+                self.fail(d);
+                continue;
+            }
             if !SETTINGS.contains(&name.name.as_str()) {
                 env.bind(&name.name, Entity::Local(n), name.span);
             }
         }
     }
 
-    /// Different models named in the block, other than through instances of their own.
+    /// The models that the block uses itself or through layers and functions; those inside a model have its name before
+    /// theirs.
     fn models_of(&self, block: &'a ast::Train) -> BTreeSet<&'a str> {
-        let mut models = BTreeSet::new();
-        for entry in &block.entries {
-            let bound =
-                matches!(&entry.value.kind, ExprKind::Name(_)) && !SETTINGS.contains(&entry.lhs.name.name.as_str());
-            if !bound {
-                self.models_in(&entry.value, &mut models);
-            }
-        }
-        models
+        let mut found = Models::default();
+        block.entries.iter().for_each(|entry| self.models_in(&entry.value, &mut found));
+        found.models
     }
 
-    fn models_in(&self, expr: &'a ast::Expr, out: &mut BTreeSet<&'a str>) {
+    fn models_in(&self, expr: &'a ast::Expr, found: &mut Models<'a>) {
         if let ExprKind::Name(name) = &expr.kind
-            && self.items.callable(name, expr.span).is_some_and(|c| c.kind == CallableKind::Model)
+            && let Some(callable) = self.items.callable(name, expr.span)
         {
-            out.insert(name);
+            if callable.kind == CallableKind::Model {
+                found.models.insert(name);
+            } else if found.seen.insert(callable.span) {
+                super::ranges::body_children(&callable.body, &mut |e| self.models_in(e, found));
+            }
         }
-        super::ranges::children(expr, &mut |e| self.models_in(e, out));
+        super::ranges::children(expr, &mut |e| self.models_in(e, found));
     }
 
     /// Reports a setting that is not there, with the definitions it could name; unless a line is a misspelt one, which

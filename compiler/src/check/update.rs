@@ -1,7 +1,8 @@
 //! The update pass: gradients, clipping, and the optimiser's rule for each parameter tensor.
 
 use super::calls::Arguments;
-use super::elaborate::{Activation, Call, Elaborator, Role};
+use super::allowed::Owner;
+use super::elaborate::{Activation, Call, Elaborator, Role, made_at};
 use super::entity::{Entity, Env, Member, PassKind, Scope, Template, Term, shape_text};
 use super::report::nearest;
 use super::train::entries;
@@ -9,7 +10,6 @@ use crate::typed::{self, Definition, Element, Outcome, State, Type};
 use grammar::ast::{self, CallableKind, ExprKind, TypeKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What an optimiser calls the value that evaluation uses in the place of `theta`.
@@ -367,23 +367,20 @@ impl<'a> Elaborator<'a> {
                 scope.bind(name, Entity::Term(term.clone()), callable.name.span);
             }
         }
-        self.activations.push(Activation {
-            path,
-            model: None,
-            made: group.span,
-            role: Role::Rule(number),
-            used: BTreeMap::new(),
-            states: BTreeMap::new(),
-        });
+        let origin = made_at(&self.activation().origin, group.span);
+        self.activations.push(Activation::new(path, origin, None, group.span, Role::Rule(number)));
         self.calls.push(Call { callable, span: group.span, given: vec![] });
         let inner = Scope::inside(Some(&scope));
         let mut good = true;
         for (param, value) in callable.params.iter().zip(bound) {
-            let value = match (value, &param.default) {
-                (Some((entity, _)), _) => entity,
-                (None, Some(default)) => self.eval(default, &inner),
-                (None, None) => Entity::Poison,
+            let (value, at) = match (value, &param.default) {
+                (Some((entity, at)), _) => (entity, at),
+                (None, Some(default)) => (self.eval(default, &inner), default.span),
+                (None, None) => (Entity::Poison, group.span),
             };
+            let call = self.calls.pop();
+            good &= self.allowed(Owner::Callable(callable), param, &value, at, &inner);
+            self.calls.extend(call);
             good &= !matches!(value, Entity::Poison);
             inner.bind(&param.name.name, value, param.name.span);
         }

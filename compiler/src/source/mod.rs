@@ -89,7 +89,7 @@ fn parameter(m: &Module, names: &Names, t: TensorId, classes: &BTreeMap<TensorId
         (false, class) => Some(tensor_type(&tensor.shape, class)),
     };
     let ty = ty.map(|kind| TypeExpr { kind, span: Span::default() });
-    Param { name: ident(names.tensor(t)), ty, default: None }
+    Param { name: ident(names.tensor(t)), ty, default: None, range: None }
 }
 
 fn tensor_type(shape: &[usize], of: Option<TypeKind>) -> TypeKind {

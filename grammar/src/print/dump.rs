@@ -99,6 +99,7 @@ fn packed(pack: bool, name: &Ident) -> String {
 fn param(param: &Param) -> Node {
     let mut children = maybe(param.ty.as_ref(), ty);
     children.extend(maybe(param.default.as_ref(), |value| node("default", vec![expr(value)])));
+    children.extend(maybe(param.range.as_ref(), |r| leaf(format!("range {}", super::range(&param.name.name, r)))));
     node(format!("parameter {}", param.name.name), children)
 }
 

@@ -102,9 +102,22 @@ fn params(params: &[Param], indent: usize) -> String {
     let list = params.iter().map(|param| {
         let ty = param.ty.as_ref().map_or(String::new(), |ty| format!(": {}", type_text(ty, indent)));
         let default = param.default.as_ref().map_or(String::new(), |value| format!(" = {}", expr(value, indent)));
-        format!("{}{ty}{default}", param.name.name)
+        let range = param.range.as_ref().map_or(String::new(), |r| format!(" where {}", range(&param.name.name, r)));
+        format!("{}{ty}{default}{range}", param.name.name)
     });
     filled(&list.collect::<Vec<_>>(), indent)
+}
+
+/// `0 <= p < 1`, or `p > 0` where there is only one end.
+pub fn range(name: &str, range: &Range) -> String {
+    let sign = |end: &End| if end.included { "=" } else { "" };
+    let at = |end: &End| expr(&end.at, 0);
+    match (&range.lower, &range.upper) {
+        (Some(low), Some(high)) => format!("{} <{} {name} <{} {}", at(low), sign(low), sign(high), at(high)),
+        (Some(low), None) => format!("{name} >{} {}", sign(low), at(low)),
+        (None, Some(high)) => format!("{name} <{} {}", sign(high), at(high)),
+        (None, None) => String::new(),
+    }
 }
 
 /// A list in parentheses; one too long for a line is filled into several.

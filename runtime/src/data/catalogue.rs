@@ -2,7 +2,7 @@
 //! so that the checker can refuse a misspelt one before anything is read.
 
 use super::spec::Value;
-use Takes::{Extents, Number, Part, Share, Size, Text, Truth, Whole};
+use Takes::{Extents, NotNegative, Number, Part, Share, Size, Text, Truth, Whole};
 
 /// A loader, source or transform that a data block may call.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,8 @@ pub enum Takes {
     Truth,
     /// A finite number.
     Number,
+    /// A finite number that is 0 or more.
+    NotNegative,
     /// A number from 0 to 1.
     Share,
     /// A whole number, this one or a larger one of 32 bits.
@@ -60,6 +62,7 @@ impl Takes {
             (Self::Text, Value::Text(_)) | (Self::Truth, Value::Bool(_)) => true,
             (Self::Part, Value::Text(part)) => matches!(part.as_str(), "train" | "test"),
             (Self::Number, Value::Number(x)) => x.is_finite(),
+            (Self::NotNegative, Value::Number(x)) => x.is_finite() && *x >= 0.0,
             (Self::Share, Value::Number(x)) => (0.0..=1.0).contains(x),
             (Self::Whole(least), Value::Number(x)) => as_whole(*x, least).is_some(),
             (Self::Extents, Value::List(items)) => items.iter().all(|i| Self::Whole(1).admits(i)),
@@ -78,6 +81,7 @@ impl Takes {
             Self::Part => "\"train\" or \"test\"".into(),
             Self::Truth => "true or false".into(),
             Self::Number => "a number".into(),
+            Self::NotNegative => "a number that is not negative".into(),
             Self::Share => "a share from 0 to 1".into(),
             Self::Whole(least) => format!("a whole number from {least} to {}", u32::MAX),
             Self::Extents => "a list of extents, such as [3, 8]".into(),
@@ -182,7 +186,7 @@ pub const LOADERS: &[Entry] = &[
     },
     Entry {
         name: "moons",
-        params: &[required("count", Whole(1)), optional("noise", Number), optional("seed", Whole(0))],
+        params: &[required("count", Whole(1)), optional("noise", NotNegative), optional("seed", Whole(0))],
         columns: PLANE,
         about: "two interleaved half circles in the plane",
     },
@@ -191,8 +195,8 @@ pub const LOADERS: &[Entry] = &[
         params: &[
             required("count", Whole(1)),
             optional("classes", Whole(2)),
-            optional("turns", Number),
-            optional("noise", Number),
+            optional("turns", NotNegative),
+            optional("noise", NotNegative),
             optional("seed", Whole(0)),
         ],
         columns: PLANE,
@@ -203,7 +207,7 @@ pub const LOADERS: &[Entry] = &[
         params: &[
             required("count", Whole(1)),
             optional("classes", Whole(2)),
-            optional("noise", Number),
+            optional("noise", NotNegative),
             optional("seed", Whole(0)),
         ],
         columns: PLANE,
@@ -211,7 +215,7 @@ pub const LOADERS: &[Entry] = &[
     },
     Entry {
         name: "xor",
-        params: &[required("count", Whole(1)), optional("noise", Number), optional("seed", Whole(0))],
+        params: &[required("count", Whole(1)), optional("noise", NotNegative), optional("seed", Whole(0))],
         columns: PLANE,
         about: "the four corners of the unit square; the label is the exclusive or of the coordinates",
     },
