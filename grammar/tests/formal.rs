@@ -82,6 +82,10 @@ fn symbol(text: &str) -> String {
     if let Some(inner) = text.strip_suffix('?') {
         return format!("[ {} ]", symbol(inner));
     }
+    if let Some(inner) = text.strip_suffix('+') {
+        let one = symbol(inner);
+        return format!("{one} {{ {one} }}");
+    }
     if let Some(inner) = text.strip_prefix('<').and_then(|t| t.strip_suffix('>')) {
         let named =
             inner.split_once(':').filter(|(n, _)| n.trim_start_matches("mut ").chars().all(|c| c.is_alphanumeric()));

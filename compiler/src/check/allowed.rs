@@ -37,9 +37,11 @@ impl<'a> Owner<'a> {
     }
 }
 
-/// How an argument is written, as far as the text of it may be exchanged.
+/// How an argument is written.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Written {
+pub(super) enum Written<'a> {
+    /// A name.
+    Name(&'a str),
     /// A number among others in the parentheses.
     Number,
     /// A number that stands alone there.
@@ -47,12 +49,16 @@ pub(super) enum Written {
 }
 
 impl<'a> Elaborator<'a> {
-    /// Remembers which arguments of a call are numbers as written.
-    pub fn note_numbers(&mut self, args: &'a [ast::Arg]) {
-        for arg in args.iter().filter(|a| is_number(&a.value)) {
-            let alone = args.len() == 1 && arg.name.is_none();
-            let written = if alone { Written::AloneInCall } else { Written::Number };
-            self.numbers.insert(arg.value.span, written);
+    /// Remembers which arguments of a call are names or numbers as written.
+    pub fn note_written(&mut self, args: &'a [ast::Arg]) {
+        for arg in args {
+            let written = match &arg.value.kind {
+                ExprKind::Name(name) => Written::Name(name),
+                _ if !is_number(&arg.value) => continue,
+                _ if args.len() == 1 && arg.name.is_none() => Written::AloneInCall,
+                _ => Written::Number,
+            };
+            self.written.insert(arg.value.span, written);
         }
     }
 
@@ -119,7 +125,7 @@ impl<'a> Elaborator<'a> {
         if let Some(sentence) = callable.and_then(|c| c.doc.as_ref()).and_then(|doc| sentence_with(doc, name)) {
             d = d.note(format!("the text on {of} says: {sentence}"));
         }
-        let written = self.numbers.get(&at).copied();
+        let written = self.written.get(&at).copied().filter(|w| !matches!(w, Written::Name(_)));
         let share = low.is_some_and(|l| l.0 >= 0.0) && high.is_some_and(|h| (0.5..=1.0).contains(&h.0));
         let counts = n.whole().is_some_and(|w| w >= 2);
         let hundredth = n.value / 100.0;

@@ -1,7 +1,7 @@
 //! Calls: which argument goes to which parameter, and whether a call is an application or makes a
 //! template. A call without any input is a template; one with only some of them is an error.
 
-use super::allowed::Owner;
+use super::allowed::{Owner, Written};
 use super::elaborate::{Elaborator, Target, made_at};
 use super::entity::{Entity, Env, Instance, Lambda, Primitive, Scope, Template, kind_word};
 use super::report::nearest;
@@ -70,7 +70,7 @@ impl<'a> Elaborator<'a> {
     fn arguments(&mut self, args: &'a [Arg], piped: Option<Given<'a>>, env: &Env<'a>) -> Arguments<'a> {
         let mut out =
             Arguments { piped: piped.is_some(), positional: piped.into_iter().collect(), named: vec![], late: None };
-        self.note_numbers(args);
+        self.note_written(args);
         for arg in args {
             let value = (self.eval(&arg.value, env), arg.value.span);
             match &arg.name {
@@ -211,7 +211,8 @@ impl<'a> Elaborator<'a> {
             if args.late == Some(value.1) {
                 return self.out_of_order(value.1, &callable.params[*n].name.name);
             }
-            if by_name_only(callable, *n) {
+            let own = Written::Name(&callable.params[*n].name.name);
+            if by_name_only(callable, *n) && self.written.get(&value.1) != Some(&own) {
                 return self.needs_name(callable, &callable.params[*n], value.1);
             }
             bound[*n] = Some(value);
@@ -477,7 +478,7 @@ impl<'a> Elaborator<'a> {
         let d = Diagnostic::error("argument-needs-name", at, message)
             .here(format!("this would be `{name}`"))
             .label(callable.name.span, signature(callable))
-            .note("without a name stand the inputs, the settings that have no default value, and the first setting");
+            .note("without a name stand the inputs, the settings that have no default value, the first setting, and what has the parameter's own name");
         let before = Span { end: at.start, ..at };
         self.fail(d.fix(format!("if it is meant, name it: `{name} = ..`"), before, format!("{name} = ")))
     }

@@ -219,8 +219,8 @@ pub(super) struct Elaborator<'a> {
     pub defining: Option<String>,
     /// Whether something was met that the parser could not read, and has reported.
     pub broken: bool,
-    /// The arguments that are numbers as written.
-    pub numbers: BTreeMap<Span, Written>,
+    /// The arguments that are names or numbers as written.
+    pub written: BTreeMap<Span, Written<'a>>,
 }
 
 /// Nesting of expressions and calls beyond which we give up.
@@ -253,7 +253,7 @@ impl<'a> Elaborator<'a> {
             work: 0,
             defining: None,
             broken: false,
-            numbers: BTreeMap::new(),
+            written: BTreeMap::new(),
         }
     }
 

@@ -148,6 +148,9 @@ impl<'a> Elaborator<'a> {
             return self.evaluated(p, entity, value.span);
         }
         if let Some(base) = lhs.name.name.strip_suffix('\'') {
+            if matches!(env.find(base), Some((Entity::Poison, _))) {
+                return Entity::Poison;
+            }
             return self.next_value(base, entity, lhs.name.span);
         }
         if let (Some(ty), Entity::Template(_) | Entity::Thunk(_)) = (&lhs.ty, &entity)

@@ -27,5 +27,8 @@ fn inputs_and_the_first_setting_need_none() {
     right(&optimizer("adam(1e-3, beta1 = 0.8)"));
     right(&optimizer("sgd(linear_decay(0.1, 0.01, 100))"));
     right(&of("x |> dense(4) |> dropout(0.3) |> residual(dense(4), shortcut = dense(4))"));
+    // What has the parameter's own name says which it is.
+    right(&of("init = he_normal; x |> dense(4, init)"));
+    refused(&of("start = he_normal; x |> dense(4, start)"), "argument-needs-name", &["would be `init`"]);
     right(&of("h = dense(x, 4); lerp(h, x, 0.5) + cosine_lerp(h, x, 0.5)"));
 }

@@ -11,7 +11,7 @@ fn a_name_stands_once_in_a_list() {
         "fn f(x: [4]) -> [] { r = { a = x[0], a = x[1] }; r.a }",
         "layer f(x: [4]) -> [4] { dropout(x, p = 0.1, p = 0.9) }",
         "layer f(x: [4]) -> [4] { g = fn(v, v) = v; g(x, x) }",
-        "layer f(x: [4]) -> [4] { e: [4] ~ normal(0, 1); e: [4] ~ normal(0, 2); x + e }",
+        "layer f(x: [4]) -> [4] { e: [4] ~ normal(0, 1); h = x + e; e: [4] ~ normal(0, 2); h + e }",
     ] {
         let text = program(
             &format!("{definition}\nmodel M(x: [4]) -> [4] {{ dense(x, 4) }}"),
