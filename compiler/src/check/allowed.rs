@@ -63,14 +63,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Whether an argument is in the range of its parameter, or not known to be outside; reported if it is outside.
-    pub fn allowed(
-        &mut self,
-        of: Owner<'a>,
-        param: &'a Param,
-        value: &Entity<'a>,
-        at: Span,
-        env: &Env<'a>,
-    ) -> bool {
+    pub fn allowed(&mut self, of: Owner<'a>, param: &'a Param, value: &Entity<'a>, at: Span, env: &Env<'a>) -> bool {
         let Some(range) = &param.range else { return true };
         let ends = (self.end(range.lower.as_ref(), env), self.end(range.upper.as_ref(), env));
         let d = match value {
@@ -106,15 +99,7 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn outside(
-        &self,
-        of: Owner<'_>,
-        param: &Param,
-        range: &Range,
-        n: Num,
-        at: Span,
-        (low, high): Ends,
-    ) -> Diagnostic {
+    fn outside(&self, of: Owner<'_>, param: &Param, range: &Range, n: Num, at: Span, (low, high): Ends) -> Diagnostic {
         let name = &param.name.name;
         let (of, callable) = (of.words(), of.callable());
         let must = words((low, high));

@@ -424,7 +424,8 @@ impl<'a> Elaborator<'a> {
         {
             let (low, high) = (low.text(), high.text());
             let message = format!("a uniform draw is from the smaller end to the larger, but {high} is below {low}");
-            return self.fail(Diagnostic::error("out-of-range", *at, message).help(format!("write `uniform({high}, {low})`")));
+            return self
+                .fail(Diagnostic::error("out-of-range", *at, message).help(format!("write `uniform({high}, {low})`")));
         }
         match (primitive, b) {
             (Primitive::Scalar(op), _) => self.scalar_function(op, a.0, a.1),

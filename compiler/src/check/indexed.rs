@@ -140,7 +140,8 @@ impl<'a> Elaborator<'a> {
     fn index_name_free(&mut self, name: &str, span: Span, scope: &Env<'a>) -> Option<()> {
         if matches!(name, "batch" | "this") && scope.find(name).is_none() {
             let what = if name == "batch" { "how many samples there are" } else { "the number of the sample at hand" };
-            let d = Diagnostic::error("duplicate-definition", span, format!("`{name}` is {what}, and no index of its own"));
+            let d =
+                Diagnostic::error("duplicate-definition", span, format!("`{name}` is {what}, and no index of its own"));
             self.fail(d.help("choose a letter for the index; a definition is for one sample, and no index on its left side says which"));
             return None;
         }

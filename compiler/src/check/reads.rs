@@ -79,14 +79,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `x[batch]`: there is no such position. Of what every sample has, the sample's own value needs none.
-    fn count_as_position(
-        &mut self,
-        at: &[IndexArg],
-        counted: Span,
-        term: &Term,
-        base: Span,
-        read: Span,
-    ) -> Entity<'a> {
+    fn count_as_position(&mut self, at: &[IndexArg], counted: Span, term: &Term, base: Span, read: Span) -> Entity<'a> {
         let first = matches!(at, [IndexArg::Expr(e), ..] if e.span == counted);
         if !first || !self.builder().per_sample(term) || at.len() <= term.dims.len() {
             return self.count_for_number(counted);

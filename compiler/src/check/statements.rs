@@ -431,12 +431,16 @@ impl<'a> Elaborator<'a> {
 
     /// Files of weights have one tensor of a name.
     fn saved_once(&mut self, saved: &str, path: &str, span: Span) -> bool {
-        let parameters = self.tables.parameters.iter().map(|p| (&p.parameter.saved, &p.parameter.path, p.parameter.span));
+        let parameters =
+            self.tables.parameters.iter().map(|p| (&p.parameter.saved, &p.parameter.path, p.parameter.span));
         let states = self.tables.states.iter().map(|s| (&s.saved, &s.path, s.span));
         let Some((_, other, at)) = parameters.chain(states).find(|known| known.0 == saved) else { return true };
         let message = format!("`{path}` and `{other}` would both be saved as `{saved}`");
-        let d = Diagnostic::error("duplicate-definition", span, message).label(at, format!("`{other}` is declared here"));
-        self.fail(d.help("give one of them another name in quotes, or leave it out: it is saved under its own name then"));
+        let d =
+            Diagnostic::error("duplicate-definition", span, message).label(at, format!("`{other}` is declared here"));
+        self.fail(
+            d.help("give one of them another name in quotes, or leave it out: it is saved under its own name then"),
+        );
         false
     }
 

@@ -1,7 +1,7 @@
 //! The update pass: gradients, clipping, and the optimiser's rule for each parameter tensor.
 
-use super::calls::Arguments;
 use super::allowed::Owner;
+use super::calls::Arguments;
 use super::elaborate::{Activation, Call, Elaborator, Role, made_at};
 use super::entity::{Entity, Env, Member, PassKind, Scope, Template, Term, shape_text};
 use super::report::nearest;

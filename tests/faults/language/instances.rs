@@ -14,14 +14,19 @@ fn of_net(layer: &str, objective: &str) -> Vec<String> {
 fn a_model_that_is_bound_to_a_name_is_the_model() {
     let bound = "layer two(x: [4]) -> [4] { net = Net; net(x) + Net(2 * x) }";
     assert_eq!(of_net(bound, "squared_error(two(x), y)"), ["fc.W", "fc.b"]);
-    assert_eq!(of_net("layer two(x: [4]) -> [4] { Net(x) + Net(2 * x) }", "squared_error(two(x), y)"), ["fc.W", "fc.b"]);
+    assert_eq!(
+        of_net("layer two(x: [4]) -> [4] { Net(x) + Net(2 * x) }", "squared_error(two(x), y)"),
+        ["fc.W", "fc.b"]
+    );
     let in_block = "squared_error(p(x) + q(x) + Net(x), y)\n    p = Net\n    q = p";
     assert_eq!(of_net("", in_block), ["fc.W", "fc.b"]);
 }
 
 #[test]
 fn a_model_that_is_an_argument_is_the_model() {
-    for used in ["repeat(x, 3, Net)", "residual(x, Net)", "residual(Net(x), Net)", "x |> residual(Net) |> repeat(2, Net)"] {
+    for used in
+        ["repeat(x, 3, Net)", "residual(x, Net)", "residual(Net(x), Net)", "x |> residual(Net) |> repeat(2, Net)"]
+    {
         let layer = format!("layer use_of(x: [4]) -> [4] {{ {used} }}");
         assert_eq!(of_net(&layer, "squared_error(use_of(x), y)"), ["fc.W", "fc.b"], "{used}");
     }
@@ -35,7 +40,8 @@ layer of_rows(x: [4]) -> [4] { r = rows(x) |> positionwise(Net); s = scan e in r
 fn a_layer_is_an_instance_of_its_own_in_every_use() {
     let layer = "layer lin(x: [4]) -> [4] { x |> dense(4, bias = false) as fc }
 layer use_of(x: [4]) -> [4] { repeat(x, 3, lin) + lin(x) }";
-    let found = parameters(&program(&format!("{layer}\nmodel M(x: [4]) -> [4] {{ use_of(x) }}"), "squared_error(M(x), y)"));
+    let found =
+        parameters(&program(&format!("{layer}\nmodel M(x: [4]) -> [4] {{ use_of(x) }}"), "squared_error(M(x), y)"));
     assert_eq!(found.len(), 4, "{found:?}");
 }
 
@@ -92,7 +98,8 @@ fn layers_whose_paths_come_out_alike_are_refused() {
     for l in 1..2 with g = h { dense(g, 4) }
 }";
     refused(&program(loops, "squared_error(M(x), y)"), "duplicate-definition", &["`1.dense.W`", "h = for .."]);
-    let named = loops.replace("h = relu(for l in 1..2 with h = x { dense(h, 4) })", "h = for l in 1..2 with h = x { dense(h, 4) }");
+    let named = loops
+        .replace("h = relu(for l in 1..2 with h = x { dense(h, 4) })", "h = for l in 1..2 with h = x { dense(h, 4) }");
     assert_eq!(parameters(&program(&named, "squared_error(M(x), y)")).len(), 8);
 }
 
@@ -107,8 +114,13 @@ fn a_local_function_may_name_its_layer() {
 #[test]
 fn two_parameters_are_not_saved_as_one() {
     let model = "model M(x: [4]) -> [4] { param a \"w\": [4] ~ zeros; param b \"w\": [4] ~ ones; x * a + b }";
-    refused(&program(model, "squared_error(M(x), y)"), "duplicate-definition", &["`b` and `a` would both be saved as `w`"]);
-    let state = "model M(x: [4]) -> [4] { param a \"w\": [4] ~ ones; state s \"w\": [4] = 0; s' = mean[batch] x; x * a + s }";
+    refused(
+        &program(model, "squared_error(M(x), y)"),
+        "duplicate-definition",
+        &["`b` and `a` would both be saved as `w`"],
+    );
+    let state =
+        "model M(x: [4]) -> [4] { param a \"w\": [4] ~ ones; state s \"w\": [4] = 0; s' = mean[batch] x; x * a + s }";
     refused(&program(state, "squared_error(M(x), y)"), "duplicate-definition", &["would both be saved as `w`"]);
 }
 

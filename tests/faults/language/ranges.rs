@@ -15,7 +15,11 @@ fn optimizer(rule: &str) -> String {
 #[test]
 fn a_layer_says_what_its_settings_may_be() {
     let range = "`p` of `dropout` must be at least 0 and below 1, but is 50";
-    refused(&of("", "x |> dense(4) |> dropout(50)"), "out-of-range", &[range, "each element is 0 with probability `p`", "write `0.5`"]);
+    refused(
+        &of("", "x |> dense(4) |> dropout(50)"),
+        "out-of-range",
+        &[range, "each element is 0 with probability `p`", "write `0.5`"],
+    );
     refused(&of("", "x |> dense(4) |> dropout(1)"), "out-of-range", &["below 1, but is 1"]);
     refused(&of("", "x |> dense(4) |> dropout(p = -0.1)"), "out-of-range", &["but is -0.1"]);
     let norm = ["`eps` of `layer_norm` must be", "a small number", "takes its sizes from its input: leave the 16 out"];
@@ -40,7 +44,11 @@ fn a_layer_says_what_its_settings_may_be() {
 #[test]
 fn an_inner_layer_is_given_what_the_outer_one_was() {
     let outer = "layer thin(x: [4], share = 0.1) -> [4] { x |> dense(4) |> dropout(share) }";
-    refused(&of(outer, "thin(x, share = 7)"), "out-of-range", &["`p` of `dropout`", "but is 7", "in this use of `thin`"]);
+    refused(
+        &of(outer, "thin(x, share = 7)"),
+        "out-of-range",
+        &["`p` of `dropout`", "but is 7", "in this use of `thin`"],
+    );
     right(&of(outer, "thin(x, share = 0.7)"));
 }
 

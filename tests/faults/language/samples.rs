@@ -54,7 +54,8 @@ fn the_count_may_be_computed_with() {
 #[test]
 fn the_number_in_a_microbatch_is_no_number_in_the_minibatch() {
     let text = |factor: &str| {
-        let layer = format!("layer f(x: [4]) -> [4] {{ x * {factor} }}\nmodel M(x: [4]) -> [4] {{ x |> dense(4) |> f }}");
+        let layer =
+            format!("layer f(x: [4]) -> [4] {{ x * {factor} }}\nmodel M(x: [4]) -> [4] {{ x |> dense(4) |> f }}");
         lines(&layer, "    objective = squared_error(M(x), y)\n    optimizer = sgd(lr = 0.1)\n    accumulate = 2\n")
     };
     refused(&text("this"), "batch-is-cut", &[]);

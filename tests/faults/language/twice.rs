@@ -13,10 +13,8 @@ fn a_name_stands_once_in_a_list() {
         "layer f(x: [4]) -> [4] { g = fn(v, v) = v; g(x, x) }",
         "layer f(x: [4]) -> [4] { e: [4] ~ normal(0, 1); h = x + e; e: [4] ~ normal(0, 2); h + e }",
     ] {
-        let text = program(
-            &format!("{definition}\nmodel M(x: [4]) -> [4] {{ dense(x, 4) }}"),
-            "squared_error(M(x), y)",
-        );
+        let text =
+            program(&format!("{definition}\nmodel M(x: [4]) -> [4] {{ dense(x, 4) }}"), "squared_error(M(x), y)");
         // A draw is seen when it is made.
         let used = if definition.contains('~') { text.replace("dense(x, 4)", "f(dense(x, 4))") } else { text };
         refused(&used, "duplicate-definition", &["twice"]);

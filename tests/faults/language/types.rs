@@ -17,7 +17,8 @@ fn a_word_that_is_no_type_is_refused() {
         "layer f(x: [4]) -> [4] { g = fn(v: bananas) = v; g(x) }",
     ] {
         // Used or not.
-        let text = program(&format!("{definition}\nmodel M(x: [4]) -> [4] {{ dense(x, 4) }}"), "squared_error(M(x), y)");
+        let text =
+            program(&format!("{definition}\nmodel M(x: [4]) -> [4] {{ dense(x, 4) }}"), "squared_error(M(x), y)");
         refused(&text, "unknown-type", &["there is no type `bananas`"]);
     }
     let model = "model M(x: [4]) -> [4] { dense(x, 4) }";
@@ -29,7 +30,9 @@ fn a_word_that_is_no_type_is_refused() {
 
 #[test]
 fn the_word_of_another_language_is_known() {
-    for (word, meant) in [("int", "dim"), ("float", "number"), ("boolean", "bool"), ("Module", "layer"), ("nmber", "number")] {
+    for (word, meant) in
+        [("int", "dim"), ("float", "number"), ("boolean", "bool"), ("Module", "layer"), ("nmber", "number")]
+    {
         let text = program(
             &format!("fn f(x: [4], u: {word}) -> [4] {{ x }}\nmodel M(x: [4]) -> [4] {{ dense(x, 4) }}"),
             "squared_error(M(x), y)",
