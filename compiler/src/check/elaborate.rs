@@ -377,7 +377,7 @@ impl<'a> Elaborator<'a> {
                 let message = format!("two things are called `{n}` here, so that `{n}.*` could mean either");
                 let d = Diagnostic::error("duplicate-definition", name.span, message)
                     .label(earlier, format!("this is `{n}` already"))
-                    .help("give one of them another name; for one layer that is used twice, name it once: `enc = dense(64)`, then `enc(x)`");
+                    .help("give one of them another name; for one layer that is used twice, name it once: `enc = ..`, then `enc(x)`");
                 self.fail(d);
                 None
             }
