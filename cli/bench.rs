@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub fn bench(options: &args::Bench) -> Result<(), Fault> {
     let front = front::load(&options.program, options.json)?;
     let train = front::choose(&front, &options.program)?;
-    let mut bound = bind::bind(train, &options.program.file, &options.machine)?;
+    let mut bound = bind::bind(train, &options.program.file, &options.machine, None)?;
     bound.session.initialise().map_err(Fault::internal)?;
     let mut steps = Steps::new(&bound);
     steps.next(&mut bound)?;

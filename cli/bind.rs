@@ -12,7 +12,7 @@ use compiler::lower;
 use compiler::lower::programs::{Produced, Program};
 use compiler::optimise::optimise;
 use compiler::typed::{self, Supplied, Train};
-use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Spec, Table};
+use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Record, Spec, Table};
 use runtime::execute::Executor;
 use runtime::plan::{Bundle, Holding, Slot};
 use runtime::session::{Binding, Forms, Report, Session, Turn};
@@ -44,10 +44,15 @@ pub struct Bound {
     pub fingerprint: String,
 }
 
-/// Opens the data a train block names; `None` if it has none.
-pub fn open_data(train: &Train, program: &Path, resources: &Resources) -> Result<Option<DataSet>, Fault> {
+/// Opens the data a train block names; `None` if it has none. With a record it must be what that was trained on.
+pub fn open_data(
+    train: &Train,
+    program: &Path,
+    resources: &Resources,
+    record: Option<Record>,
+) -> Result<Option<DataSet>, Fault> {
     let spec = data_spec(train, program, resources)?;
-    spec.map(|spec| runtime::data::load(&spec).map_err(Fault::data)).transpose()
+    spec.map(|spec| data::load(&Spec { record, ..spec }).map_err(Fault::data)).transpose()
 }
 
 /// What the runtime has to know to open the data a train block names.
@@ -64,6 +69,8 @@ pub fn data_spec(train: &Train, program: &Path, resources: &Resources) -> Result
         valid_share: train.settings.valid_share,
         at_most: resources.samples,
         seed: train.settings.seed,
+        double: train.settings.precision == Precision::F64,
+        record: None,
         files: Files::usual(resources.data_dir.as_deref(), Some(program)),
     }))
 }
@@ -78,12 +85,7 @@ fn origins(data: &typed::DataSet, fields: &[typed::Field]) -> Result<Vec<(String
         interpret(&module, &Values::new(), &mut |_, _| vec![]).map_err(|e| Fault::internal(e.to_string()))?;
     let column = |(name, tensor): &(String, TensorId)| {
         let field = fields.iter().find(|f| f.name == *name)?;
-        let numbers = &computed[tensor];
-        let values = match field.ty.element {
-            typed::Element::Class(_) => data::Values::Integers(numbers.iter().map(|x| *x as i32).collect()),
-            _ => data::Values::Numbers(numbers.iter().map(|x| *x as f32).collect()),
-        };
-        Some(Column::new(name, field.ty.dims.clone(), values))
+        Some(Column::new(name, field.ty.dims.clone(), data::Values::Doubles(computed[tensor].clone())))
     };
     let table = Table::new(rule.count, module.outputs.iter().filter_map(column).collect());
     Ok(vec![("train".to_string(), Origin::Table(table))])
@@ -119,9 +121,11 @@ pub fn compile(programs: &mut [(String, Program)], precision: Precision) -> Resu
     emit::compile(&modules, &Options { precision }).map_err(Fault::internal)
 }
 
-/// Opens the data and compiles everything a run of the train block needs.
-pub fn bind(train: &Train, program: &Path, machine: &Machine) -> Result<Bound, Fault> {
-    let plan = Plan::new(train, open_data(train, program, &machine.resources)?, &machine.resources)?;
+/// Opens the data and compiles everything a run of the train block needs. With a record, that of weights which are to be
+/// used, the data must be what they were trained on.
+pub fn bind(train: &Train, program: &Path, machine: &Machine, record: Option<Record>) -> Result<Bound, Fault> {
+    let data = open_data(train, program, &machine.resources, record)?;
+    let plan = Plan::new(train, data, &machine.resources)?;
     fits(&plan.bundle, plan.bytes(), machine.memory)?;
     bound(train, plan)
 }

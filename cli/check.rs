@@ -40,7 +40,7 @@ pub fn check(options: &args::Check) -> Result<(), Fault> {
 
 /// Prints what a run of the train block will hold, part by part; programs, which share one place, below.
 fn memory(train: &Train, file: &Path, options: &args::Check) -> Result<(), Fault> {
-    let (data, missing) = match bind::open_data(train, file, &options.resources) {
+    let (data, missing) = match bind::open_data(train, file, &options.resources, None) {
         Ok(data) => (data, None),
         Err(fault) => (None, Some(fault)),
     };

@@ -13,7 +13,8 @@ use serde_json::json;
 pub fn eval(options: &args::Eval) -> Result<(), Fault> {
     let front = front::load(&options.program, options.json)?;
     let train = front::choose(&front, &options.program)?;
-    let mut bound = bind::bind(train, &options.program.file, &options.machine)?;
+    let record = folder::record(&options.weights)?;
+    let mut bound = bind::bind(train, &options.program.file, &options.machine, record)?;
     let data = bound.data.as_ref().ok_or_else(|| Fault::usage("the program has no data to evaluate on"))?;
     let split = data.split(&options.split).ok_or_else(|| {
         let names: Vec<&str> = data.splits.iter().map(|s| s.name.as_str()).collect();

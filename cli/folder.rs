@@ -3,15 +3,31 @@
 use crate::fault::Fault;
 use runtime::arrays::{self, Array};
 use runtime::checkpoint;
+use runtime::data::{Record, Trained};
 use runtime::file::replace;
 use runtime::log::{self, Log};
 use runtime::plan::{Element, Slot};
 use runtime::plot::Picture;
 use runtime::session::{Position, Session};
 use runtime::weights::{self, Tensor, Values};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// The file that says which columns of the data a run was trained on.
+const COLUMNS: &str = "columns.json";
+/// Its form; a file of another is refused.
+const FORMAT: u32 = 1;
+
+/// What stands in it.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    #[serde(rename = "columns_of_nnc")]
+    format: u32,
+    #[serde(flatten)]
+    trained: Trained,
+}
 
 /// A run's folder.
 pub struct Folder {
@@ -64,6 +80,12 @@ impl Folder {
         replace(&self.path.join("environment.json"), format!("{environment:#}\n").as_bytes()).map_err(Fault::data)
     }
 
+    /// Keeps which columns of the data the fields read, so that the weights are never used on others.
+    pub fn keep_columns(&self, trained: &Trained) -> Result<(), Fault> {
+        let kept = serde_json::to_value(Kept { format: FORMAT, trained: trained.clone() }).map_err(Fault::internal)?;
+        replace(&self.path.join(COLUMNS), format!("{kept:#}\n").as_bytes()).map_err(Fault::data)
+    }
+
     /// The log, new or cut back to the given position.
     pub fn log(&self, resumed_at: Option<Position>) -> Result<Log, Fault> {
         let path = self.path.join("metrics.jsonl");
@@ -98,6 +120,25 @@ pub fn weights(path: &Path) -> Result<BTreeMap<String, Array>, Fault> {
     let inside = ["best.safetensors", "weights.safetensors"].map(|name| path.join(name));
     let file = inside.iter().find(|p| p.exists()).map_or(path, PathBuf::as_path);
     arrays::read(file).map_err(Fault::data)
+}
+
+/// What weights were trained on, if they are a run's: its folder, or a file in it.
+pub fn record(weights: &Path) -> Result<Option<Record>, Fault> {
+    let run = if weights.is_dir() { weights } else { weights.parent().unwrap_or(weights) };
+    let file = run.join(COLUMNS);
+    // A run's folder has its source; elsewhere a file of that name is somebody else's.
+    if !file.is_file() || !run.join("source.nn").is_file() {
+        return Ok(None);
+    }
+    let broken = |e: &dyn std::fmt::Display| {
+        Fault::data(format!("{}: what the run was trained on cannot be read ({e})", file.display()))
+    };
+    let kept: Kept =
+        serde_json::from_slice(&weights::read_whole(&file).map_err(Fault::data)?).map_err(|e| broken(&e))?;
+    match kept.format {
+        FORMAT => Ok(Some(Record { source: format!("the run {}", run.display()), trained: kept.trained })),
+        other => Err(broken(&format!("its format is {other}, this nnc reads {FORMAT}"))),
+    }
 }
 
 /// Tensors of the session under the names given.

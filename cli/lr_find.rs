@@ -136,7 +136,7 @@ fn searched(program: &Front, options: &args::LrFind) -> Result<Vec<(f64, f64)>, 
     let Some(train) = program.checked.trains.first() else {
         return Err(Fault::internal("the train block of the search is lost"));
     };
-    let mut bound = bind::bind(train, &options.program.file, &options.machine)?;
+    let mut bound = bind::bind(train, &options.program.file, &options.machine, None)?;
     bound.session.initialise().map_err(Fault::internal)?;
     let mut steps = Steps::new(&bound);
     let mut points = vec![];

@@ -79,7 +79,7 @@ fn extent(train: &Train, options: &args::PlotSchedule) -> Result<(u64, u64), Fau
     if let Some(steps) = options.steps {
         return Ok((steps.max(1), steps.max(1)));
     }
-    let bound = bind::bind(train, &options.program.file, &options.machine)?;
+    let bound = bind::bind(train, &options.program.file, &options.machine, None)?;
     Ok((bound.session.steps.max(1), bound.steps_per_epoch.max(1)))
 }
 

@@ -12,7 +12,7 @@ use compiler::optimise::dead;
 use compiler::optimise::expr::sources;
 use compiler::typed::Train;
 use runtime::arrays::{self, Array};
-use runtime::data::{self, Column, Field, Kind, Origin, Split, Table, Values};
+use runtime::data::{self, Column, Field, Kind, Origin, Record, Spec, Split, Table, Value, Values, listed};
 use runtime::execute::{Clock, Executor};
 use runtime::plan::Element;
 use runtime::random::EVALUATION;
@@ -60,25 +60,22 @@ fn samples(train: &Train, fields: &[usize], options: &args::Predict) -> Result<S
     let Some(mut spec) = bind::data_spec(train, &options.program.file, &options.machine.resources)? else {
         return Err(Fault::usage("the program has no data, so it takes no inputs"));
     };
+    spec.record = folder::record(&options.weights)?;
     spec.fields = fields.iter().map(|f| spec.fields[*f].clone()).collect();
     // Fields that have sources of their own stand beside no other samples.
     let as_is = options.as_is || spec.fields.iter().any(|f| f.columns.is_empty());
-    let is_table = options.inputs.extension().is_some_and(|e| e == "csv");
-    for field in spec.fields.iter_mut().filter(|_| as_is) {
-        if !is_table {
-            field.columns = vec![field.name.clone()];
-        }
-        field.transforms.clear();
-    }
-    let given = if is_table { table(&spec.fields, &options.inputs)? } else { inputs(&spec.fields, options, as_is)? };
+    let name = if as_is { "train" } else { SPLIT };
+    let given = match data::is_table(&options.inputs) {
+        true => table(&mut spec, options, as_is)?,
+        false => inputs(&mut spec.fields, options, as_is)?,
+    };
     if as_is {
+        spec.fields.iter_mut().for_each(|field| field.transforms.clear());
         spec.settings.clear();
         spec.valid_share = None;
-        spec.splits = vec![("train".to_string(), given)];
-    } else {
-        spec.splits.push((SPLIT.to_string(), given));
+        spec.splits.clear();
     }
-    let name = if as_is { "train" } else { SPLIT };
+    spec.splits.push((name.to_string(), Origin::Table(given)));
     let set = data::load(&spec).map_err(|e| match e.kind {
         Kind::Mismatch if !as_is => Fault::data(format!(
             "{}: {e}\n  note: the inputs pass through the transforms of the data block; --as-is takes what the network sees",
@@ -89,56 +86,95 @@ fn samples(train: &Train, fields: &[usize], options: &args::Predict) -> Result<S
     set.splits.into_iter().find(|s| s.name == name).ok_or_else(|| Fault::internal("the inputs became no split"))
 }
 
-/// The samples of a table of comma-separated values.
-fn table(fields: &[Field], path: &Path) -> Result<Origin, Fault> {
-    let features = fields.iter().map(Field::width).sum();
-    data::load_inputs(path, features).map(Origin::Table).map_err(Fault::data)
+/// The samples of a table, read as the data block reads its training data.
+fn table(spec: &mut Spec, options: &args::Predict, as_is: bool) -> Result<Table, Fault> {
+    let call = spec.splits.iter().find_map(|(name, origin)| match origin {
+        Origin::Call(call) if name == "train" => Some(call),
+        _ => None,
+    });
+    let mut table = data::table_like(&options.inputs, call).map_err(Fault::data)?;
+    if !as_is {
+        return Ok(table);
+    }
+    let label = call.and_then(|c| c.args.iter().find(|(name, _)| name.as_deref() == Some("label")));
+    let label = label.and_then(|(_, value)| if let Value::Text(name) = value { Some(name.clone()) } else { None });
+    table.settle_label(spec.fields.iter().map(Field::width).sum(), label.as_deref());
+    // No training table stands beside, so that something else must say which column is which.
+    if spec.record.is_none() && table.goes_by_features(&spec.fields) {
+        let trained = data::trained(spec).map_err(|e| {
+            Fault::data(format!(
+                "{}: nothing says in which order the network takes these columns: the weights are not in the folder of their \
+                 run, and the training data cannot be opened ({e})",
+                options.inputs.display()
+            ))
+        })?;
+        spec.record = Some(Record { source: "the training data".to_string(), trained });
+    }
+    Ok(table)
 }
 
 /// The samples of a file's arrays as a table.
-fn inputs(fields: &[Field], options: &args::Predict, as_is: bool) -> Result<Origin, Fault> {
+fn inputs(fields: &mut [Field], options: &args::Predict, as_is: bool) -> Result<Table, Fault> {
     let path = &options.inputs;
     let mut arrays = arrays::read(path).map_err(Fault::data)?;
+    let fault = |message: String| Fault::data(format!("{}: {message}", path.display()));
     let mut columns = vec![];
     let mut count = None;
+    let alone = fields.len() == 1;
     for field in fields {
-        let only = if fields.len() == 1 && arrays.len() == 1 { arrays.pop_first().map(|(_, a)| a) } else { None };
-        let array = only.or_else(|| arrays.remove(&field.name)).ok_or_else(|| {
-            Fault::data(format!("{} has no array `{}`, a field that the network reads", path.display(), field.name))
-        })?;
+        let name = &field.name;
+        let array = taken(&mut arrays, field, alone, path)?;
         let (first, shape) = array.shape.split_first().map_or((1, &[][..]), |(f, r)| (*f, r));
         if first == 0 {
-            return Err(Fault::data(format!("{}: array `{}` has no samples", path.display(), field.name)));
+            return Err(fault(format!("array `{name}` has no samples")));
         }
         let others = *count.get_or_insert(first);
         if others != first {
-            return Err(Fault::data(format!(
-                "{}: array `{}` has {first} samples where another has {others}",
-                path.display(),
-                field.name
-            )));
+            return Err(fault(format!("array `{name}` has {first} samples where another has {others}")));
         }
         if as_is && shape != field.dims {
-            return Err(Fault::data(format!(
-                "{}: array `{}` has shape {:?}; the network takes samples of shape {:?}, the first dimension counting them",
-                path.display(),
-                field.name,
-                array.shape,
-                field.dims
+            return Err(fault(format!(
+                "array `{name}` has shape {:?}; the network takes samples of shape {:?}, the first dimension counting them",
+                array.shape, field.dims
             )));
         }
-        let values: Vec<f32> = array.values.iter().map(|v| *v as f32).collect();
+        if as_is {
+            field.columns = vec![name.clone()];
+        }
         match field.columns.as_slice() {
-            [] => columns.push(Column::new(&field.name, shape.to_vec(), Values::Numbers(values))),
-            [one] => columns.push(Column::new(one, shape.to_vec(), Values::Numbers(values))),
+            [] => columns.push(Column::new(name, shape.to_vec(), Values::Doubles(array.values))),
+            [one] => columns.push(Column::new(one, shape.to_vec(), Values::Doubles(array.values))),
             // A vector of several columns, which the other splits have one by one.
-            several => columns.extend(several.iter().enumerate().map(|(k, name)| {
-                let own = values.iter().skip(k).step_by(several.len()).copied().collect();
-                Column::new(name, vec![], Values::Numbers(own))
+            several if shape == [several.len()] => columns.extend(several.iter().enumerate().map(|(k, column)| {
+                let own = array.values.iter().skip(k).step_by(several.len()).copied().collect();
+                Column::new(column, vec![], Values::Doubles(own))
             })),
+            several => {
+                return Err(fault(format!(
+                    "array `{name}` has shape {:?}; it stands for the columns {}, so its samples have shape [{}]",
+                    array.shape,
+                    several.join(", "),
+                    several.len()
+                )));
+            }
         }
     }
-    Ok(Origin::Table(Table::new(count.unwrap_or(0), columns)))
+    Ok(Table::new(count.unwrap_or(0), columns))
+}
+
+/// The array of a field: the one of its name, or of its column's. The only one of a file without names, and one that NumPy
+/// named, may have any other where one field is read.
+fn taken(arrays: &mut BTreeMap<String, Array>, field: &Field, alone: bool, path: &Path) -> Result<Array, Fault> {
+    let nameless = path.extension().is_some_and(|e| e == "npy") || arrays.contains_key("arr_0");
+    if alone && nameless && arrays.len() == 1 {
+        return Ok(arrays.pop_first().map_or(Array { shape: vec![], values: vec![] }, |(_, array)| array));
+    }
+    let column = if let [one] = &field.columns[..] { Some(one) } else { None };
+    let found = arrays.remove(&field.name).or_else(|| arrays.remove(column?));
+    found.ok_or_else(|| {
+        let message = format!("{} has no array `{}`, a field that the network reads", path.display(), field.name);
+        Fault::data(format!("{message}; it has {}", listed(arrays.keys().map(String::as_str))))
+    })
 }
 
 /// Every named local of the train block for all samples, batch by batch.

@@ -33,7 +33,7 @@ pub fn run(options: &args::Run) -> Result<(), Fault> {
     let front = front::load(&options.program, options.json)?;
     let goal = front::choose(&front, &options.program)?;
     if options.dry_run {
-        let bound = bind_for(goal, options)?;
+        let bound = bind::bind(goal, &options.program.file, &options.machine, None)?;
         announce(&front, goal, &bound, options);
         return Ok(());
     }
@@ -72,10 +72,6 @@ pub struct Place {
     pub quiet: bool,
 }
 
-fn bind_for(train: &Train, options: &args::Run) -> Result<Bound, Fault> {
-    bind::bind(train, &options.program.file, &options.machine)
-}
-
 /// Runs one train block; returns its final figures as they are logged.
 pub fn train_one(
     front: &Front,
@@ -84,7 +80,8 @@ pub fn train_one(
     place: Place,
     interrupted: &AtomicBool,
 ) -> Result<Map<String, Value>, Fault> {
-    let mut bound = bind_for(train, options)?;
+    let record = if place.resume { folder::record(&place.folder.path)? } else { None };
+    let mut bound = bind::bind(train, &options.program.file, &options.machine, record)?;
     if !place.quiet {
         announce(front, train, &bound, options);
     }
@@ -118,6 +115,9 @@ pub fn train_one(
 fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<(), Fault> {
     bound.session.initialise().map_err(Fault::internal)?;
     let Some(start) = start else { return Ok(()) };
+    if let (Some(data), Some(record)) = (&bound.data, folder::record(start)?) {
+        runtime::data::in_order(&data.trained, &record).map_err(Fault::data)?;
+    }
     let tensors = weights::read(&start.join("weights.safetensors")).map_err(Fault::data)?;
     let persistent = bound.session.executor.bundle().persistent.clone();
     let parameters = train.parameters.iter().map(|p| (&p.saved, &p.path));
@@ -292,6 +292,7 @@ impl Run {
                 "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)});
             let source = modules::as_one(&front.sources, &front.file);
             run.folder.describe(&source, &environment)?;
+            bound.data.iter().try_for_each(|data| run.folder.keep_columns(&data.trained))?;
             run.log
                 .append(&json!({"event": "start", "train": train.name, "seed": bound.session.seed}))
                 .map_err(Fault::data)?;

@@ -2,7 +2,8 @@
 //! For weights from elsewhere and for comparing with other systems; training's own weights are
 //! written by `weights`.
 
-use crate::data::{DataError, Kind};
+use crate::data::files::Source;
+use crate::data::{Column, DataError, Kind, cut, npy, npz};
 use npyz::WriterBuilder;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -37,9 +38,9 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Array>> {
     let arrays = match extension(path) {
         Some("safetensors") => read_safetensors(&bytes),
         Some("npz") => read_npz(&bytes),
-        Some("npy") => read_npy(&bytes)
+        Some("npy") => read_npy(bytes)
             .map(|array| BTreeMap::from([(stem(path), array)]))
-            .map_err(|e| malformed(format!("no whole npy file: {e}"))),
+            .map_err(|e| DataError { message: format!("no whole npy file: {}", e.message), ..e }),
         _ => Err(malformed("the name ends neither in .safetensors nor in .npz or .npy")),
     };
     arrays.map_err(|e| e.in_file(path))
@@ -86,23 +87,11 @@ fn from_view(name: &str, view: &TensorView) -> Result<Array> {
         Dtype::I64 => data.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as f64).collect(),
         Dtype::I32 => data.as_chunks().0.iter().map(|b| f64::from(i32::from_le_bytes(*b))).collect(),
         Dtype::BF16 => data.as_chunks().0.iter().map(|[a, b]| f64::from(f32::from_le_bytes([0, 0, *a, *b]))).collect(),
-        Dtype::F16 => data.as_chunks().0.iter().map(|b| half(u16::from_le_bytes(*b))).collect(),
+        Dtype::F16 => data.as_chunks().0.iter().map(|b| f64::from(npy::half(u16::from_le_bytes(*b)))).collect(),
         Dtype::U8 | Dtype::BOOL => data.iter().map(|b| f64::from(*b)).collect(),
         other => return Err(malformed(format!("array `{name}` holds {other:?}; save it as F32 or F64"))),
     };
     Ok(Array { shape: view.shape().to_vec(), values })
-}
-
-/// A number of 16 bits: sign, five bits of exponent, ten of fraction.
-fn half(bits: u16) -> f64 {
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023) / 1024.0);
-    let magnitude = match exponent {
-        0 => fraction * 2f64.powi(-14),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (1.0 + fraction) * 2f64.powi(exponent - 15),
-    };
-    if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
 fn safetensors_bytes(arrays: &BTreeMap<String, Array>, double: bool) -> Result<Vec<u8>> {
@@ -128,6 +117,7 @@ fn safetensors_bytes(arrays: &BTreeMap<String, Array>, double: bool) -> Result<V
 fn read_npz(bytes: &[u8]) -> Result<BTreeMap<String, Array>> {
     let broken = |e: zip::result::ZipError| malformed(format!("no valid npz file: {e}"));
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
+    npz::distinct(&archive)?;
     let mut arrays = BTreeMap::new();
     for k in 0..archive.len() {
         let mut member = archive.by_index(k).map_err(broken)?;
@@ -141,33 +131,17 @@ fn read_npz(bytes: &[u8]) -> Result<BTreeMap<String, Array>> {
             .take(LIMIT)
             .read_to_end(&mut content)
             .map_err(|e| malformed(format!("array `{name}` cannot be unpacked: {e}")))?;
-        let array = read_npy(&content).map_err(|e| malformed(format!("array `{name}`: {e}")))?;
+        let array = read_npy(content)
+            .map_err(|e| DataError { message: format!("array `{}`: {}", cut(&name), e.message), ..e })?;
         arrays.insert(name, array);
     }
     Ok(arrays)
 }
 
-fn read_npy(content: &[u8]) -> std::io::Result<Array> {
-    let file = npyz::NpyFile::new(content)?;
-    if file.order() == npyz::Order::Fortran && file.shape().len() > 1 {
-        return Err(std::io::Error::other("stored column by column; save it with numpy.ascontiguousarray"));
-    }
-    let shape = file.shape().iter().map(|d| *d as usize).collect();
-    let npyz::DType::Plain(kind) = file.dtype() else { return Err(std::io::Error::other("holds records")) };
-    let values = match (kind.type_char(), kind.num_bytes()) {
-        (npyz::TypeChar::Float, Some(8)) => file.into_vec::<f64>()?,
-        (npyz::TypeChar::Float, Some(4)) => widened(file.into_vec::<f32>()?),
-        (npyz::TypeChar::Int, Some(8)) => file.into_vec::<i64>()?.into_iter().map(|v| v as f64).collect(),
-        (npyz::TypeChar::Int, Some(4)) => widened(file.into_vec::<i32>()?),
-        (npyz::TypeChar::Uint, Some(1)) => widened(file.into_vec::<u8>()?),
-        (npyz::TypeChar::Bool, _) => file.into_vec::<bool>()?.into_iter().map(|b| f64::from(u8::from(b))).collect(),
-        _ => return Err(std::io::Error::other(format!("holds {kind}; save it as float32 or float64"))),
-    };
+fn read_npy(content: Vec<u8>) -> Result<Array> {
+    let npy::Array { shape, values, .. } = npy::array(&mut Source::of_bytes(content, LIMIT))?;
+    let values = Column::new("", vec![], values).into_numbers()?;
     Ok(Array { shape, values })
-}
-
-fn widened<T: Into<f64>>(values: Vec<T>) -> Vec<f64> {
-    values.into_iter().map(Into::into).collect()
 }
 
 fn npz_bytes(arrays: &BTreeMap<String, Array>, double: bool) -> Result<Vec<u8>> {
@@ -214,6 +188,7 @@ mod tests {
 
     #[test]
     fn numbers_of_16_bits_are_read() {
+        let half = |bits| f64::from(npy::half(bits));
         let expected = [(0x0000, 0.0), (0x3c00, 1.0), (0xc000, -2.0), (0x3555, 0.333_251_953_125), (0x7bff, 65504.0)];
         for (bits, number) in expected {
             assert_eq!(half(bits), number);

@@ -48,13 +48,13 @@ struct Content {
 /// How many workers a run has unless told otherwise.
 #[must_use]
 pub fn usual_workers(split: &Split, batch: usize) -> usize {
-    usize::from(4 * batch * split.width() >= WORTHWHILE)
+    usize::from(batch * split.sample_bytes() >= WORTHWHILE)
 }
 
 /// Bytes that the batches of `workers` threads take.
 #[must_use]
 pub fn bytes(split: &Split, batch: usize, workers: usize) -> usize {
-    AHEAD * workers * 4 * batch * split.width()
+    AHEAD * workers * batch * split.sample_bytes()
 }
 
 /// Calls `body` with a feed of a split's batches that `workers` threads put together; without workers, with none.
@@ -160,7 +160,7 @@ mod tests {
 
     /// 23 samples of bytes with two channels, of numbers, and of classes in overlapping windows.
     fn split() -> Split {
-        let tables = vec![std::array::from_fn(|i| i as f32 / 8.0), std::array::from_fn(|i| -(i as f32))];
+        let tables = vec![std::array::from_fn(|i| i as f64 / 8.0), std::array::from_fn(|i| -(i as f64))];
         let bytes = Bytes { codes: (0..23 * 6).map(|i| (i * 7 % 256) as u8).collect(), tables, inner: 3 };
         Split {
             name: "train".to_string(),
@@ -171,6 +171,7 @@ mod tests {
                 Rows::Classes { values: (0..23 + 3).collect(), stride: 1 },
             ],
             widths: vec![6, 2, 4],
+            double: false,
         }
     }
 

@@ -117,7 +117,10 @@ pub fn read(path: &Path) -> Result<Vec<Tensor<'static>>> {
 }
 
 /// All bytes of a file, whose size is checked before.
-pub(crate) fn read_whole(path: &Path) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// If it is missing, larger than [`LIMIT`] or cannot be read.
+pub fn read_whole(path: &Path) -> Result<Vec<u8>> {
     let cannot = |e: std::io::Error| DataError::io(&e, "cannot read the file").in_file(path);
     let size = std::fs::metadata(path).map_err(cannot)?.len();
     if size > LIMIT {

@@ -68,12 +68,12 @@ impl<'a> Arguments<'a> {
         self.text(name).unwrap_or_default()
     }
 
-    /// A truth value.
+    /// A truth value, if given.
     #[must_use]
-    pub fn truth(&self, name: &str, default: bool) -> bool {
+    pub fn truth(&self, name: &str) -> Option<bool> {
         match self.get(name) {
-            Some(Value::Bool(b)) => *b,
-            _ => default,
+            Some(Value::Bool(b)) => Some(*b),
+            _ => None,
         }
     }
 

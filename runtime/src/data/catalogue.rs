@@ -122,7 +122,7 @@ pub const LOADERS: &[Entry] = &[
         name: "csv",
         params: &[required("file", Text), optional("header", Truth), optional("label", Text)],
         columns: &[],
-        about: "numbers, a sample a line; columns by their names in the header, `features` for all but the label",
+        about: "a sample a line, parted by commas; columns by their names in the header, `features` for all but the label",
     },
     Entry {
         name: "npy",

@@ -106,6 +106,38 @@ impl DataError {
     }
 }
 
+/// Characters of one word of a file that a message shows at most.
+const SHOWN: usize = 40;
+/// Words of a list.
+const LISTED: usize = 12;
+/// Characters of a whole message: what comes from a file and slipped past [`cut`] ends here.
+const LONGEST: usize = 2000;
+
+/// What stands in a file, for a message: on one line, and only its beginning if it is long.
+#[must_use]
+pub fn cut(text: &str) -> String {
+    let escaped = |c: char| match c {
+        '\'' | '"' | '\\' => c.to_string(),
+        _ => c.escape_debug().to_string(),
+    };
+    let start: String = text.chars().take(SHOWN).map(escaped).collect();
+    match text.chars().count() {
+        count if count > SHOWN => format!("{start}.. ({count} characters)"),
+        _ => start,
+    }
+}
+
+/// Names that stand in a file, for a message: the first dozen.
+#[must_use]
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names = names.into_iter();
+    let shown: Vec<String> = names.by_ref().take(LISTED).map(|n| format!("`{}`", cut(n))).collect();
+    match names.count() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 impl fmt::Display for DataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
@@ -120,7 +152,10 @@ impl fmt::Display for DataError {
         } else if let Some(Position::Row(row)) = self.position {
             write!(f, "sample {row}: ")?;
         }
-        write!(f, "{}", self.message)?;
+        match self.message.char_indices().nth(LONGEST) {
+            Some((end, _)) => write!(f, "{} ..", &self.message[..end])?,
+            None => write!(f, "{}", self.message)?,
+        }
         if let Some(help) = &self.help {
             write!(f, "\n  help: {help}")?;
         }

@@ -21,10 +21,10 @@ fn plane(count: usize, noise: f64, seed: u64, place: impl Fn(usize, &mut Generat
     for i in 0..count {
         let mut random = Generator::new(Place { seed, site: sites::DATA, step: 0 }, i as u32);
         let (label, x, y) = place(i, &mut random);
-        points.extend([(x + noise * random.normal()) as f32, (y + noise * random.normal()) as f32]);
+        points.extend([x + noise * random.normal(), y + noise * random.normal()]);
         labels.push(label);
     }
-    let point = Column::new("point", vec![2], Values::Numbers(points));
+    let point = Column::new("point", vec![2], Values::Doubles(points));
     Table::new(count, vec![point, Column::new("label", vec![], Values::Bytes(labels))])
 }
 

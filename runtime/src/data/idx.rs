@@ -77,20 +77,27 @@ fn width(kind: u8) -> Option<u64> {
 }
 
 fn decode(kind: u8, body: Vec<u8>, start: u64) -> Result<Values> {
-    let numbers = |values: Vec<f32>, width: u64| match values.iter().position(|x| !x.is_finite()) {
-        Some(i) => Err(DataError::new(Kind::BadValue, format!("element {i} is {}, not a finite number", values[i]))
+    let finite = |i: usize, x: f64, width: u64| match x.is_finite() {
+        true => Ok(()),
+        false => Err(DataError::new(Kind::BadValue, format!("element {i} is {x}, not a finite number"))
             .at(Position::Byte(start + i as u64 * width))),
-        None => Ok(Values::Numbers(values)),
     };
     Ok(match kind {
         0x08 => Values::Bytes(body),
         0x09 => Values::Integers(body.iter().map(|b| i32::from(*b as i8)).collect()),
         0x0b => Values::Integers(body.chunks_exact(2).map(|b| i32::from(i16::from_be_bytes([b[0], b[1]]))).collect()),
         0x0c => Values::Integers(body.chunks_exact(4).map(|b| i32::from_be_bytes([b[0], b[1], b[2], b[3]])).collect()),
-        0x0d => numbers(body.chunks_exact(4).map(|b| f32::from_be_bytes([b[0], b[1], b[2], b[3]])).collect(), 4)?,
+        0x0d => {
+            let numbers: Vec<f32> =
+                body.chunks_exact(4).map(|b| f32::from_be_bytes([b[0], b[1], b[2], b[3]])).collect();
+            numbers.iter().enumerate().try_for_each(|(i, x)| finite(i, f64::from(*x), 4))?;
+            Values::Numbers(numbers)
+        }
         _ => {
-            let eight = |b: &[u8]| f64::from_be_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32;
-            numbers(body.chunks_exact(8).map(eight).collect(), 8)?
+            let eight = |b: &[u8]| f64::from_be_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
+            let numbers: Vec<f64> = body.chunks_exact(8).map(eight).collect();
+            numbers.iter().enumerate().try_for_each(|(i, x)| finite(i, *x, 8))?;
+            Values::Doubles(numbers)
         }
     })
 }

@@ -57,10 +57,10 @@ pub fn load(part: &str, seed: u64) -> Result<Table> {
     let mean = signals.iter().map(|s| s.iter().sum::<f64>()).sum::<f64>() / total;
     let spread = signals.iter().map(|s| s.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>()).sum::<f64>() / total;
     let range = if test { TRAINING..signals.len() } else { 0..TRAINING };
-    let numbers = signals[range.clone()].iter().flat_map(|s| s.map(|x| ((x - mean) / spread.sqrt()) as f32)).collect();
+    let numbers = signals[range.clone()].iter().flat_map(|s| s.map(|x| (x - mean) / spread.sqrt())).collect();
     let labels: Vec<u8> = order[range].iter().map(|n| (n / PER_CLASS) as u8).collect();
     let count = labels.len();
-    let signal = Column::new("signal", vec![LENGTH], Values::Numbers(numbers));
+    let signal = Column::new("signal", vec![LENGTH], Values::Doubles(numbers));
     Ok(Table::new(count, vec![signal, Column::new("label", vec![], Values::Bytes(labels))]))
 }
 

@@ -7,18 +7,20 @@
 mod arguments;
 pub mod catalogue;
 mod cifar;
+mod columns;
 mod csv;
 mod digits;
+mod elements;
 mod error;
-mod files;
+pub(crate) mod files;
 mod frame;
 mod generate;
 mod idx;
 mod images;
 mod members;
 mod mnist1d;
-mod npy;
-mod npz;
+pub(crate) mod npy;
+pub(crate) mod npz;
 mod parquet;
 mod partition;
 mod set;
@@ -30,15 +32,18 @@ mod tests;
 mod text;
 mod transform;
 
-pub use csv::load_inputs;
-pub use error::{DataError, Kind, Position, Result};
+pub use columns::{Label, Read, Record, Trained, in_order};
+pub use error::{DataError, Kind, Position, Result, cut, listed};
 pub use files::{Files, LIMIT};
-pub use set::{Bytes, DataSet, Rows, Split, epoch_order, order_epoch};
+pub use set::{Bytes, DataSet, Real, Rows, Split, epoch_order, order_epoch};
+pub use source::{is_table, table_like};
 pub use spec::{Call, Element, Field, Origin, Spec, Value};
 pub use table::{Column, Table, Values};
 
+use columns::Reference;
+use elements::Elements;
 use partition::{disturb, partition};
-use transform::Pipeline;
+use transform::{Part, Pipeline};
 
 /// Loads all splits of a data block.
 ///
@@ -60,18 +65,25 @@ pub fn load(spec: &Spec) -> Result<DataSet> {
     }
     let parts = partition(tables[0].count, share, settings.subset, spec.seed)?;
     let widths: Vec<usize> = spec.fields.iter().map(Field::width).collect();
-    let empty = |name: &str, count| Split { name: name.to_string(), count, columns: vec![], widths: widths.clone() };
+    let empty = |name: &str, count| Split {
+        name: name.to_string(),
+        count,
+        columns: vec![],
+        widths: widths.clone(),
+        double: spec.double,
+    };
     let mut splits = vec![empty("train", parts.training.len())];
     if share.is_some() {
         splits.push(empty("valid", parts.validation.len()));
     }
     splits.extend(names.iter().zip(&tables).skip(1).map(|(name, table)| empty(name, table.count)));
+    let (trained, places) = read_columns(spec, &tables)?;
     let mut classes = vec![];
     for (i, field) in spec.fields.iter().enumerate() {
-        let columns = taken(spec, i, &mut tables)?;
+        let columns = taken(i, &mut tables, &places)?;
         classes.push(class_names(field, &names, &columns)?);
         let mut rows = match field.element {
-            Element::Number => numbers(field, columns, &parts)?,
+            Element::Number => numbers(field, columns, &parts, spec.double)?,
             Element::Class(n) => labels(field, n, columns, &parts)?,
         };
         if let (Rows::Classes { values, .. }, Element::Class(n), Some(noise)) =
@@ -81,7 +93,35 @@ pub fn load(spec: &Spec) -> Result<DataSet> {
         }
         splits.iter_mut().zip(rows).for_each(|(split, rows)| split.columns.push(rows));
     }
-    Ok(DataSet { name: spec.name.clone(), fields: spec.fields.clone(), names: classes, splits })
+    Ok(DataSet { name: spec.name.clone(), fields: spec.fields.clone(), names: classes, trained, splits })
+}
+
+/// What the fields of a data block read in its training split, of which nothing else is opened.
+///
+/// # Errors
+/// As [`load`].
+pub fn trained(spec: &Spec) -> Result<Trained> {
+    let splits = spec.splits.iter().filter(|(name, _)| name == "train").cloned().collect();
+    let spec = Spec { splits, ..spec.clone() };
+    let (_, tables) = sources(&spec)?;
+    read_columns(&spec, &tables).map(|(trained, _)| trained)
+}
+
+/// The places of the columns that each field reads in each table, `train` first.
+type Places = Vec<Vec<Vec<usize>>>;
+
+/// Finds the columns of all fields in all tables, by names.
+fn read_columns(spec: &Spec, tables: &[Table]) -> Result<(Trained, Places)> {
+    let record = spec.record.as_ref();
+    let reference = Reference::new(&tables[0], &spec.fields, record)?;
+    let in_table = |table: &Table| -> Result<Vec<Vec<usize>>> {
+        spec.fields.iter().map(|f| columns::places(&origin(f).0, table, reference.as_ref())).collect()
+    };
+    let places = tables.iter().map(in_table).collect::<Result<Vec<_>>>()?;
+    columns::given_away(&spec.fields, &places[0], &tables[0])?;
+    let trained = columns::trained(&spec.fields, &places[0], &tables[0], reference.as_ref());
+    record.map_or(Ok(()), |record| columns::as_trained(&trained, record))?;
+    Ok((trained, places))
 }
 
 /// All splits' tables, `train` first; sources of single fields become columns of `train`.
@@ -151,59 +191,53 @@ fn origin(field: &Field) -> (Vec<String>, &[Call]) {
 }
 
 /// What field number `i` reads from each split, with the number of its samples; what no later field reads is taken away.
-fn taken(spec: &Spec, i: usize, tables: &mut [Table]) -> Result<Vec<(usize, Column)>> {
-    let (names, _) = origin(&spec.fields[i]);
-    let later = spec.fields[i + 1..].iter().flat_map(|f| &f.columns).any(|c| names.contains(c));
-    let mut columns = vec![];
-    for table in tables {
-        let column = match &names[..] {
-            [name] if later => table.column(name)?.clone(),
-            _ => table.take(&names)?,
-        };
-        columns.push((table.count, column));
-    }
-    Ok(columns)
+fn taken(i: usize, tables: &mut [Table], places: &Places) -> Result<Vec<(usize, Column)>> {
+    let column = |(table, places): (&mut Table, &Vec<Vec<usize>>)| {
+        let later = |place: usize| places[i + 1..].iter().any(|p| p.contains(&place));
+        Ok((table.count, table.take(&places[i], later)?))
+    };
+    tables.iter_mut().zip(places).map(column).collect()
 }
 
 /// What the classes are called, which all splits must agree in.
 fn class_names(field: &Field, splits: &[String], columns: &[(usize, Column)]) -> Result<Vec<String>> {
     let first = &columns[0].1.names;
     let Some(other) = columns.iter().position(|(_, c)| c.names != *first) else { return Ok(first.clone()) };
-    let only = |a: &[String], b: &[String]| a.iter().find(|n| !b.contains(n)).cloned();
-    let names = &columns[other].1.names;
-    let odd = only(first, names).or_else(|| only(names, first)).unwrap_or_default();
+    let odd = columns::only_one_has(first, &columns[other].1.names).map_or("", |n| n);
     let message = format!(
-        "field `{}`: the splits `train` and `{}` do not have the same classes: only one of them has `{odd}`",
-        field.name, splits[other]
+        "field `{}`: the splits `train` and `{}` do not have the same classes: only one of them has `{}`",
+        field.name,
+        splits[other],
+        cut(odd)
     );
     Err(DataError::new(Kind::Mismatch, message).help("classes are numbered by their names, so both must have them all"))
 }
 
 /// A field of numbers in each split.
-fn numbers(field: &Field, columns: Vec<(usize, Column)>, parts: &partition::Partition) -> Result<Vec<Rows>> {
+fn numbers(
+    field: &Field,
+    columns: Vec<(usize, Column)>,
+    parts: &partition::Partition,
+    double: bool,
+) -> Result<Vec<Rows>> {
     let (_, transforms) = origin(field);
     let shape = columns[0].1.shape.clone();
-    let kept = columns.iter().all(|(_, c)| matches!(c.values, Values::Bytes(_)) && c.stride == c.width());
     let mut splits = Vec::new();
     for (i, (count, column)) in columns.into_iter().enumerate() {
         if column.shape != shape {
             return Err(uneven(field, &shape, &column.shape));
         }
-        let (width, parts) = (column.width(), (i == 0 && parts.training.len() < count).then_some(parts));
-        match column.values {
-            Values::Bytes(codes) if kept => {
-                splits.extend(divided(codes, width, width, parts).into_iter().map(|c| as_bytes(c, width)));
-            }
-            _ => splits.extend(divided(column.into_numbers()?, width, width, parts).into_iter().map(Rows::Numbers)),
+        let (width, file) = (column.width(), column.file.clone());
+        let elements = Elements::of(column)?;
+        if i == 0 && parts.training.len() < count {
+            let lists = parts.lists();
+            let part = |(elements, samples)| Part { elements, samples: Some(samples), file: file.clone() };
+            splits.extend(elements.parted(width, &lists).into_iter().zip(lists).map(part));
+        } else {
+            splits.push(Part { elements, samples: None, file });
         }
     }
-    Pipeline { shape, splits }.run(field, transforms)
-}
-
-/// Bytes that stand for themselves, `width` a sample.
-fn as_bytes(codes: Vec<u8>, width: usize) -> Rows {
-    let table = std::array::from_fn(|code| code as f32);
-    Rows::Bytes(Bytes { codes, tables: vec![table], inner: width })
+    Pipeline { shape, splits, double }.run(field, transforms)
 }
 
 /// A field of classes in each split; the only transform that it can have is `reshape`.
@@ -244,11 +278,7 @@ fn divided<T: Copy>(values: Vec<T>, stride: usize, width: usize, parts: Option<&
         let row = |s: &u32| *s as usize * stride..*s as usize * stride + width;
         samples.iter().flat_map(|s| &values[row(s)]).copied().collect()
     };
-    let mut divided = vec![pick(&parts.training)];
-    if !parts.validation.is_empty() {
-        divided.push(pick(&parts.validation));
-    }
-    divided
+    parts.lists().into_iter().map(pick).collect()
 }
 
 /// The settings of [`catalogue::SETTINGS`].

@@ -1,12 +1,12 @@
 //! NumPy's NPZ: a ZIP archive with an NPY file for each array. The first dimension counts samples.
 
-use super::error::{DataError, Kind, Result};
+use super::error::{DataError, Kind, Result, cut, listed};
 use super::files::{Files, Source};
 use super::npy;
 use super::spec::Field;
 use super::table::{Column, Table, Values};
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -26,6 +26,7 @@ pub fn load(files: &Files, name: &str, part: Option<&str>, fields: &[Field]) -> 
 fn read(files: &Files, path: &Path, part: Option<&str>, fields: &[Field]) -> Result<Table> {
     let file = File::open(path).map_err(|e| DataError::io(&e, "cannot open the file"))?;
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| broken("the archive", &e))?;
+    distinct(&archive)?;
     let ending = part.map(|p| format!("_{p}")).unwrap_or_default();
     let mut columns: Vec<(usize, Column)> = vec![];
     let mut left = files.limit;
@@ -33,7 +34,7 @@ fn read(files: &Files, path: &Path, part: Option<&str>, fields: &[Field]) -> Res
         let (entry, bytes) = member(&mut archive, i)?;
         let Some(name) = entry.strip_suffix(".npy").and_then(|n| n.strip_suffix(&ending)) else { continue };
         if !fields.is_empty() && fields.iter().all(|f| !f.columns.iter().any(|c| c == name)) {
-            let unread = DataError::new(Kind::Request, format!("the array `{name}` was not read"));
+            let unread = DataError::new(Kind::Request, format!("the array `{}` was not read", cut(name)));
             columns.push((0, Column::new(name, vec![], Values::Unusable(unread))));
             continue;
         }
@@ -49,11 +50,26 @@ fn read(files: &Files, path: &Path, part: Option<&str>, fields: &[Field]) -> Res
         return Err(nothing(&columns, part));
     };
     if let Some((other, column)) = read().find(|(n, _)| *n != count) {
-        let message = format!("the array `{first}` has {count} samples, but `{}` has {other}", column.name);
+        let message =
+            format!("the array `{}` has {count} samples, but `{}` has {other}", cut(&first), cut(&column.name));
         return Err(DataError::new(Kind::Mismatch, message).help("the first dimension counts samples"));
     }
     let file = Some(path.to_path_buf());
     Ok(Table::new(count, columns.into_iter().map(|(_, c)| Column { file: file.clone(), ..c }).collect()))
+}
+
+/// Refuses an archive with two arrays of one name: only one of them could be read, and nothing says which is meant.
+///
+/// # Errors
+/// If it has.
+pub fn distinct<R: Read + Seek>(archive: &ZipArchive<R>) -> Result<()> {
+    if !archive.has_duplicate_names() {
+        return Ok(());
+    }
+    let names = archive.file_names().flatten().map(|n| n.trim_end_matches(".npy").to_string());
+    let names: Vec<String> = names.collect();
+    let help = format!("it has {}; save it anew with numpy.savez", listed(names.iter().map(String::as_str)));
+    Err(DataError::new(Kind::Malformed, "two arrays of this archive have the same name").help(help))
 }
 
 /// Name and size of a member.
@@ -64,7 +80,7 @@ fn member(archive: &mut Archive, i: usize) -> Result<(String, u64)> {
 }
 
 fn array(archive: &mut Archive, i: usize, name: &str, size: u64) -> Result<(usize, Column)> {
-    let what = format!("the array `{name}`");
+    let what = format!("the array `{}`", cut(name));
     let mut bytes = vec![];
     let entry = archive.by_index(i).map_err(|e| broken(&what, &e))?;
     entry.take(size + 1).read_to_end(&mut bytes).map_err(|e| broken(&what, &ZipError::Io(e)))?;
@@ -72,12 +88,12 @@ fn array(archive: &mut Archive, i: usize, name: &str, size: u64) -> Result<(usiz
         let message = format!("{what} has {} bytes where the archive says {size}", bytes.len());
         return Err(DataError::new(Kind::Malformed, message).help("fetch the file again"));
     }
-    npy::array(&mut Source::of_bytes(bytes, u64::MAX), name)
+    npy::column(&mut Source::of_bytes(bytes, u64::MAX), name)
         .map_err(|e| DataError { message: format!("{what}: {}", e.message), ..e })
 }
 
 fn nothing(columns: &[(usize, Column)], part: Option<&str>) -> DataError {
-    let names: Vec<_> = columns.iter().map(|(_, c)| format!("`{}`", c.name)).collect();
+    let names: Vec<_> = columns.iter().map(|(_, c)| c.name.as_str()).collect();
     let message = match part {
         Some(part) if names.is_empty() => format!("no array's name ends in `_{part}`"),
         _ if names.is_empty() => "the archive holds no arrays".to_string(),
@@ -86,7 +102,7 @@ fn nothing(columns: &[(usize, Column)], part: Option<&str>) -> DataError {
     let help = if names.is_empty() {
         "the arrays are files that end in .npy".into()
     } else {
-        format!("they are {}", names.join(", "))
+        format!("they are {}", listed(names))
     };
     DataError::new(Kind::Request, message).help(help)
 }

@@ -4,6 +4,7 @@
 use super::error::Result;
 use super::files::Files;
 use super::table::Table;
+use std::path::Path;
 
 /// Reads a table.
 ///
@@ -11,13 +12,20 @@ use super::table::Table;
 /// If the file is missing or broken, it holds no samples, or nnc was built without the feature. A cell that is neither number
 /// nor text spoils its column only.
 pub fn load(files: &Files, name: &str, label: Option<&str>) -> Result<Table> {
-    let path = files.find(name)?;
-    read::read(files, &path, label).map_err(|e| e.in_file(&path))
+    load_at(files, &files.find(name)?, label)
+}
+
+/// As [`load`], from a place that is known.
+///
+/// # Errors
+/// As there.
+pub fn load_at(files: &Files, path: &Path, label: Option<&str>) -> Result<Table> {
+    read::read(files, path, label).map_err(|e| e.in_file(path))
 }
 
 #[cfg(feature = "parquet")]
 mod read {
-    use super::super::error::{DataError, Kind, Position, Result};
+    use super::super::error::{DataError, Kind, Position, Result, cut};
     use super::super::files::Files;
     use super::super::frame::{self, Series};
     use super::super::table::Table;
@@ -35,8 +43,7 @@ mod read {
         if count == 0 {
             return Err(DataError::new(Kind::Malformed, "the file holds no samples"));
         }
-        let label = frame::label_at(&series, label, path)?;
-        Ok(frame::table(count, &series, Some(label), path))
+        frame::table(count, series, label, true, path)
     }
 
     /// Rows and columns.
@@ -61,18 +68,23 @@ mod read {
     }
 
     fn push(series: &mut Series, cell: &Field, row: usize) {
-        let wrong = |what: &str| {
-            DataError::new(Kind::BadValue, format!("{what} (column `{}`)", series.name)).at(Position::Row(row))
+        let wrong = |what: String, name: &str| {
+            DataError::new(Kind::BadValue, format!("{what} (column `{}`)", cut(name))).at(Position::Row(row))
         };
         match (number(cell), cell) {
-            (Some(x), _) if (x as f32).is_finite() => series.number(x),
-            (Some(x), _) => series.breaks(wrong(&format!("{x} is not a finite number"))),
-            (None, Field::Null) => series.breaks(wrong("a value is missing")),
-            (None, Field::Str(text)) => {
-                let error = wrong(&format!("`{text}` is not a number"));
-                series.word(text, || error);
+            (_, Field::Long(x)) if !frame::is_exact(i128::from(*x)) => {
+                series.breaks(|_| frame::inexact(&x.to_string()).at(Position::Row(row)));
             }
-            _ => series.breaks(wrong("only numbers and texts can be read")),
+            (_, Field::ULong(x)) if !frame::is_exact(i128::from(*x)) => {
+                series.breaks(|_| frame::inexact(&x.to_string()).at(Position::Row(row)));
+            }
+            (Some(x), _) if x.is_finite() => series.number(x),
+            (Some(x), _) => series.breaks(|name| wrong(format!("{x} is not a finite number"), name)),
+            (None, Field::Null) => series.breaks(|name| wrong("a value is missing".to_string(), name)),
+            (None, Field::Str(text)) => {
+                series.word(text, |name| wrong(format!("`{}` is not a number", cut(text)), name));
+            }
+            _ => series.breaks(|name| wrong("only numbers and texts can be read".to_string(), name)),
         }
     }
 

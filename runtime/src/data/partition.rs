@@ -18,6 +18,15 @@ pub struct Partition {
     pub validation: Vec<u32>,
 }
 
+impl Partition {
+    /// Those for training and, if there are any, for validation.
+    #[must_use]
+    pub fn lists(&self) -> Vec<&[u32]> {
+        let both = [&self.training[..], &self.validation[..]];
+        both.into_iter().enumerate().filter(|(i, list)| *i == 0 || !list.is_empty()).map(|(_, list)| list).collect()
+    }
+}
+
 /// Sets aside `share` of `count` samples for validation, and keeps `subset` of the rest (a number,
 /// or a share if below one).
 ///

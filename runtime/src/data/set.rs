@@ -1,5 +1,6 @@
 //! A data set in memory, as the network sees it, and its batches.
 
+use super::columns::Trained;
 use super::spec::Field;
 use crate::random::reorder;
 
@@ -12,6 +13,8 @@ pub struct DataSet {
     pub fields: Vec<Field>,
     /// For each field, what its classes are called where the data says so, else nothing.
     pub names: Vec<Vec<String>>,
+    /// What a run keeps of the columns that the fields were read from.
+    pub trained: Trained,
     /// `train` first, then `valid` if there is one, then the others in order.
     pub splits: Vec<Split>,
 }
@@ -27,6 +30,8 @@ pub struct Split {
     pub columns: Vec<Rows>,
     /// Elements of a sample of each field.
     pub widths: Vec<usize>,
+    /// Whether numbers have 64 bits rather than 32.
+    pub double: bool,
 }
 
 /// A field's values of all samples, row-major.
@@ -34,6 +39,8 @@ pub struct Split {
 pub enum Rows {
     /// Real numbers.
     Numbers(Vec<f32>),
+    /// Real numbers of a run in 64 bits.
+    Doubles(Vec<f64>),
     /// Real numbers of at most 256 values each channel, kept in the form they were stored in.
     Bytes(Bytes),
     /// Classes, all below the number that the field declares. A sample begins `stride` elements after the one before it,
@@ -46,8 +53,8 @@ pub enum Rows {
 pub struct Bytes {
     /// One for each element.
     pub codes: Vec<u8>,
-    /// The number each code stands for: one table for all elements, or one for each channel.
-    pub tables: Vec<[f32; 256]>,
+    /// The number each code stands for, rounded as the run has it: one table for all elements, or one for each channel.
+    pub tables: Vec<[f64; 256]>,
     /// Elements of one channel.
     pub inner: usize,
 }
@@ -64,6 +71,7 @@ impl DataSet {
     pub fn bytes(&self) -> usize {
         let size = |rows: &Rows| match rows {
             Rows::Numbers(v) => 4 * v.len(),
+            Rows::Doubles(v) => 8 * v.len(),
             Rows::Bytes(b) => b.codes.len(),
             Rows::Classes { values, .. } => 4 * values.len(),
         };
@@ -72,21 +80,25 @@ impl DataSet {
 }
 
 impl Split {
-    /// Elements of a sample, all fields together.
+    /// Bytes that a sample takes in a batch, all fields together.
     #[must_use]
-    pub fn width(&self) -> usize {
-        self.widths.iter().sum()
+    pub fn sample_bytes(&self) -> usize {
+        let size = |rows: &Rows| if self.double && !matches!(rows, Rows::Classes { .. }) { 8 } else { 4 };
+        self.columns.iter().zip(&self.widths).map(|(rows, width)| size(rows) * width).sum()
     }
 
     /// An empty split with room for `count` samples of this one.
     #[must_use]
     pub fn room(&self, count: usize) -> Self {
         let room = |(rows, width): (&Rows, &usize)| match rows {
-            Rows::Numbers(_) | Rows::Bytes(_) => Rows::Numbers(Vec::with_capacity(count * width)),
+            Rows::Numbers(_) | Rows::Doubles(_) | Rows::Bytes(_) if self.double => {
+                Rows::Doubles(Vec::with_capacity(count * width))
+            }
+            Rows::Numbers(_) | Rows::Doubles(_) | Rows::Bytes(_) => Rows::Numbers(Vec::with_capacity(count * width)),
             Rows::Classes { .. } => Rows::Classes { values: Vec::with_capacity(count * width), stride: *width },
         };
         let columns = self.columns.iter().zip(&self.widths).map(room).collect();
-        Self { name: self.name.clone(), count: 0, columns, widths: self.widths.clone() }
+        Self { name: self.name.clone(), count: 0, columns, widths: self.widths.clone(), double: self.double }
     }
 
     /// Makes `out`, which has room for them, a split of these samples, in this order.
@@ -95,6 +107,10 @@ impl Split {
         for (field, (rows, width)) in out.columns.iter_mut().zip(&self.widths).enumerate() {
             match rows {
                 Rows::Numbers(values) => {
+                    values.resize(samples.len() * width, 0.0);
+                    self.numbers(field, samples, values);
+                }
+                Rows::Doubles(values) => {
                     values.resize(samples.len() * width, 0.0);
                     self.numbers(field, samples, values);
                 }
@@ -109,11 +125,14 @@ impl Split {
 
     /// Copies a field of real numbers of the given samples to `out`, one after the other. Classes
     /// come as numbers.
-    pub fn numbers<F: From<f32>>(&self, field: usize, samples: &[u32], out: &mut [F]) {
+    pub fn numbers<F: Real>(&self, field: usize, samples: &[u32], out: &mut [F]) {
         match &self.columns[field] {
-            Rows::Numbers(values) => gather(values, self.widths[field], samples, out, |x| F::from(x)),
+            Rows::Numbers(values) => gather(values, self.widths[field], samples, out, F::of_single),
+            Rows::Doubles(values) => gather(values, self.widths[field], samples, out, F::of_double),
             Rows::Bytes(bytes) => bytes.gather(self.widths[field], samples, out),
-            Rows::Classes { values, stride } => gather(values, *stride, samples, out, |c| F::from(c as f32)),
+            Rows::Classes { values, stride } => {
+                gather(values, *stride, samples, out, |c| F::of_double(f64::from(c)));
+            }
         }
     }
 
@@ -126,24 +145,44 @@ impl Split {
     }
 }
 
+/// The numbers of a run.
+pub trait Real: Copy {
+    /// From one of 32 bits.
+    fn of_single(x: f32) -> Self;
+    /// From one of 64 bits, which is rounded if need be.
+    fn of_double(x: f64) -> Self;
+}
+
+impl Real for f32 {
+    fn of_single(x: f32) -> Self {
+        x
+    }
+
+    fn of_double(x: f64) -> Self {
+        x as f32
+    }
+}
+
+impl Real for f64 {
+    fn of_single(x: f32) -> Self {
+        f64::from(x)
+    }
+
+    fn of_double(x: f64) -> Self {
+        x
+    }
+}
+
 impl Bytes {
     /// Copies the rows of `samples`, which are `width` codes each, as the numbers they stand for.
-    fn gather<F: From<f32>>(&self, width: usize, samples: &[u32], out: &mut [F]) {
+    fn gather<F: Real>(&self, width: usize, samples: &[u32], out: &mut [F]) {
         for (sample, row) in samples.iter().zip(out.chunks_exact_mut(width.max(1))) {
             let start = *sample as usize * width;
             let codes = self.codes[start..start + width].chunks(self.inner);
             for ((to, from), table) in row.chunks_mut(self.inner).zip(codes).zip(self.tables.iter().cycle()) {
-                to.iter_mut().zip(from).for_each(|(x, code)| *x = F::from(table[usize::from(*code)]));
+                to.iter_mut().zip(from).for_each(|(x, code)| *x = F::of_double(table[usize::from(*code)]));
             }
         }
-    }
-
-    /// All elements as the numbers they stand for.
-    #[must_use]
-    pub fn decoded(&self) -> Vec<f32> {
-        let mut out = vec![0.0; self.codes.len()];
-        self.gather(self.codes.len(), &[0], &mut out);
-        out
     }
 }
 

@@ -3,11 +3,12 @@
 use super::arguments::Arguments;
 use super::catalogue::{LOADERS, SOURCES};
 use super::error::{DataError, Kind, Result};
-use super::files::Files;
+use super::files::{Files, LIMIT};
 use super::spec::{Call, Field};
 use super::table::{Column, Table};
 use super::text::{self, Windows};
 use super::{cifar, csv, digits, generate, idx, images, mnist1d, npy, npz, parquet};
+use std::path::Path;
 
 /// The samples that a loader call yields. What `fields` do not read may be left out, and images take the form that they
 /// declare.
@@ -19,7 +20,7 @@ pub fn load(call: &Call, files: &Files, fields: &[Field]) -> Result<Table> {
     let seed = args.whole("seed", 0) as u64;
     match args.name() {
         "idx" => idx::load(files, args.needed_text("images"), args.needed_text("labels")),
-        "csv" => csv::load(files, args.needed_text("file"), args.truth("header", true), args.text("label")),
+        "csv" => csv::load(files, args.needed_text("file"), args.truth("header"), args.text("label")),
         "npy" => npy::load(files, args.needed_text("x"), args.text("y")),
         "npz" => npz::load(files, args.needed_text("file"), args.text("part"), fields),
         "images" => images::load(files, args.needed_text("folder"), args.size("size"), fields),
@@ -31,6 +32,29 @@ pub fn load(call: &Call, files: &Files, fields: &[Field]) -> Result<Table> {
         "mnist1d" => mnist1d::load(args.needed_text("part"), seed),
         _ => in_plane(&args, seed, files),
     }
+}
+
+/// Whether a file is a table by its name.
+#[must_use]
+pub fn is_table(path: &Path) -> bool {
+    let name = path.file_name().map_or(String::new(), |n| n.to_string_lossy().to_ascii_lowercase());
+    [".csv", ".csv.gz", ".parquet"].iter().any(|end| name.ends_with(end))
+}
+
+/// The table of a file, read as the call reads training data; which column is the label is for the training data to say.
+///
+/// # Errors
+/// As [`load`].
+pub fn table_like(path: &Path, call: Option<&Call>) -> Result<Table> {
+    let files = Files { folders: vec![], limit: LIMIT };
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("parquet")) {
+        return parquet::load_at(&files, path, None);
+    }
+    let header = match call.filter(|c| c.name == "csv") {
+        Some(call) => Arguments::bind(LOADERS, call)?.truth("header"),
+        None => None,
+    };
+    csv::load_at(&files, path, header, None)
 }
 
 /// Windows one behind the other from all of a text, unless the call says otherwise.

@@ -1,5 +1,6 @@
 //! What a program asks of the runtime's data: a plain mirror of a checked data block.
 
+use super::columns::Record;
 use super::files::Files;
 use super::table::Table;
 
@@ -21,6 +22,10 @@ pub struct Spec {
     pub at_most: Option<usize>,
     /// The program's seed.
     pub seed: u64,
+    /// Whether the run's numbers have 64 bits rather than 32.
+    pub double: bool,
+    /// What the weights to be used were trained on, where that is known: the data must fit it.
+    pub record: Option<Record>,
     /// Where files are looked for.
     pub files: Files,
 }

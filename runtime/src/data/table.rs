@@ -1,6 +1,8 @@
 //! What a loader yields: named columns of equal length, before any transform.
 
-use super::error::{DataError, Kind, Position, Result};
+use super::columns::{FEATURES, Frame, Label};
+use super::error::{DataError, Kind, Position, Result, cut, listed};
+use super::spec::Field;
 use std::path::PathBuf;
 
 /// Samples as named columns.
@@ -10,6 +12,8 @@ pub struct Table {
     pub count: usize,
     /// Each with `count` rows.
     pub columns: Vec<Column>,
+    /// Where it is that of a file for which `features` and `label` mean something: what it says of its columns.
+    pub frame: Option<Frame>,
 }
 
 /// One value for each sample.
@@ -33,8 +37,10 @@ pub struct Column {
 /// Elements in the form they were stored in.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// Real numbers, all finite.
+    /// Real numbers stored in 32 bits, all finite.
     Numbers(Vec<f32>),
+    /// Real numbers, all finite, as exact as 64 bits can be.
+    Doubles(Vec<f64>),
     /// Whole numbers below 256, such as pixels.
     Bytes(Vec<u8>),
     /// Whole numbers.
@@ -49,7 +55,7 @@ impl Table {
     /// A table of columns of `count` rows each.
     #[must_use]
     pub fn new(count: usize, columns: Vec<Column>) -> Self {
-        Self { count, columns }
+        Self { count, columns, frame: None }
     }
 
     /// The column of that name.
@@ -60,39 +66,67 @@ impl Table {
         self.place(name).map(|i| &self.columns[i])
     }
 
+    /// Whether its columns have names, and a field reads all of them but the label's, so that something must say their order.
+    #[must_use]
+    pub fn goes_by_features(&self, fields: &[Field]) -> bool {
+        let named = self.frame.as_ref().is_some_and(|f| f.named);
+        named && fields.iter().any(|f| f.columns.iter().any(|c| c == FEATURES))
+    }
+
+    /// Says of a table that goes by position which column is the label, if anything: none if there are just as many as the
+    /// network needs, else the one of the name given.
+    pub fn settle_label(&mut self, needed: usize, label: Option<&str>) {
+        let place = label.and_then(|name| self.columns.iter().position(|c| c.name == name));
+        if let Some(frame) = self.frame.as_mut().filter(|f| !f.named) {
+            frame.label = match place {
+                _ if frame.width == needed => Label::Absent,
+                Some(place) => Label::At(place),
+                None => Label::Unsaid,
+            };
+        }
+    }
+
     /// A table of `count` of its samples, evenly spaced.
     #[must_use]
     pub fn thinned(&self, count: usize) -> Self {
         let samples: Vec<usize> = (0..count).map(|i| i * self.count / count).collect();
-        Self { count, columns: self.columns.iter().map(|c| c.picked(&samples)).collect() }
+        let columns = self.columns.iter().map(|c| c.picked(&samples)).collect();
+        Self { count, columns, frame: self.frame.clone() }
     }
 
-    /// Takes the column of that name out of the table and leaves an empty one; several are put one behind the other for
-    /// each sample.
+    /// The column at a place, or those at several put one behind the other for each sample. What is not `kept` for others
+    /// leaves the table.
     ///
     /// # Errors
-    /// If there is none, or those to be joined are no numbers.
-    pub fn take(&mut self, names: &[String]) -> Result<Column> {
-        if let [name] = names {
-            let place = self.place(name)?;
-            let column = &mut self.columns[place];
-            let empty = Column { file: column.file.clone(), ..Column::new(name, vec![], Values::Bytes(vec![])) };
-            return Ok(std::mem::replace(column, empty));
+    /// If those to be joined are no numbers.
+    pub fn take(&mut self, places: &[usize], kept: impl Fn(usize) -> bool) -> Result<Column> {
+        if let [place] = *places {
+            return Ok(if kept(place) { self.columns[place].clone() } else { self.columns[place].taken() });
         }
-        let columns = names.iter().map(|n| self.column(n)).collect::<Result<Vec<_>>>()?;
-        let parts = columns.iter().map(|c| Ok((c.width(), c.numbers()?))).collect::<Result<Vec<_>>>()?;
-        let row = |i: usize| parts.iter().flat_map(move |(width, values)| &values[i * width..(i + 1) * width]);
-        let values = Values::Numbers((0..self.count).flat_map(row).copied().collect());
-        let width = parts.iter().map(|(width, _)| width).sum();
-        let file = columns.iter().find_map(|c| c.file.clone());
+        let mut parts = vec![];
+        for place in places {
+            let column = &mut self.columns[*place];
+            let (name, file, width) = (column.name.clone(), column.file.clone(), column.width());
+            let again = kept(*place) || places.iter().filter(|p| *p == place).count() > 1;
+            let numbers = if again { column.numbers()? } else { column.taken().into_numbers()? };
+            parts.push((name, file, width, numbers));
+        }
+        let row = |i: usize| parts.iter().flat_map(move |(_, _, width, values)| &values[i * width..(i + 1) * width]);
+        let values = Values::Doubles((0..self.count).flat_map(row).copied().collect());
+        let width = parts.iter().map(|(_, _, width, _)| width).sum();
+        let names: Vec<&str> = parts.iter().map(|(name, ..)| name.as_str()).collect();
+        let file = parts.iter().find_map(|(_, file, ..)| file.clone());
         Ok(Column { file, ..Column::new(&names.join(", "), vec![width], values) })
     }
 
-    fn place(&self, name: &str) -> Result<usize> {
+    /// Where the column of that name stands.
+    ///
+    /// # Errors
+    /// If there is none: the message lists those there are.
+    pub fn place(&self, name: &str) -> Result<usize> {
         self.columns.iter().position(|c| c.name == name).ok_or_else(|| {
-            let names: Vec<_> = self.columns.iter().map(|c| format!("`{}`", c.name)).collect();
             let error = DataError::new(Kind::Request, format!("the data has no column `{name}`"))
-                .help(format!("its columns are {}", names.join(", ")));
+                .help(format!("its columns are {}", listed(self.columns.iter().map(|c| c.name.as_str()))));
             match self.columns.iter().find_map(|c| c.file.as_deref()) {
                 Some(file) => error.in_file(file),
                 None => error,
@@ -117,6 +151,7 @@ impl Column {
         }
         let values = match &self.values {
             Values::Numbers(v) => Values::Numbers(pick(self, v, samples)),
+            Values::Doubles(v) => Values::Doubles(pick(self, v, samples)),
             Values::Bytes(v) => Values::Bytes(pick(self, v, samples)),
             Values::Integers(v) => Values::Integers(pick(self, v, samples)),
             Values::Words(v, error) => Values::Words(pick(self, v, samples), error.clone()),
@@ -132,29 +167,36 @@ impl Column {
         self.shape.iter().product()
     }
 
+    /// The column, which leaves an empty one behind.
+    fn taken(&mut self) -> Self {
+        let empty = Self { file: self.file.clone(), ..Self::new(&self.name, vec![], Values::Bytes(vec![])) };
+        std::mem::replace(self, empty)
+    }
+
     /// Its elements as numbers, windows that overlap written out.
     ///
     /// # Errors
     /// If they are no numbers.
-    pub fn numbers(&self) -> Result<Vec<f32>> {
-        let numbers: Vec<f32> = match &self.values {
-            Values::Numbers(v) => v.clone(),
-            Values::Bytes(v) => v.iter().map(|b| f32::from(*b)).collect(),
-            Values::Integers(v) => v.iter().map(|i| *i as f32).collect(),
+    pub fn numbers(&self) -> Result<Vec<f64>> {
+        let numbers: Vec<f64> = match &self.values {
+            Values::Numbers(v) => v.iter().map(|x| f64::from(*x)).collect(),
+            Values::Doubles(v) => v.clone(),
+            Values::Bytes(v) => v.iter().map(|b| f64::from(*b)).collect(),
+            Values::Integers(v) => v.iter().map(|i| f64::from(*i)).collect(),
             Values::Words(_, error) | Values::Unusable(error) => return Err(error.clone()),
         };
         let width = self.width();
         Ok(if self.stride == width { numbers } else { written_out(&numbers, self.stride, width) })
     }
 
-    /// As [`Self::numbers`], without a copy where they are numbers already.
+    /// As [`Self::numbers`], without a copy where it has none to make.
     ///
     /// # Errors
     /// As there.
-    pub fn into_numbers(self) -> Result<Vec<f32>> {
+    pub fn into_numbers(self) -> Result<Vec<f64>> {
         let apart = self.stride == self.width();
         match self.values {
-            Values::Numbers(values) if apart => Ok(values),
+            Values::Doubles(values) if apart => Ok(values),
             _ => self.numbers(),
         }
     }
@@ -170,13 +212,8 @@ impl Column {
         let values: Vec<i32> = match &self.values {
             Values::Bytes(v) => v.iter().map(|b| i32::from(*b)).collect(),
             Values::Integers(v) | Values::Words(v, _) => v.clone(),
-            Values::Numbers(v) => {
-                let whole = |(i, x): (usize, &f32)| {
-                    let inside = x.fract() == 0.0 && x.abs() < 2_147_483_648.0;
-                    if inside { Ok(*x as i32) } else { Err(self.no_class(i, &x.to_string(), classes)) }
-                };
-                v.iter().enumerate().map(whole).collect::<Result<_>>()?
-            }
+            Values::Numbers(v) => self.whole(v.iter().map(|x| f64::from(*x)), classes)?,
+            Values::Doubles(v) => self.whole(v.iter().copied(), classes)?,
             Values::Unusable(error) => return Err(error.clone()),
         };
         match values.iter().position(|c| *c < 0 || *c as usize >= classes) {
@@ -185,11 +222,21 @@ impl Column {
         }
     }
 
+    fn whole(&self, numbers: impl Iterator<Item = f64>, classes: usize) -> Result<Vec<i32>> {
+        let whole = |(i, x): (usize, f64)| {
+            let inside = x.fract() == 0.0 && x.abs() < 2_147_483_648.0;
+            if inside { Ok(x as i32) } else { Err(self.no_class(i, &format!("{x:?}"), classes)) }
+        };
+        numbers.enumerate().map(whole).collect()
+    }
+
     fn too_few(&self, classes: usize) -> DataError {
         let count = self.names.len();
-        let message =
-            format!("column `{}` has {count} classes, but the field is declared with class({classes})", self.name);
-        let shown: Vec<_> = self.names.iter().take(12).map(|n| n.escape_debug().to_string()).collect();
+        let message = format!(
+            "column `{}` has {count} classes, but the field is declared with class({classes})",
+            cut(&self.name)
+        );
+        let shown: Vec<_> = self.names.iter().take(12).map(|n| cut(n)).collect();
         let more = if count > shown.len() { ", .." } else { "" };
         let help = format!("write class({count}); the classes are {}{more}", shown.join(", "));
         let error = DataError::new(Kind::Mismatch, message).help(help);
@@ -203,7 +250,7 @@ impl Column {
         let row = element / self.stride.max(1) + 1;
         let error = DataError::new(
             Kind::BadValue,
-            format!("column `{}` holds {value}, which is no class from 0 to {}", self.name, classes - 1),
+            format!("column `{}` holds {value}, which is no class from 0 to {}", cut(&self.name), classes - 1),
         )
         .at(Position::Row(row))
         .help("declare the field with more classes, or correct the label; classes count from 0");
@@ -215,7 +262,7 @@ impl Column {
 }
 
 /// All windows of `width` elements, each `stride` after the one before, one behind the other.
-fn written_out(values: &[f32], stride: usize, width: usize) -> Vec<f32> {
+pub(super) fn written_out<T: Copy>(values: &[T], stride: usize, width: usize) -> Vec<T> {
     let last = values.len().saturating_sub(width);
     (0..=last).step_by(stride.max(1)).flat_map(|start| &values[start..start + width]).copied().collect()
 }

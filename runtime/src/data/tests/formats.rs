@@ -103,7 +103,7 @@ fn words_in_a_table_are_classes() {
     let folder = Folder::new("words");
     folder.write("a.csv", b"size,kind\n1,setosa\n2,iris\n3,setosa\n");
     let table = folder.load("csv", &[text("a.csv")]).unwrap();
-    let kind = table.column("label").unwrap();
+    let kind = table.column("kind").unwrap();
     assert_eq!((kind.classes(2).unwrap(), &kind.names), (vec![1, 0, 1], &words(&["iris", "setosa"])));
     let error = kind.classes(1).unwrap_err().to_string();
     assert!(error.contains("2 classes") && error.contains("class(2); the classes are iris, setosa"), "{error}");
@@ -259,19 +259,18 @@ fn parquet_tables() {
     let folder = Folder::new("parquet");
     folder.write("a.parquet", TABLE);
     let table = folder.load("parquet", &[text("a.parquet")]).unwrap();
-    assert_eq!(
-        table.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(),
-        ["size", "count", "gap", "kind", "features", "label"]
-    );
+    assert_eq!(table.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["size", "count", "gap", "kind"]);
     assert_eq!(table.column("size").unwrap().numbers().unwrap(), [0.5, 1.5, -2.0]);
     assert_eq!(table.column("count").unwrap().numbers().unwrap(), [3.0, 0.0, 70_000.0]);
-    let kind = table.column("label").unwrap();
+    let kind = named(&table, "label").unwrap();
     assert_eq!((kind.classes(2).unwrap(), &kind.names), (vec![1, 0, 1], &words(&["iris", "setosa"])));
     let error = table.column("gap").unwrap().numbers().unwrap_err();
     assert_eq!((error.kind, error.position), (Kind::BadValue, Some(Position::Row(2))));
     assert_eq!(
-        folder.load("parquet", &[text("a.parquet"), text("size")]).unwrap().column("label").unwrap().numbers().unwrap()
-            [1],
+        named(&folder.load("parquet", &[text("a.parquet"), text("size")]).unwrap(), "label")
+            .unwrap()
+            .numbers()
+            .unwrap()[1],
         1.5
     );
     for end in 0..TABLE.len() {
