@@ -217,8 +217,8 @@ fn unproven(train: &Train, doubt: Doubt, objective: Span) -> Diagnostic {
                  that are made of such exponentials",
             )
             .help(format!(
-                "take the logarithm before the exponential is computed, with a loss that is given logits or with \
-                 `logsumexp`; or bound it, `{name}(max(x, 1e-8))`, or add a small number"
+                "bound it, `{name}(max(x, 1e-8))`, or add a small number; of a probability, take the logarithm before the \
+                 exponential instead, with a loss that is given logits or with `logsumexp`"
             ));
     }
     d.help(format!("bound it, `{name}(max(x, 1e-8))`, or begin from what is not negative and add a small number to it"))

@@ -112,7 +112,7 @@ for name in ["larger", "smaller"]:
 # Not deliberate, but told: the library's formula has an infinite exponential times zero there.
 for x in [INF, -INF]:
     for by in ["x", "x x"]:
-        OTHERWISE["hyperbolic_sine", (x,), by] = (NAN, "the formula of the library, infinity times zero; at infinity only")
+        OTHERWISE["hyperbolic_sine", (x,), by] = (NAN, "the formula of the library, infinity times zero at infinity")
 # Infinity over infinity in reverse mode, infinite as it should be in forward mode.
 LEFT_OUT = {("power", (INF, 2.0), "y x")}
 
