@@ -1,5 +1,6 @@
 //! The C header of an object: what its functions take, how large every buffer is, where every tensor lies.
 
+use crate::c_names::Names;
 use compiler::emit::object::{CONTROL, Export, Interface, Object, Run, Saved};
 use compiler::typed::{self, Element as Holds, Supplied};
 use runtime::plan::{Element, Slot};
@@ -7,6 +8,7 @@ use std::fmt::Write;
 
 /// A field of the data, as an argument.
 pub struct Field {
+    /// In the program.
     name: String,
     what: String,
 }
@@ -21,7 +23,7 @@ impl Field {
             Holds::Bool => "0 or 1".to_string(),
             Holds::Sample => "numbers of samples".to_string(),
         };
-        Self { name: identifier(&field.name), what }
+        Self { name: field.name.clone(), what }
     }
 }
 
@@ -65,6 +67,10 @@ impl Header<'_> {
              * All memory is the caller's arena: {upper}_ARENA_BYTES bytes, aligned to 64, one for each network that is\n \
              * trained. Its first {upper}_STATE_BYTES bytes are all that lives from step to step (the seed, the number of\n \
              * updates, then parameters, states and the optimiser's): a copy of them is a checkpoint. Arrays are row-major.\n \
+             *\n \
+             * Names are those of the program where C and C++ allow it. Else every other sign is `_`, or u and its number in\n \
+             * Unicode (alpha is u3b1); `v_` stands before what these languages or this header use, and a number after what\n \
+             * would be said twice, upper and lower case being the same. Each such name is told beside what it stands for.\n \
              */\n#ifndef {upper}_H\n#define {upper}_H\n\n#include <stdint.h>\n\n\
              #ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n\
              #define {upper}_ARENA_BYTES {}\n#define {upper}_ARENA_ALIGNMENT 64\n#define {upper}_STATE_BYTES {}\n\
@@ -72,7 +78,8 @@ impl Header<'_> {
             env!("CARGO_PKG_VERSION"),
             object.arena_bytes,
             object.state_bytes,
-            c_type(self.float())
+            c_type(self.float()),
+            source = source.replace("*/", "* /")
         );
         for number in 0..self.exports.len() {
             self.export(&mut out, number);
@@ -86,6 +93,8 @@ impl Header<'_> {
     fn export(&self, out: &mut String, number: usize) {
         let (export, fields) = (&self.exports[number], &self.fields[number]);
         let (upper, results) = (self.name.to_uppercase(), &self.results[number]);
+        let mut names = Names::of_arguments();
+        let called: Vec<String> = fields.iter().map(|f| names.give(&f.name)).collect();
         let Interface { inputs, outputs } = &self.object.interfaces[number];
         let inputs: Vec<Slot> = inputs.iter().map(|slot| several(slot, export.minibatches)).collect();
         match export.run {
@@ -114,10 +123,10 @@ impl Header<'_> {
         let prefix = format!("{upper}{}", if export.run == Run::Predict { "_PREDICT" } else { "" });
         let _ = writeln!(macros, "#define {prefix}_BATCH {batch}");
         let mut arguments = vec!["void *arena".to_string()];
-        for (field, slot) in fields.iter().zip(&inputs) {
-            let _ = writeln!(out, " *   {}: {:?}, {}", field.name, slot.shape, field.what);
-            let _ = writeln!(macros, "#define {prefix}_{}_ELEMENTS {}", field.name.to_uppercase(), slot.len);
-            arguments.push(format!("const {} *{}", c_type(slot.element), field.name));
+        for ((field, c), slot) in fields.iter().zip(&called).zip(&inputs) {
+            let _ = writeln!(out, " *   {c}: {:?}, {}{}", slot.shape, field.what, stands_for(&field.name, c));
+            let _ = writeln!(macros, "#define {prefix}_{}_ELEMENTS {}", c.to_uppercase(), slot.len);
+            arguments.push(format!("const {} *{c}", c_type(slot.element)));
         }
         for supplied in export.numbers() {
             let (argument, what) = match supplied {
@@ -131,20 +140,22 @@ impl Header<'_> {
             let _ = writeln!(out, " *   {argument}: {what}");
             arguments.push(format!("double {argument}"));
         }
+        let mut given: Vec<String> = vec![];
         if export.run == Run::Step {
             let _ = writeln!(out, " *   results: {}; means over the minibatch", results.join(", "));
             let _ = writeln!(macros, "#define {prefix}_RESULTS {}", results.len());
             arguments.push(format!("{} *results", c_type(self.float())));
         } else {
             for (result, slot) in results.iter().zip(outputs) {
-                let result = identifier(result);
-                let _ = writeln!(out, " *   {result}: {:?}, comes out", slot.shape);
-                let _ = writeln!(macros, "#define {prefix}_{}_ELEMENTS {}", result.to_uppercase(), slot.len);
-                arguments.push(format!("{} *{result}", c_type(slot.element)));
+                let c = names.give(result);
+                let _ = writeln!(out, " *   {c}: {:?}, comes out{}", slot.shape, stands_for(result, &c));
+                let _ = writeln!(macros, "#define {prefix}_{}_ELEMENTS {}", c.to_uppercase(), slot.len);
+                arguments.push(format!("{} *{c}", c_type(slot.element)));
+                given.push(c);
             }
         }
         let _ = write!(out, " */\n{macros}void {}({});\n", export.symbol, arguments.join(", "));
-        let _ = write!(out, "{}", lists(&prefix, fields, &inputs, export, results, outputs));
+        let _ = write!(out, "{}", lists(&prefix, [(&called[..], &inputs[..]), (&given[..], &outputs[..])], export));
     }
 
     fn float(&self) -> Element {
@@ -174,16 +185,18 @@ impl Header<'_> {
         );
         let mut rows: Vec<(&String, &Slot)> = self.object.persistent.iter().collect();
         rows.sort_by_key(|(_, slot)| slot.offset);
+        let mut names = Names::of_offsets();
         for (path, slot) in rows {
+            let c = names.give(path);
             let saved = self.saved.tensors.iter().find(|(p, _)| p == path);
             let what = saved.map_or("not saved".to_string(), |(_, name)| format!("saved as {name}"));
             let element = c_type(slot.element);
             let _ = writeln!(
                 out,
-                "#define {upper}_OFFSET_{} {} /* {element} {:?}, {what} */",
-                identifier(path),
+                "#define {upper}_OFFSET_{c} {} /* {element} {:?}, {what}{} */",
                 slot.offset,
-                slot.shape
+                slot.shape,
+                stands_for(path, &c)
             );
         }
     }
@@ -198,17 +211,12 @@ fn several(slot: &Slot, minibatches: usize) -> Slot {
 }
 
 /// Lists for the preprocessor: `X(name, type, elements)` for every argument and result.
-fn lists(
-    prefix: &str,
-    fields: &[Field],
-    inputs: &[Slot],
-    export: &Export,
-    results: &[String],
-    outputs: &[Slot],
-) -> String {
-    let item = |name: &str, slot: &Slot| format!(" X({}, {}, {})", identifier(name), c_type(slot.element), slot.len);
-    let ins: String = fields.iter().zip(inputs).map(|(f, slot)| item(&f.name, slot)).collect();
-    let outs: String = results.iter().zip(outputs).map(|(r, slot)| item(r, slot)).collect();
+fn lists(prefix: &str, [ins, outs]: [(&[String], &[Slot]); 2], export: &Export) -> String {
+    let items = |(names, slots): (&[String], &[Slot])| -> String {
+        let item = |(name, slot): (&String, &Slot)| format!(" X({name}, {}, {})", c_type(slot.element), slot.len);
+        names.iter().zip(slots).map(item).collect()
+    };
+    let (ins, outs) = (items(ins), items(outs));
     let read = |wanted: Supplied| export.numbers().contains(&wanted);
     let numbers: String = [(Supplied::Steps, " X(steps)"), (Supplied::Epoch, " X(epoch)")]
         .into_iter()
@@ -229,9 +237,7 @@ fn c_type(element: Element) -> &'static str {
     }
 }
 
-/// A name as C can say it.
-#[must_use]
-pub fn identifier(name: &str) -> String {
-    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    if plain.starts_with(|c: char| c.is_ascii_digit()) { format!("_{plain}") } else { plain }
+/// What a name stands for, if that cannot be seen.
+fn stands_for(name: &str, c: &str) -> String {
+    if name.replace('.', "_") == c { String::new() } else { format!("; `{name}` of the program") }
 }

@@ -4,6 +4,7 @@
 pub mod args;
 pub mod bench;
 pub mod bind;
+mod c_names;
 pub mod check;
 pub mod completions;
 pub mod diff;

@@ -2,8 +2,9 @@
 
 use crate::args;
 use crate::bind;
+use crate::c_names::plain;
 use crate::fault::Fault;
-use crate::header::{Field, Header, identifier};
+use crate::header::{Field, Header};
 use crate::{front, say};
 use compiler::emit::Options;
 use compiler::emit::object::{Export, Part, Run, Saved, Target, object};
@@ -24,7 +25,7 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
     let target = Target::new(&triple).map_err(Fault::usage)?;
     let batch = train.settings.batch.unwrap_or(1);
     let predicted = options.predict_batch.unwrap_or(batch);
-    let name = identifier(&train.name);
+    let name = plain(&train.name);
     if options.standalone && !train.figures.is_empty() {
         return Err(Fault::usage(
             "the executable evaluates nothing, so a schedule cannot read figures such as valid.loss there",

@@ -107,13 +107,13 @@ static void load(const char *file) {
 /* Element i of the minibatch that begins at sample `first`; past the last sample the first follows. */
 #define FILL(name, type, elements) \
     for (size_t i = 0; i < elements; i++) \
-        name[i] = (type)name##_array.values[(first * (elements / batch) + i) % name##_array.count];
+        of_##name[i] = (type)array_##name.values[(first * (elements / batch) + i) % array_##name.count];
 #define READ(name, type, elements) \
-    static type name[elements]; \
-    array name##_array = read_npy(words[next++]); \
-    if (samples(name##_array, elements, batch) != count && count) fail(name##_array.file, "has another number of samples"); \
-    count = samples(name##_array, elements, batch);
-#define PASS(name, type, elements) name,
+    static type of_##name[elements]; \
+    array array_##name = read_npy(words[next++]); \
+    if (samples(array_##name, elements, batch) != count && count) fail(array_##name.file, "has another number of samples"); \
+    count = samples(array_##name, elements, batch);
+#define PASS(name, type, elements) of_##name,
 #define PASS_NUMBER(name) name,
 #define ONE(...) +1
 #define USAGE(name, type, elements) " " #name ".npy"
@@ -164,16 +164,16 @@ static const char *kind_of(const char *type) {
 }
 
 #define HOLD(name, type, elements) \
-    static type name[elements]; \
-    type *name##_all = malloc((count + batch) * (elements / batch) * sizeof(type)); \
-    if (!name##_all) fail(#name, "takes more memory than there is");
-#define KEEP(name, type, elements) memcpy(name##_all + first * (elements / batch), name, sizeof name);
+    static type of_##name[elements]; \
+    type *all_##name = malloc((count + batch) * (elements / batch) * sizeof(type)); \
+    if (!all_##name) fail(#name, "takes more memory than there is");
+#define KEEP(name, type, elements) memcpy(all_##name + first * (elements / batch), of_##name, sizeof of_##name);
 #define WRITE(name, type, elements) \
-    write_npy(words[next++], name##_all, count * (elements / batch) * sizeof(type), count, elements / batch, kind_of(#type)); \
-    free(name##_all);
-#define PASS_LAST(name, type, elements) , name
+    write_npy(words[next++], all_##name, count * (elements / batch) * sizeof(type), count, elements / batch, kind_of(#type)); \
+    free(all_##name);
+#define PASS_LAST(name, type, elements) , of_##name
 #define PASS_ZERO(name) , 0.0
-#define PASS_NEXT(name, type, elements) , name
+#define PASS_NEXT(name, type, elements) , of_##name
 
 static int predict(int words_count, char **words) {
     const char *weights = option(&words_count, words, "--weights");

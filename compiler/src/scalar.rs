@@ -65,6 +65,11 @@ pub enum Binary {
     Div,
     /// Float: a^b.
     Pow,
+    /// Float: a * b, but zero where either is zero, whatever the other is: the product of derivatives, in which
+    /// what does not move is not moved, not even by an infinite slope.
+    ZeroOrProduct,
+    /// Float: a / b, but zero where a is zero, whatever b is.
+    ZeroOrQuotient,
     /// Float or Int; the derivative goes to `a` only if a > b, else to `b`.
     Max,
     /// Float or Int; the derivative goes to `a` only if a < b, else to `b`.
@@ -144,12 +149,14 @@ impl Unary {
 
 impl Binary {
     /// Every function of two arguments.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Add,
         Self::Sub,
         Self::Mul,
         Self::Div,
         Self::Pow,
+        Self::ZeroOrProduct,
+        Self::ZeroOrQuotient,
         Self::Max,
         Self::Min,
         Self::FloorDiv,
@@ -161,7 +168,7 @@ impl Binary {
         Self::Or,
     ];
 
-    /// The name in text forms.
+    /// The name in text forms, and in the language where it is a function there.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -170,6 +177,8 @@ impl Binary {
             Self::Mul => "*",
             Self::Div => "/",
             Self::Pow => "^",
+            Self::ZeroOrProduct => "zero_or_product",
+            Self::ZeroOrQuotient => "zero_or_quotient",
             Self::Max => "max",
             Self::Min => "min",
             Self::FloorDiv => "div",

@@ -25,7 +25,8 @@ fn points1(op: Unary) -> &'static [f64] {
 fn points2(op: Binary) -> &'static [(f64, f64)] {
     match op {
         Binary::Add | Binary::Sub | Binary::Mul => &[(0.3, -1.2), (0.0, 0.0), (-2.0, 5.0)],
-        Binary::Div => &[(0.3, -1.2), (0.0, 0.7), (-2.0, 5.0)],
+        Binary::ZeroOrProduct => &[(0.3, -1.2), (-2.0, 5.0)],
+        Binary::Div | Binary::ZeroOrQuotient => &[(0.3, -1.2), (0.0, 0.7), (-2.0, 5.0)],
         Binary::Pow => &[(0.3, -1.2), (1.5, 0.0), (2.0, 0.5), (0.7, 3.0)],
         Binary::Max | Binary::Min => &[(0.3, -1.2), (-2.0, 5.0)],
         Binary::FloorDiv | Binary::Mod | Binary::Eq | Binary::Lt | Binary::Le | Binary::And | Binary::Or => &[],
@@ -101,5 +102,37 @@ fn conventions_at_kinks_and_singular_points() {
         assert_eq!(row2(Binary::Pow, side, (0.0, -0.5), 0.0), 0.0);
         assert_eq!(row2(Binary::Pow, side, (-1.0, 0.5), 0.0), 0.0);
     }
-    assert_eq!(row2(Binary::Pow, Side::Right, (0.0, 2.0), 1.0), 0.0);
+}
+
+/// The table at the head of `differentiate/table.rs`. Where a limit exists, the value is that limit.
+#[test]
+fn corners_of_powers() {
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    let by_base = |a, b| row2(Binary::Pow, Side::Left, (a, b), 1.0);
+    for a in [0.0, -0.0, 2.0, -2.0, inf, -inf, nan] {
+        assert_eq!(by_base(a, 0.0), 0.0, "a^0 is 1 for every a, {a} too");
+    }
+    for (b, slope) in [(0.5, inf), (1.0, 1.0), (1.5, 0.0), (2.0, 0.0), (3.0, 0.0), (-1.0, -inf), (-0.5, -inf)] {
+        assert_eq!(by_base(0.0, b), slope, "0^{b}");
+    }
+    for (b, slope) in [(0.5, 0.0), (1.0, 1.0), (2.0, inf), (-1.0, 0.0)] {
+        assert_eq!(by_base(inf, b), slope, "inf^{b}");
+    }
+    // (-2)^3 = -8 and 3 (-2)^2 = 12; (-2)^-1 = -1/2 and -(-2)^-2 = -1/4.
+    assert_eq!([by_base(-2.0, 3.0), by_base(-2.0, -1.0), by_base(-2.0, 1.0)], [12.0, -0.25, 1.0]);
+    assert!(by_base(-2.0, 0.5).is_nan());
+    assert_eq!([by_base(0.5, inf), by_base(2.0, -inf), by_base(2.0, inf)], [0.0, 0.0, inf]);
+    let by_exponent = |a, b| row2(Binary::Pow, Side::Right, (a, b), 1.0);
+    for (a, b, slope) in [
+        (0.0, 2.0, 0.0),
+        (0.0, 0.5, 0.0),
+        (0.0, 0.0, 0.0),
+        (0.0, -1.0, -inf),
+        (1.0, 7.0, 0.0),
+        (inf, -1.0, 0.0),
+        (inf, 2.0, inf),
+    ] {
+        assert_eq!(by_exponent(a, b), slope, "{a}^{b}");
+    }
+    assert!(by_exponent(-2.0, 3.0).is_nan());
 }

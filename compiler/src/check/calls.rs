@@ -392,7 +392,7 @@ impl<'a> Elaborator<'a> {
     fn call_primitive(&mut self, primitive: Primitive, args: Arguments<'a>, callee: Span, span: Span) -> Entity<'a> {
         let arity = match primitive {
             Primitive::Scalar(_) | Primitive::Size | Primitive::Weights | Primitive::Params => 1,
-            Primitive::Max | Primitive::Min | Primitive::Uniform | Primitive::Normal => 2,
+            Primitive::Max | Primitive::Min | Primitive::ZeroOr(_) | Primitive::Uniform | Primitive::Normal => 2,
         };
         if let Some((name, _)) = args.named.first() {
             return self.fail(Diagnostic::error(
@@ -431,6 +431,7 @@ impl<'a> Elaborator<'a> {
             (Primitive::Scalar(op), _) => self.scalar_function(op, a.0, a.1),
             (Primitive::Max, Some(b)) => self.extremum(Binary::Max, a, b),
             (Primitive::Min, Some(b)) => self.extremum(Binary::Min, a, b),
+            (Primitive::ZeroOr(op), Some(b)) => self.zero_or(op, a, b),
             (Primitive::Uniform | Primitive::Normal, Some(b)) => self.draw(primitive, a, b, span),
             (Primitive::Size, _) => self.size(a.0, a.1),
             (Primitive::Weights | Primitive::Params, _) => {

@@ -2,7 +2,7 @@
 
 use super::elaborate::Origin;
 use super::number::Num;
-use crate::scalar::{Kind, Unary};
+use crate::scalar::{Binary, Kind, Unary};
 use crate::typed::{Expr, IndexId};
 use grammar::ast;
 use grammar::span::Span;
@@ -98,6 +98,8 @@ pub(super) enum Primitive {
     Max,
     /// `min(a, b)`.
     Min,
+    /// `zero_or_product(a, b)` or `zero_or_quotient(a, b)`.
+    ZeroOr(Binary),
     /// Product of a pack, or number of elements of a tensor.
     Size,
     /// Parameters of rank two or more.

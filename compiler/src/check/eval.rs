@@ -534,9 +534,11 @@ fn mentions_training(condition: &ast::Expr) -> bool {
 }
 
 /// Functions of the core besides the scalar ones.
-const STRUCTURAL: [(&str, Primitive); 7] = [
+const STRUCTURAL: [(&str, Primitive); 9] = [
     ("max", Primitive::Max),
     ("min", Primitive::Min),
+    ("zero_or_product", Primitive::ZeroOr(Binary::ZeroOrProduct)),
+    ("zero_or_quotient", Primitive::ZeroOr(Binary::ZeroOrQuotient)),
     ("size", Primitive::Size),
     ("weights", Primitive::Weights),
     ("params", Primitive::Params),
@@ -545,7 +547,7 @@ const STRUCTURAL: [(&str, Primitive); 7] = [
 ];
 
 /// Names known without definition, for suggestions.
-const PRIMITIVE_NAMES: [&str; 27] = [
+const PRIMITIVE_NAMES: [&str; 29] = [
     "abs",
     "sqrt",
     "exp",
@@ -562,6 +564,8 @@ const PRIMITIVE_NAMES: [&str; 27] = [
     "stop_gradient",
     "max",
     "min",
+    "zero_or_product",
+    "zero_or_quotient",
     "size",
     "weights",
     "params",

@@ -2,6 +2,9 @@
 //! exact fraction for as long as that fits, so that a dimension such as `(h - 3) / 2 + 1` is known
 //! to be whole or not, and its floating value beside it for everything else.
 
+use crate::numeric::eval_binary_f64;
+use crate::scalar::Binary;
+
 /// A number known while compiling.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Num {
@@ -78,7 +81,7 @@ impl Num {
 
     /// Power; exact for a small whole exponent that is not negative.
     pub fn pow(self, other: Self) -> Self {
-        self.both(other, self.value.powf(other.value), |a, b| {
+        self.both(other, eval_binary_f64(Binary::Pow, self.value, other.value), |a, b| {
             let exponent = u32::try_from(b.0).ok().filter(|_| b.1 == 1)?;
             reduce(a.0.checked_pow(exponent)?, a.1.checked_pow(exponent)?)
         })
@@ -129,21 +132,6 @@ fn fraction(text: &str) -> Option<(i128, i128)> {
     let shift = exponent - i32::try_from(part.len()).ok()?;
     let scale = 10i128.checked_pow(shift.unsigned_abs())?;
     if shift >= 0 { reduce(digits.checked_mul(scale)?, 1) } else { reduce(digits, scale) }
-}
-
-/// The error function by a series of positive terms:
-/// 2/sqrt(pi) e^(-x^2) sum of 2^n x^(2n+1) / (2n+1)!! (Abramowitz and Stegun 7.1.6).
-pub(super) fn error_function(x: f64) -> f64 {
-    if x.is_nan() || x.abs() > 6.0 {
-        return if x.is_nan() { x } else { x.signum() };
-    }
-    let (mut term, mut sum, mut n) = (x, 0.0, 1.0);
-    while sum + term != sum {
-        sum += term;
-        n += 2.0;
-        term *= 2.0 * x * x / n;
-    }
-    std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp() * sum
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::entity::{Entity, Env, Term, shape_text};
 use super::expr::binary as make_binary;
 use super::expr::{literal, rebuild, substitute, unary as make_unary};
 use super::number::Num;
+use crate::numeric::{eval_binary_f64, eval_unary_f64};
 use crate::scalar::{Binary, Kind, Unary};
 use crate::typed::{Expr, IndexId};
 use grammar::ast::{self, BinaryOp, UnaryOp};
@@ -308,6 +309,18 @@ impl<'a> Elaborator<'a> {
         self.joined(aligned, expr)
     }
 
+    /// `zero_or_product(a, b)`, `zero_or_quotient(a, b)`.
+    pub fn zero_or(&mut self, op: Binary, left: (Entity<'a>, Span), right: (Entity<'a>, Span)) -> Entity<'a> {
+        let (a, b) = (self.operand(left.0, left.1), self.operand(right.0, right.1));
+        let (Some(a), Some(b)) = (a, b) else { return Entity::Poison };
+        if let (Operand::Number(x), Operand::Number(y)) = (&a, &b) {
+            return Entity::Number(Num::float(eval_binary_f64(op, x.value, y.value)));
+        }
+        let Some(aligned) = self.align(vec![(a, left.1), (b, right.1)]) else { return Entity::Poison };
+        let expr = make_binary(op, aligned.parts[0].expr(Kind::Float), aligned.parts[1].expr(Kind::Float));
+        self.joined(aligned, expr)
+    }
+
     /// `if c then a else b`, per element; a condition known while compiling chooses at once.
     pub fn select(
         &mut self,
@@ -476,8 +489,7 @@ fn fold_numbers<'a>(op: BinaryOp, a: Num, b: Num) -> Entity<'a> {
     }
 }
 
-/// A scalar function of a number known while compiling. The error function is left to the
-/// runtime's definition by folding only what the standard library of Rust defines exactly.
+/// A scalar function of a number known while compiling: what compiled code gives in 64 bits.
 fn known(op: Unary, n: Num) -> Num {
     let v = n.value;
     match op {
@@ -494,14 +506,9 @@ fn known(op: Unary, n: Num) -> Num {
         Unary::Detach | Unary::ToFloat | Unary::Not => n,
         Unary::Round => Num::literal(v.round_ties_even(), &format!("{}", v.round_ties_even())),
         Unary::Sqrt => Num::literal(v.sqrt(), &format!("{}", v.sqrt())),
-        Unary::Exp => Num::float(v.exp()),
-        Unary::Log => Num::float(v.ln()),
-        Unary::Expm1 => Num::float(v.exp_m1()),
-        Unary::Log1p => Num::float(v.ln_1p()),
-        Unary::Sin => Num::float(v.sin()),
-        Unary::Cos => Num::float(v.cos()),
-        Unary::Tanh => Num::float(v.tanh()),
-        Unary::Erf => Num::float(crate::check::number::error_function(v)),
+        Unary::Exp | Unary::Log | Unary::Expm1 | Unary::Log1p | Unary::Sin | Unary::Cos | Unary::Tanh | Unary::Erf => {
+            Num::float(eval_unary_f64(op, v))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
-//! Logarithms and roots of what nothing shows to be positive. Judged from the intervals of the typed expressions: an
-//! exponential is positive, a square not negative, a condition says something in its branches. A value from outside,
-//! such as a data field or a parameter, may be any number.
+//! Logarithms and roots of what nothing shows to be positive. Judged from the intervals of the typed expressions: a
+//! square is not negative, an exponential neither, and zero where it is small, a condition says something in its
+//! branches. A value from outside, such as a data field or a parameter, may be any number.
 
 use super::expr::operands;
 use super::interval::Interval;
@@ -108,7 +108,7 @@ impl Ranges<'_> {
             Expr::Int(x) => Interval::closed(*x as f64, *x as f64),
             Expr::Bool(_) => Interval::closed(0.0, 1.0),
             Expr::Index(id) => Interval::closed(0.0, self.most(*id) - 1.0),
-            Expr::BatchSize => Interval::closed(1.0, f64::INFINITY),
+            Expr::BatchSize => Interval::from(1.0),
             Expr::Read { value, otherwise, .. } => {
                 let inside = self.of_value(*value);
                 otherwise.as_ref().map_or(inside, |e| inside.or(self.of(e, facts)))
@@ -140,8 +140,8 @@ impl Ranges<'_> {
             ReduceOp::Sum if over.iter().all(fixed) => body.sum(most, most),
             ReduceOp::Sum => body.sum(1.0, f64::INFINITY),
             ReduceOp::Mean | ReduceOp::Max | ReduceOp::Min => body,
-            ReduceOp::Prod if body.is_above(0.0) => Interval::POSITIVE,
-            ReduceOp::Prod if body.is_at_least(0.0) => Interval::closed(0.0, f64::INFINITY),
+            ReduceOp::Prod if body.is_at_least(1.0) => Interval::from(1.0),
+            ReduceOp::Prod if body.is_at_least(0.0) => Interval::from(0.0),
             ReduceOp::Prod => Interval::ALL,
             ReduceOp::Argmax => Interval::closed(0.0, most - 1.0),
             ReduceOp::Any | ReduceOp::All => Interval::closed(0.0, 1.0),
@@ -172,7 +172,7 @@ impl Ranges<'_> {
             Definition::Draw { distribution: Distribution::Uniform, .. } => Interval::half_open(0.0, 1.0),
             _ => match value.ty.element {
                 Element::Class(n) => Interval::closed(0.0, n as f64 - 1.0),
-                Element::Sample => Interval::closed(0.0, f64::INFINITY),
+                Element::Sample => Interval::from(0.0),
                 Element::Bool => Interval::closed(0.0, 1.0),
                 Element::Number => Interval::ALL,
             },
@@ -191,20 +191,20 @@ fn unary(op: Unary, a: Interval) -> Interval {
     match op {
         Unary::Neg => a.neg(),
         Unary::Abs => a.abs(),
-        Unary::Exp if a.low() == f64::NEG_INFINITY => Interval::POSITIVE.and(a.grown(f64::exp)),
-        Unary::Exp => a.grown(f64::exp),
-        Unary::Expm1 if a.low() == f64::NEG_INFINITY => Interval::open(-1.0, f64::INFINITY).and(a.grown(f64::exp_m1)),
-        Unary::Expm1 => a.grown(f64::exp_m1),
+        Unary::Exp => a.exp(),
+        // Below -17 it is -1 in 32 bits.
+        Unary::Expm1 => a.grown(|x| if x < -17.0 { -1.0 } else { x.exp_m1() }),
         Unary::Log if a.is_at_least(0.0) => a.grown(f64::ln),
         Unary::Log1p if a.is_at_least(-1.0) => a.grown(f64::ln_1p),
         Unary::Sqrt if a.is_at_least(0.0) => a.grown(f64::sqrt),
         Unary::Log | Unary::Log1p => Interval::ALL,
-        Unary::Sqrt => Interval::closed(0.0, f64::INFINITY),
-        Unary::Tanh => Interval::open(-1.0, 1.0).and(a.grown(f64::tanh)),
-        Unary::Erf => Interval::open(-1.0, 1.0),
+        Unary::Sqrt => Interval::from(0.0),
+        // Beyond 10 it is 1 in 32 bits.
+        Unary::Tanh => a.grown(|x| if x.abs() > 9.0 { x.signum() } else { x.tanh() }),
+        Unary::Erf => Interval::closed(-1.0, 1.0),
         Unary::Sin | Unary::Cos => Interval::closed(-1.0, 1.0),
-        Unary::Floor => Interval::closed(a.grown(f64::floor).low(), f64::INFINITY),
-        Unary::Ceil | Unary::Round => Interval::closed(a.low().round().min(a.low().ceil()), f64::INFINITY),
+        Unary::Floor => Interval::from(a.low().floor()),
+        Unary::Ceil | Unary::Round => Interval::from(a.low().round().min(a.low().ceil())),
         Unary::Not => Interval::closed(0.0, 1.0),
         Unary::ToFloat | Unary::Detach => a,
     }
@@ -216,6 +216,8 @@ fn binary(op: Binary, a: Interval, b: Interval) -> Interval {
         Binary::Sub => a.plus(b.neg()),
         Binary::Mul => a.times(b),
         Binary::Div => a.times(b.inverse()),
+        Binary::ZeroOrProduct => a.times(b).or(Interval::closed(0.0, 0.0)),
+        Binary::ZeroOrQuotient => a.times(b.inverse()).or(Interval::closed(0.0, 0.0)),
         Binary::Pow => match b {
             fixed if fixed == Interval::closed(fixed.low(), fixed.low()) => a.power(fixed.low()),
             _ if a.is_above(0.0) => Interval::POSITIVE,
@@ -223,8 +225,8 @@ fn binary(op: Binary, a: Interval, b: Interval) -> Interval {
         },
         Binary::Max => a.max(b),
         Binary::Min => a.min(b),
-        Binary::FloorDiv => Interval::closed(a.times(b.inverse()).grown(f64::floor).low(), f64::INFINITY),
-        Binary::Mod => Interval::closed(0.0, f64::INFINITY).and(b.under(false)),
+        Binary::FloorDiv => Interval::from(a.times(b.inverse()).low().floor()),
+        Binary::Mod => Interval::from(0.0).and(b.under(false)),
         Binary::Eq | Binary::Lt | Binary::Le | Binary::And | Binary::Or => Interval::closed(0.0, 1.0),
     }
 }

@@ -135,7 +135,7 @@ fn expr_text(pass: &Pass, expr: &Expr) -> String {
         Expr::Read { value, at, otherwise } => read_text(pass, &pass.v(*value).name, at, otherwise.as_deref()),
         Expr::Unary(Unary::Neg, a) => format!("-{}", expr_text(pass, a)),
         Expr::Unary(op, a) => format!("{}({})", op.name(), expr_text(pass, a)),
-        Expr::Binary(op @ (Binary::Max | Binary::Min), a, b) => {
+        Expr::Binary(op @ (Binary::Max | Binary::Min | Binary::ZeroOrProduct | Binary::ZeroOrQuotient), a, b) => {
             format!("{}({}, {})", op.name(), expr_text(pass, a), expr_text(pass, b))
         }
         Expr::Binary(op, a, b) => format!("({} {} {})", expr_text(pass, a), op.name(), expr_text(pass, b)),

@@ -91,7 +91,7 @@ fn differentiable<'e>(expr: &'e Expr, f: &mut dyn FnMut(&'e Expr)) {
         | Expr::Reduce { op: ReduceOp::Argmax | ReduceOp::Any | ReduceOp::All, .. } => {}
         Expr::Binary(op, ..)
             if !matches!(op, Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Pow)
-                && !matches!(op, Binary::Max | Binary::Min) => {}
+                && !matches!(op, Binary::Max | Binary::Min | Binary::ZeroOrProduct | Binary::ZeroOrQuotient) => {}
         Expr::Read { otherwise, .. } => otherwise.iter().for_each(|e| f(e)),
         Expr::Select(_, a, b) => {
             f(a);
@@ -209,7 +209,17 @@ fn unproven(train: &Train, doubt: Doubt, objective: Span) -> Diagnostic {
     } else {
         "the logarithm of zero is -inf, and of less there is none"
     };
-    d.note(format!("{outside}; a loss that meets one number of {at} or below is lost")).help(format!(
-        "bound it, `{name}(max(x, 1e-8))`, add a small number, or begin from something positive, such as `exp` of it"
-    ))
+    let d = d.note(format!("{outside}; a loss that meets one number of {at} or below is lost"));
+    if doubt.least == 0.0 {
+        return d
+            .note(
+                "what is positive on paper may be zero in a computer: in 32 bits exp(-104) is, and so are the probabilities \
+                 that are made of such exponentials",
+            )
+            .help(format!(
+                "bound it, `{name}(max(x, 1e-8))`, or add a small number; of a probability, take the logarithm before the \
+                 exponential instead, with a loss that is given logits or with `logsumexp`"
+            ));
+    }
+    d.help(format!("bound it, `{name}(max(x, 1e-8))`, or begin from what is not negative and add a small number to it"))
 }

@@ -2,8 +2,22 @@
 //! row gives the expression of that product, for `x` a cotangent (reverse mode) or a tangent
 //! (forward mode) alike. `None` is a derivative that is zero everywhere: nothing is built for it.
 //!
-//! Where a derivative is singular (`log`, `sqrt`, `/`, `^`) a zero `x` stays zero, and a choice is
-//! made on `x` itself, so that what is not chosen leaks no NaN.
+//! Where a derivative is singular (`log`, `sqrt`, `/`, `^`) a zero `x` stays zero: the product is `zero_or_product`
+//! or `zero_or_quotient`, functions of the core with rows of their own. A choice, `if x == 0 then 0 else ..`, would
+//! have the same values and, where `x` is zero, wrong derivatives: `x f'` grows with `x` at zero as anywhere.
+//!
+//! The corners of `a ^ b`, whose values are those of IEEE 754 `pow`:
+//!
+//! | derivative by | where | is |
+//! |---|---|---|
+//! | a: `b a^(b-1)` | b = 0, any a (0, infinite, NaN) | 0, for `a^0` is 1 everywhere |
+//! | | a = 0 | b > 1: 0; b = 1: 1; 0 < b < 1: inf; b < 0: the limit from above, -inf |
+//! | | a < 0 | b whole: as anywhere; else NaN, as the value |
+//! | | a = inf | b > 1: inf; b = 1: 1; b < 1: 0 |
+//! | | b = inf or -inf | 0 where `a^(b-1)` is 0, else infinite |
+//! | b: `a^b log a` | a = 0 | b > 0: 0; b = 0: 0, as in JAX and PyTorch, though `0^b` jumps there; b < 0: -inf |
+//! | | a < 0 | NaN: between whole exponents there are no values |
+//! | | a = inf | b < 0: 0; else inf |
 
 use crate::ir::{ExprId, Module};
 use crate::scalar::{Binary, Unary};
@@ -33,17 +47,17 @@ pub fn unary(m: &mut Module, op: Unary, a: ExprId, r: ExprId, x: ExprId) -> Opti
         Unary::Abs => signed(m, a, x),
         Unary::Sqrt => {
             let twice = m.add(r, r);
-            over(m, x, twice)
+            m.zero_or_quotient(x, twice)
         }
         Unary::Exp => m.mul(x, r),
-        Unary::Log => over(m, x, a),
+        Unary::Log => m.zero_or_quotient(x, a),
         Unary::Expm1 => {
             let exp = m.add(r, one);
             m.mul(x, exp)
         }
         Unary::Log1p => {
             let above = m.add(one, a);
-            over(m, x, above)
+            m.zero_or_quotient(x, above)
         }
         Unary::Sin => {
             let cos = m.unary(Unary::Cos, a);
@@ -80,27 +94,28 @@ pub fn binary(
     r: ExprId,
     x: ExprId,
 ) -> Option<ExprId> {
-    let zero = m.float(0.0);
     Some(match (op, side) {
         (Binary::Add, _) | (Binary::Sub, Side::Left) => x,
         (Binary::Sub, Side::Right) => m.neg(x),
         (Binary::Mul, Side::Left) => m.mul(x, b),
         (Binary::Mul, Side::Right) => m.mul(x, a),
-        (Binary::Div, Side::Left) => over(m, x, b),
-        (Binary::Div, Side::Right) => {
-            let shrunk = m.mul(x, r);
-            let quotient = guarded_over(m, x, shrunk, b);
+        (Binary::Div | Binary::ZeroOrQuotient, Side::Left) => m.zero_or_quotient(x, b),
+        (Binary::Div | Binary::ZeroOrQuotient, Side::Right) => {
+            let shrunk = m.zero_or_product(x, r);
+            let quotient = m.zero_or_quotient(shrunk, b);
             m.neg(quotient)
         }
+        (Binary::ZeroOrProduct, Side::Left) => m.zero_or_product(x, b),
+        (Binary::ZeroOrProduct, Side::Right) => m.zero_or_product(x, a),
         (Binary::Pow, Side::Left) => return power_by_base(m, a, b, x),
         (Binary::Pow, Side::Right) => {
             let log = m.unary(Unary::Log, a);
-            let product = m.mul(r, log);
-            // 0^b is 0 on both sides of b, while its factors are 0 and minus infinity.
-            let vanishes = m.compare(Binary::Eq, r, zero);
-            let slope = m.choose(vanishes, zero, product);
-            let scaled = m.mul(x, slope);
-            unless_zero(m, x, scaled)
+            let slope = m.zero_or_product(r, log);
+            let scaled = m.zero_or_product(x, slope);
+            let zero = m.float(0.0);
+            let (no_base, no_exponent) = (m.compare(Binary::Eq, a, zero), m.compare(Binary::Eq, b, zero));
+            let jumps = m.and(no_base, no_exponent);
+            m.choose(jumps, zero, scaled)
         }
         (Binary::Max, _) => {
             let wins = m.compare(Binary::Lt, b, a);
@@ -116,7 +131,8 @@ pub fn binary(
     })
 }
 
-/// `x * b * a^(b-1)`, singular at a = 0 unless b is a constant of at least 1.
+/// `x * b * a^(b-1)`, singular at a = 0 unless b is a constant of at least 1. An exponent of zero, known or not, wins
+/// over any base.
 fn power_by_base(m: &mut Module, a: ExprId, b: ExprId, x: ExprId) -> Option<ExprId> {
     let exponent = m.as_float(b);
     if exponent == Some(0.0) {
@@ -125,9 +141,8 @@ fn power_by_base(m: &mut Module, a: ExprId, b: ExprId, x: ExprId) -> Option<Expr
     let one = m.float(1.0);
     let less = m.sub(b, one);
     let power = m.pow(a, less);
-    let slope = m.mul(b, power);
-    let scaled = m.mul(x, slope);
-    Some(if exponent.is_some_and(|e| e >= 1.0) { scaled } else { unless_zero(m, x, scaled) })
+    let slope = m.zero_or_product(b, power);
+    Some(if exponent.is_some_and(|e| e >= 1.0) { m.mul(x, slope) } else { m.zero_or_product(x, slope) })
 }
 
 /// x, -x or 0 by the sign of `a`.
@@ -146,22 +161,4 @@ fn to_winner(m: &mut Module, side: Side, left_wins: ExprId, x: ExprId) -> ExprId
         Side::Left => m.choose(left_wins, x, zero),
         Side::Right => m.choose(left_wins, zero, x),
     }
-}
-
-/// `x / divisor`, zero where x is.
-fn over(m: &mut Module, x: ExprId, divisor: ExprId) -> ExprId {
-    guarded_over(m, x, x, divisor)
-}
-
-/// `numerator / divisor`, zero where x is.
-fn guarded_over(m: &mut Module, x: ExprId, numerator: ExprId, divisor: ExprId) -> ExprId {
-    let quotient = m.div(numerator, divisor);
-    if m.as_float(divisor).is_some_and(|d| d != 0.0) { quotient } else { unless_zero(m, x, quotient) }
-}
-
-/// `value`, but zero where `x` is zero.
-fn unless_zero(m: &mut Module, x: ExprId, value: ExprId) -> ExprId {
-    let zero = m.float(0.0);
-    let vanishes = m.compare(Binary::Eq, x, zero);
-    m.choose(vanishes, zero, value)
 }

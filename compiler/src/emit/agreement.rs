@@ -26,7 +26,8 @@ const UNARY: [Unary; 14] = [
     Unary::Ceil,
     Unary::Round,
 ];
-const BINARY: [Binary; 4] = [Binary::Pow, Binary::Div, Binary::Max, Binary::Min];
+const BINARY: [Binary; 6] =
+    [Binary::Pow, Binary::Div, Binary::ZeroOrProduct, Binary::ZeroOrQuotient, Binary::Max, Binary::Min];
 
 /// How many arguments a call takes: a multiple of every vector's width.
 const COUNT: usize = 4096;

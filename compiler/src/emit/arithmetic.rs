@@ -3,7 +3,7 @@
 use super::lanes::{Types, bits_flags, blend, float};
 use crate::numeric::ops::{Ops, Precision};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{InstBuilder, Type, Value};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, Type, Value};
 use cranelift_frontend::FunctionBuilder;
 
 /// Arithmetic as instructions, on single values or vectors.
@@ -129,6 +129,30 @@ impl Ops for Arithmetic<'_, '_> {
 
     fn select(&mut self, mask: Value, yes: Value, no: Value) -> Value {
         if self.wide { blend(self.builder, mask, yes, no) } else { self.builder.ins().select(mask, yes, no) }
+    }
+
+    fn rarely<const N: usize>(
+        &mut self,
+        mask: Value,
+        usual: [Value; N],
+        rare: impl FnOnce(&mut Self) -> [Value; N],
+    ) -> [Value; N] {
+        let ty = self.float_type();
+        let any = if self.wide { self.builder.ins().vany_true(mask) } else { mask };
+        let [seldom, after] = [(); 2].map(|()| self.builder.create_block());
+        let results = [(); N].map(|()| self.builder.append_block_param(after, ty));
+        self.builder.set_cold_block(seldom);
+        self.builder.ins().brif(any, seldom, &[], after, &usual.map(BlockArg::Value));
+        self.builder.switch_to_block(seldom);
+        self.builder.seal_block(seldom);
+        let mut chosen = rare(self);
+        for (made, kept) in chosen.iter_mut().zip(usual) {
+            *made = self.select(mask, *made, kept);
+        }
+        self.builder.ins().jump(after, &chosen.map(BlockArg::Value));
+        self.builder.switch_to_block(after);
+        self.builder.seal_block(after);
+        results
     }
 
     fn bits(&mut self, a: Value) -> Value {

@@ -12,6 +12,9 @@
 //! | `-(-x)`, `x + (-y)`, `x - (-y)` | `x`, `x - y`, `x + y` | no |
 //! | `x / c` where c is a power of two | `x * (1/c)` | no |
 //! | `x ^ 2`, `x ^ -1`, `x ^ 0` | `x * x`, `1 / x`, `1` | last bit |
+//! | `zero_or_product(x, c)`, `zero_or_quotient(x, c)` where c is neither 0, infinite nor NaN | `x * c`, `x / c` | sign of a zero |
+//! | `zero_or_product(x, 0)`, `zero_or_quotient(0, x)` | `0` | no |
+//! | `zero_or_quotient(c, x)` where c is not 0 | `c / x` | no |
 //!
 //! `0 * x` stays: it is NaN where x is not finite. Zero cotangents are never built at all.
 
@@ -126,6 +129,25 @@ impl Module {
             Some(2.0) => self.mul(a, a),
             Some(-1.0) => self.div(one, a),
             _ => self.binary(Binary::Pow, a, b),
+        }
+    }
+
+    /// a * b, Float, zero where either is.
+    pub fn zero_or_product(&mut self, a: ExprId, b: ExprId) -> ExprId {
+        match (self.as_float(a), self.as_float(b)) {
+            (Some(0.0), _) | (_, Some(0.0)) => self.float(0.0),
+            (Some(x), _) | (_, Some(x)) if x.is_finite() => self.mul(a, b),
+            _ => self.binary(Binary::ZeroOrProduct, a, b),
+        }
+    }
+
+    /// a / b, Float, zero where a is.
+    pub fn zero_or_quotient(&mut self, a: ExprId, b: ExprId) -> ExprId {
+        match (self.as_float(a), self.as_float(b)) {
+            (Some(0.0), _) => self.float(0.0),
+            (Some(_), _) => self.div(a, b),
+            (_, Some(y)) if y != 0.0 && y.is_finite() => self.div(a, b),
+            _ => self.binary(Binary::ZeroOrQuotient, a, b),
         }
     }
 
@@ -247,6 +269,8 @@ impl Module {
             Binary::Mul => self.mul(a, b),
             Binary::Div => self.div(a, b),
             Binary::Pow => self.pow(a, b),
+            Binary::ZeroOrProduct => self.zero_or_product(a, b),
+            Binary::ZeroOrQuotient => self.zero_or_quotient(a, b),
             Binary::Max | Binary::Min => self.extreme(op, a, b),
             Binary::FloorDiv | Binary::Mod => self.divide(op, a, b, &[]),
             Binary::Eq | Binary::Lt | Binary::Le => self.compare(op, a, b),

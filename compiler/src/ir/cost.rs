@@ -112,8 +112,8 @@ fn count<'a>(module: &Module, id: ExprId, total: &'a mut Cost, free: &'a mut u64
         },
         Node::Binary(op, ..) => match op {
             Binary::Add | Binary::Sub => &mut total.adds,
-            Binary::Mul => &mut total.muls,
-            Binary::Div => &mut total.divisions,
+            Binary::Mul | Binary::ZeroOrProduct => &mut total.muls,
+            Binary::Div | Binary::ZeroOrQuotient => &mut total.divisions,
             Binary::Pow => &mut total.calls,
             _ => &mut total.choices,
         },

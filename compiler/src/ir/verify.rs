@@ -266,7 +266,7 @@ fn takes1(op: Unary, kind: Kind) -> bool {
 
 fn takes2(op: Binary, kind: Kind) -> bool {
     match op {
-        Binary::Div | Binary::Pow => kind == Kind::Float,
+        Binary::Div | Binary::Pow | Binary::ZeroOrProduct | Binary::ZeroOrQuotient => kind == Kind::Float,
         Binary::FloorDiv | Binary::Mod => kind == Kind::Int,
         Binary::And | Binary::Or => kind == Kind::Bool,
         Binary::Eq => true,

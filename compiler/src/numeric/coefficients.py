@@ -111,8 +111,16 @@ def tables(bits):
         "LOG_ERFC_HIGH": erfc_high,
         "LOG_ERFC_LOW": erfc_low,
     }
+    # Whole numbers of `bits` bits, as fractions: the first is worth 2/π in itself, each next 2^bits less.
+    digits = 23 if wide else 9
+    with mp.workprec(bits * digits + 60):
+        whole = int(mp.floor(mp.ldexp(2 / mp.pi, bits * digits)))
+    two_per_pi = [
+        mp.ldexp(mpf(whole >> bits * (digits - 1 - k) & (1 << bits) - 1), -bits) for k in range(digits)
+    ]
     arrays = {
         "half_pi": half_pi,
+        "two_per_pi": two_per_pi,
         "expm1": fit("expm1", expm1, lambda r: abs(r), -0.348, 0.348, 10 if wide else 5, bits),
         "log": fit("log", log, lambda z: z * z / 2, 0, 0.0401, 7 if wide else 3, bits),
         "sin": fit("sin", sin, lambda z: z, 0, turned, 6 if wide else 3, bits),
@@ -147,6 +155,7 @@ def rust():
         "two_thirds_high": "2/3.",
         "two_thirds_low": "What `two_thirds_high` lacks of 2/3.",
         "half_pi": "π/2 as a sum of three floats.",
+        "two_per_pi": "2/π as the sum of d_k 2^(-bits k), as far as the exponents reach; digits d_k of as many bits as a significand.",
         "expm1": "(e^r - 1 - r) / r² for |r| ≤ ln 2 / 2.",
         "log": "(2 atanh s - 2 s - 2/3 s³) / s⁵ in s², for the significands from 2/3 to 4/3.",
         "sin": "(sin r - r) / r³ in r² for r² ≤ 0.7.",
@@ -224,6 +233,13 @@ def reference():
         x = float(mp.exp(source.uniform(-30, 30)))
         y = source.uniform(-22, 22)
         line("pow", [x, y], mpf(x) ** mpf(y))
+    for name in ["sin", "cos"]:
+        # The float that is nearest to a multiple of π/2 (Muller et al., Handbook of Floating-Point Arithmetic, 11.2).
+        worst = [6381956970095103.0 * 2.0**797, -6381956970095103.0 * 2.0**797, 1.7976931348623157e308]
+        for x in worst + [source.choice([-1, 1]) * 2 ** source.uniform(-40, 1024) for _ in range(240)]:
+            with mp.workdps(400):
+                value = getattr(mp, name)(mpf(x))
+            line(name, [x], value)
     return "\n".join(lines) + "\n"
 
 

@@ -43,6 +43,16 @@ impl Ops for Count {
     fn int(&mut self, _: i64) -> Int {
         Int
     }
+    /// The branch alone: what is behind it is not the work of ordinary arguments.
+    fn rarely<const N: usize>(
+        &mut self,
+        _: Truth,
+        usual: [Float; N],
+        _: impl FnOnce(&mut Self) -> [Float; N],
+    ) -> [Float; N] {
+        self.operations += 1;
+        usual
+    }
     fn bits(&mut self, _: Float) -> Int {
         Int
     }

@@ -17,7 +17,8 @@
 //!
 //! The errors in f32 bound those found at every argument where the result is not plainly 0, 1, x or
 //! infinite (pow: among 400,000 pairs); those in f64 are the largest found among 24,000 arguments against
-//! 40 digits. sin and cos are NaN beyond 2^20 (f32) and 2^49 (f64).
+//! 40 digits. Beyond 2^20 (f32) and 2^49 (f64) sin and cos take a branch to a longer reduction, of some 200
+//! operations, whose result is as accurate; the operations counted are those before it.
 //! Subnormal arguments and results are kept; signs of zeros, infinities and NaN are those of IEEE 754.
 
 pub mod coefficients;
@@ -73,6 +74,15 @@ pub fn binary<O: Ops>(o: &mut O, op: Binary, a: O::V, b: O::V) -> O::V {
         Binary::Mul | Binary::And => o.mul(a, b),
         Binary::Div => o.div(a, b),
         Binary::Pow => power::pow(o, a, b),
+        Binary::ZeroOrProduct => {
+            let product = o.mul(a, b);
+            let product = ops::zero_where_zero(o, a, product);
+            ops::zero_where_zero(o, b, product)
+        }
+        Binary::ZeroOrQuotient => {
+            let quotient = o.div(a, b);
+            ops::zero_where_zero(o, a, quotient)
+        }
         Binary::Max | Binary::Or => ops::greater(o, a, b),
         Binary::Min => ops::lesser(o, a, b),
         Binary::FloorDiv => floor_div(o, a, b),

@@ -4,7 +4,8 @@
 //! folding, the tests) and becomes Cranelift instructions on vectors or scalars (generated code).
 //! Both give the same bits, because every operation here is exactly rounded and nothing contracts
 //! or reorders them afterwards: a fused multiply-add happens where `fma` is written, nowhere else.
-//! Functions are branch-free: a choice is a [`Ops::select`] between two finished values.
+//! Functions are branch-free: a choice is a [`Ops::select`] between two finished values. Only what is long and
+//! hardly ever needed stands behind a branch, [`Ops::rarely`].
 
 /// The width of the floats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +69,14 @@ pub trait Ops {
     /// `yes` where `mask` holds, else `no`.
     fn select(&mut self, mask: Self::M, yes: Self::V, no: Self::V) -> Self::V;
 
+    /// `usual`, but what `rare` makes in the lanes where the mask holds; it is run only if there is such a lane.
+    fn rarely<const N: usize>(
+        &mut self,
+        mask: Self::M,
+        usual: [Self::V; N],
+        rare: impl FnOnce(&mut Self) -> [Self::V; N],
+    ) -> [Self::V; N];
+
     /// The bits of a float.
     fn bits(&mut self, a: Self::V) -> Self::I;
     /// The float of some bits.
@@ -103,6 +112,13 @@ pub fn lesser<O: Ops>(o: &mut O, a: O::V, b: O::V) -> O::V {
     let no_smaller = o.select(is_number, b, a);
     let a_wins = o.lt(a, b);
     o.select(a_wins, a, no_smaller)
+}
+
+/// `value`, but zero where `x` is.
+pub fn zero_where_zero<O: Ops>(o: &mut O, x: O::V, value: O::V) -> O::V {
+    let zero = o.float(0.0);
+    let is_zero = o.eq(x, zero);
+    o.select(is_zero, zero, value)
 }
 
 /// The smaller of a number and `x`; NaN if `x` is.

@@ -72,6 +72,14 @@ macro_rules! plain_ops {
             fn select(&mut self, mask: bool, yes: $float, no: $float) -> $float {
                 if mask { yes } else { no }
             }
+            fn rarely<const N: usize>(
+                &mut self,
+                mask: bool,
+                usual: [$float; N],
+                rare: impl FnOnce(&mut Self) -> [$float; N],
+            ) -> [$float; N] {
+                if mask { rare(self) } else { usual }
+            }
             fn bits(&mut self, a: $float) -> $int {
                 a.to_bits()
             }

@@ -26,25 +26,21 @@ struct Row {
     op: Unary,
     /// The true value, to f64's precision.
     exact: fn(f64) -> f64,
-    /// The largest argument it is for.
-    limit: f32,
     /// The largest error over all f32, rounded up.
     ulp: f64,
     /// Operations in f32 and in f64.
     operations: [usize; 2],
 }
 
-const INFINITY: f32 = f32::INFINITY;
-
 const TABLE: [Row; 8] = [
-    Row { op: Unary::Exp, exact: f64::exp, limit: INFINITY, ulp: 0.88, operations: [21, 26] },
-    Row { op: Unary::Expm1, exact: f64::exp_m1, limit: INFINITY, ulp: 0.98, operations: [33, 38] },
-    Row { op: Unary::Log, exact: f64::ln, limit: INFINITY, ulp: 0.83, operations: [39, 43] },
-    Row { op: Unary::Log1p, exact: f64::ln_1p, limit: INFINITY, ulp: 0.97, operations: [50, 54] },
-    Row { op: Unary::Sin, exact: f64::sin, limit: 1_048_576.0, ulp: 0.90, operations: [49, 56] },
-    Row { op: Unary::Cos, exact: f64::cos, limit: 1_048_576.0, ulp: 0.92, operations: [47, 54] },
-    Row { op: Unary::Tanh, exact: f64::tanh, limit: INFINITY, ulp: 0.81, operations: [48, 53] },
-    Row { op: Unary::Erf, exact: |x| eval_unary_f64(Unary::Erf, x), limit: INFINITY, ulp: 0.90, operations: [66, 88] },
+    Row { op: Unary::Exp, exact: f64::exp, ulp: 0.88, operations: [21, 26] },
+    Row { op: Unary::Expm1, exact: f64::exp_m1, ulp: 0.98, operations: [33, 38] },
+    Row { op: Unary::Log, exact: f64::ln, ulp: 0.83, operations: [39, 43] },
+    Row { op: Unary::Log1p, exact: f64::ln_1p, ulp: 0.97, operations: [50, 54] },
+    Row { op: Unary::Sin, exact: f64::sin, ulp: 0.90, operations: [49, 56] },
+    Row { op: Unary::Cos, exact: f64::cos, ulp: 0.92, operations: [47, 54] },
+    Row { op: Unary::Tanh, exact: f64::tanh, ulp: 0.81, operations: [48, 53] },
+    Row { op: Unary::Erf, exact: |x| eval_unary_f64(Unary::Erf, x), ulp: 0.90, operations: [66, 88] },
 ];
 
 /// The largest error over the arguments with bits `first`, `first + step`, .. and where it is.
@@ -53,11 +49,9 @@ fn sweep(row: &Row, first: u32, step: u32) -> (f64, f32) {
     let mut next = Some(first);
     while let Some(bits) = next {
         let x = f32::from_bits(bits);
-        if x.is_nan() || x.abs() <= row.limit {
-            let error = error_f32(eval_unary_f32(row.op, x), (row.exact)(f64::from(x)));
-            if error > worst.0 {
-                worst = (error, x);
-            }
+        let error = error_f32(eval_unary_f32(row.op, x), (row.exact)(f64::from(x)));
+        if error > worst.0 {
+            worst = (error, x);
         }
         next = bits.checked_add(step);
     }
@@ -134,6 +128,40 @@ fn f64_functions_agree_with_the_reference() {
     assert!(worst.values().all(|(error, _)| *error <= 1.0), "{worst:?}");
 }
 
+/// The largest f32, by mpmath in 120 digits, and the two above 2^20 that are nearest to multiples of π/2, found by
+/// trying all and computed by glibc in 64 bits. (Those of f64 are in `reference.txt`.)
+#[test]
+fn the_largest_f32_angles_are_reduced_to_the_last_bits() {
+    let twice = f32::from_bits(0x6ff9_be45);
+    for (op, x, exact) in [
+        (Unary::Sin, f32::MAX, -0.521_876_523_494_827_9),
+        (Unary::Cos, f32::MAX, 0.853_021_039_830_304_2),
+        (Unary::Sin, twice, -3.229_539_596_495_242_2e-9),
+        (Unary::Cos, twice / 2.0, -1.614_769_798_247_621_1e-9),
+    ] {
+        for (x, exact) in [(x, exact), (-x, if op == Unary::Sin { -exact } else { exact })] {
+            let found = eval_unary_f32(op, x);
+            assert!(error_f32(found, exact) <= 1.0, "{} {x} = {exact}, not {found}", op.name());
+        }
+    }
+}
+
+#[test]
+fn products_and_quotients_keep_zeros_whatever_the_other_is() {
+    for other in [0.0, -3.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+        for zero in [0.0, -0.0] {
+            for (a, b) in [(zero, other), (other, zero)] {
+                assert_eq!(eval_binary_f64(Binary::ZeroOrProduct, a, b), 0.0, "{a} {b}");
+                assert_eq!(eval_binary_f32(Binary::ZeroOrProduct, a as f32, b as f32), 0.0, "{a} {b}");
+            }
+            assert_eq!(eval_binary_f64(Binary::ZeroOrQuotient, zero, other), 0.0, "{zero} {other}");
+        }
+    }
+    assert_eq!(eval_binary_f64(Binary::ZeroOrProduct, 3.0, -2.0), -6.0);
+    assert_eq!(eval_binary_f64(Binary::ZeroOrQuotient, 3.0, 0.0), f64::INFINITY);
+    assert!(eval_binary_f64(Binary::ZeroOrProduct, 3.0, f64::NAN).is_nan());
+}
+
 #[test]
 fn f32_powers_are_within_one_ulp_of_samples() {
     let mut random = 1_u64;
@@ -203,7 +231,6 @@ fn functions_at_the_edges_keep_signs_limits_and_nan() {
         }
     }
     assert!(same(eval_unary_f64(Unary::Log1p, -1.0), -inf) && eval_unary_f64(Unary::Log, -1e-300).is_nan());
-    assert!(eval_unary_f32(Unary::Sin, 1.1e6).is_nan() && eval_unary_f64(Unary::Cos, -6e14).is_nan());
 }
 
 #[test]

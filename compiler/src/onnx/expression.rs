@@ -132,18 +132,51 @@ impl<'e, 'a> Scope<'e, 'a> {
             Unary::Detach => return a.to_string(),
             Unary::ToFloat if kind == Kind::Float => return a.to_string(),
             Unary::ToFloat => return self.export.graph.node("Cast", &[a], &[("to", Attribute::To(Type::Float))]),
-            Unary::Expm1 | Unary::Log1p => {
-                let one = self.export.graph.float(1.0);
-                return if f == Unary::Expm1 {
-                    let e = self.node("Exp", &[a]);
-                    self.node("Sub", &[&e, &one])
-                } else {
-                    let sum = self.node("Add", &[a, &one]);
-                    self.node("Log", &[&sum])
-                };
-            }
+            Unary::Expm1 => return self.expm1(a),
+            Unary::Log1p => return self.log1p(a),
         };
         self.node(op, &[a])
+    }
+
+    /// e^a - 1, of which a difference would keep no digit near zero. There, for t = tanh(a / 2), it is 2t / (1 - t).
+    fn expm1(&mut self, a: &str) -> String {
+        let (one, half) = (self.export.graph.float(1.0), self.export.graph.float(0.5));
+        let halved = self.node("Mul", &[a, &half]);
+        let t = self.node("Tanh", &[&halved]);
+        let (twice, rest) = (self.node("Add", &[&t, &t]), self.node("Sub", &[&one, &t]));
+        let near = self.node("Div", &[&twice, &rest]);
+        let e = self.node("Exp", &[a]);
+        let far = self.node("Sub", &[&e, &one]);
+        self.near_zero(a, &near, &far)
+    }
+
+    /// log(1 + a), where the sum would lose most digits of a small number. What it loses is made good by a factor: for the
+    /// sum s as rounded, a log(s) / (s - 1) (Kahan).
+    fn log1p(&mut self, a: &str) -> String {
+        let one = self.export.graph.float(1.0);
+        let sum = self.node("Add", &[a, &one]);
+        let log = self.node("Log", &[&sum]);
+        let seen = self.node("Sub", &[&sum, &one]);
+        let product = self.node("Mul", &[a, &log]);
+        let quotient = self.node("Div", &[&product, &seen]);
+        let nothing_seen = self.node("Equal", &[&sum, &one]);
+        let near = self.node("Where", &[&nothing_seen, a, &quotient]);
+        self.near_zero(a, &near, &log)
+    }
+
+    /// `near` where |a| < 1/2, else `far`.
+    fn near_zero(&mut self, a: &str, near: &str, far: &str) -> String {
+        let half = self.export.graph.float(0.5);
+        let size = self.node("Abs", &[a]);
+        let is_near = self.node("Less", &[&size, &half]);
+        self.node("Where", &[&is_near, near, far])
+    }
+
+    /// `value`, but zero where a is.
+    fn zero_where_zero(&mut self, a: &str, value: &str) -> String {
+        let zero = self.export.graph.float(0.0);
+        let is_zero = self.node("Equal", &[a, &zero]);
+        self.node("Where", &[&is_zero, &zero, value])
     }
 
     fn binary(&mut self, f: Binary, kind: Kind, a: &str, b: &str) -> String {
@@ -153,6 +186,15 @@ impl<'e, 'a> Scope<'e, 'a> {
             Binary::Mul => "Mul",
             Binary::Div => "Div",
             Binary::Pow => "Pow",
+            Binary::ZeroOrProduct => {
+                let product = self.node("Mul", &[a, b]);
+                let product = self.zero_where_zero(a, &product);
+                return self.zero_where_zero(b, &product);
+            }
+            Binary::ZeroOrQuotient => {
+                let quotient = self.node("Div", &[a, b]);
+                return self.zero_where_zero(a, &quotient);
+            }
             Binary::Max => "Max",
             Binary::Min => "Min",
             Binary::Mod => "Mod",

@@ -148,7 +148,7 @@ fn cost(m: &Module, def: &Def, uses: &Uses) -> Option<Cost> {
 fn operations(m: &Module, value: ExprId) -> Option<usize> {
     let expensive = |e: &ExprId| match m.node(*e) {
         Node::Unary(op, _) => !matches!(op, Unary::Neg | Unary::Abs | Unary::Not | Unary::ToFloat | Unary::Floor),
-        Node::Binary(op, ..) => matches!(op, Binary::Div | Binary::Pow),
+        Node::Binary(op, ..) => matches!(op, Binary::Div | Binary::ZeroOrQuotient | Binary::Pow),
         _ => false,
     };
     let counts = |e: &ExprId| matches!(m.node(*e), Node::Unary(..) | Node::Binary(..) | Node::Select(..));

@@ -162,6 +162,8 @@ fn vanishes(m: &mut Module, e: ExprId, position: ExprId, extent: usize) -> bool 
         }
         Node::Unary(Unary::Neg | Unary::ToFloat, a) => inner(m, a),
         Node::Binary(Binary::Mul, a, b) => (inner(m, a) && tame(m, b)) || (inner(m, b) && tame(m, a)),
+        Node::Binary(Binary::ZeroOrProduct, a, b) => inner(m, a) || inner(m, b),
+        Node::Binary(Binary::ZeroOrQuotient, a, _) => inner(m, a),
         Node::Binary(Binary::Add | Binary::Sub, a, b) => inner(m, a) && inner(m, b),
         Node::Select(_, a, b) => inner(m, a) && inner(m, b),
         _ => none(m, e),
@@ -178,7 +180,7 @@ fn implies(m: &mut Module, p: ExprId, n: usize, position: ExprId, extent: usize)
 fn tame(m: &Module, e: ExprId) -> bool {
     m.reachable(&[e]).into_iter().all(|e| match m.node(e) {
         Node::Unary(op, _) => !matches!(op, Unary::Sqrt | Unary::Exp | Unary::Log | Unary::Expm1 | Unary::Log1p),
-        Node::Binary(op, ..) => !matches!(op, Binary::Div | Binary::Pow),
+        Node::Binary(op, ..) => !matches!(op, Binary::Div | Binary::ZeroOrQuotient | Binary::Pow),
         Node::Float(bits) => f64::from_bits(*bits).is_finite(),
         _ => true,
     })

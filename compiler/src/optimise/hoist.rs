@@ -30,11 +30,14 @@ fn hoist(m: &mut Module, def: Def) -> Def {
     for e in m.reachable(&[def.value]) {
         let get = |a: ExprId| done.get(&a).copied().unwrap_or(a);
         let new = match m.node(e).clone() {
-            Node::Binary(Binary::Div, a, b) if narrow(m, &def, b) && !narrow(m, &def, a) => {
+            Node::Binary(op @ (Binary::Div | Binary::ZeroOrQuotient), a, b)
+                if narrow(m, &def, b) && !narrow(m, &def, a) =>
+            {
                 let one = m.float(1.0);
+                let product = if op == Binary::Div { Binary::Mul } else { Binary::ZeroOrProduct };
                 let reciprocal = simple(m, &def.domain, Node::Binary(Binary::Div, one, b));
                 let factor = outside(m, &def, reciprocal);
-                simple(m, &def.domain, Node::Binary(Binary::Mul, get(a), factor))
+                simple(m, &def.domain, Node::Binary(product, get(a), factor))
             }
             Node::Unary(op, a) => {
                 let a = operand(m, &def, &done, a);
@@ -88,7 +91,7 @@ fn costly(m: &Module, e: ExprId) -> bool {
                 | Unary::Tanh
                 | Unary::Erf
         ),
-        Node::Binary(op, ..) => matches!(op, Binary::Div | Binary::Pow),
+        Node::Binary(op, ..) => matches!(op, Binary::Div | Binary::ZeroOrQuotient | Binary::Pow),
         _ => false,
     })
 }

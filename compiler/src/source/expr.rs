@@ -147,7 +147,9 @@ impl<'m> Indexed<'m> {
     fn binary(&self, op: Binary, a: ExprId, b: ExprId) -> Expr {
         let (left, right) = (self.expr(a), self.expr(b));
         let op = match op {
-            Binary::Max | Binary::Min => return call(op.name(), vec![left, right]),
+            Binary::Max | Binary::Min | Binary::ZeroOrProduct | Binary::ZeroOrQuotient => {
+                return call(op.name(), vec![left, right]);
+            }
             Binary::FloorDiv => return call("floor", vec![binary(BinaryOp::Div, left, right)]),
             Binary::Add => return sum(left, right),
             Binary::Sub => BinaryOp::Sub,

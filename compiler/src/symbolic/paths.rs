@@ -90,7 +90,9 @@ fn of_value(m: &Module, value: ExprId, into: &HashMap<TensorId, Paths>) -> Paths
 fn of_binary(op: Binary, a: Paths, b: Paths) -> Paths {
     match op {
         Binary::Add | Binary::Sub | Binary::Max | Binary::Min => both(a, b),
-        Binary::Mul | Binary::Div | Binary::Pow => both(a.through_factor(), b.through_factor()),
+        Binary::Mul | Binary::Div | Binary::Pow | Binary::ZeroOrProduct | Binary::ZeroOrQuotient => {
+            both(a.through_factor(), b.through_factor())
+        }
         _ => Paths::default(),
     }
 }

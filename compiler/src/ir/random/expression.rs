@@ -35,8 +35,8 @@ impl Generator {
         if depth == 0 {
             return self.float_leaf();
         }
-        let choice = self.rng.below(12);
-        if choice >= 10 {
+        let choice = self.rng.below(13);
+        if choice >= 11 {
             return self.float_leaf();
         }
         let a = self.float(depth - 1);
@@ -60,6 +60,23 @@ impl Generator {
                 let b = self.float(depth - 1);
                 let b = self.positive(b);
                 self.module.binary(Binary::Div, a, b)
+            }
+            10 => {
+                let b = self.float(depth - 1);
+                match self.rng.below(3) {
+                    0 => {
+                        let b = self.positive(b);
+                        self.module.binary(Binary::ZeroOrQuotient, a, b)
+                    }
+                    // Zeros, which keep what is infinite from the product.
+                    1 => {
+                        let (zero, one) = (self.module.float(0.0), self.module.float(1.0));
+                        let cut = self.module.binary(Binary::Max, a, zero);
+                        let inverse = self.module.binary(Binary::Div, one, cut);
+                        self.module.binary(Binary::ZeroOrProduct, cut, inverse)
+                    }
+                    _ => self.module.binary(Binary::ZeroOrProduct, a, b),
+                }
             }
             // The same expression twice: sharing inside a definition.
             6 => self.module.binary(Binary::Mul, a, a),

@@ -65,7 +65,9 @@ fn precedence(op: Binary) -> Option<u8> {
         Binary::Add | Binary::Sub => 4,
         Binary::Mul | Binary::Div => 5,
         Binary::Pow => 6,
-        Binary::Max | Binary::Min | Binary::FloorDiv | Binary::Mod => return None,
+        Binary::ZeroOrProduct | Binary::ZeroOrQuotient | Binary::Max | Binary::Min | Binary::FloorDiv | Binary::Mod => {
+            return None;
+        }
     })
 }
 
@@ -117,6 +119,7 @@ over [i0: 4] V: f[99]
   at [e0] += float(e0)
 odd[i0: 1] = (-(-x[0, 0] + neg(2.0))) ^ (-1.5 ^ inf) - (1e-300 - nan(9221120237041090560))
 pick[] = select(not(1 <= div(-3, 2) || mod(5, 2) == 1 && false), max(1.0, -inf), u[1])
+kept[i0: 2] = zero_or_product(u[i0], zero_or_quotient(u[0], u[1]))
 output train.loss = z
 update "odd name" = V
 "#;
