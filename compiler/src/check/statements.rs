@@ -435,8 +435,16 @@ impl<'a> Elaborator<'a> {
     ) -> usize {
         let number = self.tables.parameters.len();
         let (instance, model) = (self.activation().made, self.activation().model.clone());
-        let parameter =
-            Parameter { path: path.clone(), saved, dims: dims.clone(), span, instance, frozen: false, evaluated: None };
+        let parameter = Parameter {
+            path: path.clone(),
+            saved,
+            dims: dims.clone(),
+            span,
+            instance,
+            frozen: false,
+            needs_value: false,
+            evaluated: None,
+        };
         self.tables.parameters.push(ParameterInfo { parameter, model });
         self.tables.parameter_numbers.insert(path.clone(), number);
         self.initial(Outcome::Parameter(number), &path, &dims, init, scope);
@@ -495,7 +503,7 @@ impl<'a> Elaborator<'a> {
                     Role::Schedule => {
                         let path = self.path(&name.name);
                         let saved = self.path(saved);
-                        self.slot(name, State { path, saved, dims, span }, init, scope)
+                        self.slot(name, State { path, saved, dims, span, told: true }, init, scope)
                     }
                 }
             }
@@ -519,7 +527,7 @@ impl<'a> Elaborator<'a> {
             Some(n) => n,
             None => {
                 let saved = self.path(saved);
-                self.tables.states.push(State { path: path.clone(), saved, dims: dims.clone(), span });
+                self.tables.states.push(State { path: path.clone(), saved, dims: dims.clone(), span, told: false });
                 let number = self.tables.states.len() - 1;
                 self.tables.state_numbers.insert(path.clone(), number);
                 self.initial(Outcome::State(number), &path, &dims, init, scope);
@@ -551,7 +559,7 @@ impl<'a> Elaborator<'a> {
         if let Some(start) = start {
             scope.bind("theta", Entity::Term(start), span);
         }
-        let slot = State { path: join(&of.path, &name.name), saved: join(&of.saved, saved), dims, span };
+        let slot = State { path: join(&of.path, &name.name), saved: join(&of.saved, saved), dims, span, told: true };
         self.slot(name, slot, init, &scope)
     }
 
@@ -625,10 +633,11 @@ impl<'a> Elaborator<'a> {
             _ => self.path(base),
         };
         let Some((id, read)) = self.builder().define(&term, &format!("{path}'"), span) else { return Entity::Poison };
-        if let (Outcome::State(n), PassKind::Training) = (&outcome, self.now) {
-            self.next.insert(*n, read.clone());
+        if let Outcome::State(n) = outcome {
+            self.moved(n);
+            self.next.insert(n, read.clone());
         }
-        if matches!(self.now, PassKind::Training | PassKind::Update) && self.scan.is_none() {
+        if self.now != PassKind::Init && self.scan.is_none() {
             self.builder().outcome(outcome, id);
         }
         Entity::Term(read)
