@@ -418,7 +418,7 @@ impl<'a> Elaborator<'a> {
         let d = Diagnostic::error("frozen-at-random", set, message)
             .label(p.instance, "made here")
             .note("`start = other.weights` begins with the weights of another train block")
-            .fix("if random features are meant, say so", end, " as drawn");
+            .fix("if random features are meant, say so with `as drawn` after them", end, " as drawn");
         self.fail(d);
     }
 

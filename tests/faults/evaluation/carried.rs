@@ -7,7 +7,7 @@ use crate::common::{Folder, read_arrays, succeed};
 /// Each sample less the mean of the minibatch before; the parameter stays 1, for the rate is 0.
 fn program(body: &str, loss: &str) -> String {
     format!(
-        "data d {{\n train = csv(\"train.csv\")\n test = csv(\"test.csv\")\n x: [1] = [a]\n}}\n\
+        "data d {{\n train = csv(\"train.csv\")\n test = csv(\"test.csv\")\n x: [1] = a |> reshape\n}}\n\
          layer lagged(x: [1]) -> [1] {{\n state h: [1] = 0\n{body}\n}}\n\
          model Net(x: [1]) -> [1] {{\n param w: [] ~ ones\n w * lagged(x)\n}}\n\
          train t {{\n data = d\n out = Net(x)\n objective = {loss}\n optimizer = sgd(lr = 0)\n shuffle = false\n batch = 2\n epochs = 2\n}}\n"

@@ -5,7 +5,7 @@ use crate::common::Folder;
 
 fn program(metrics: &str) -> String {
     format!(
-        "data d {{\n train = csv(\"x.csv\")\n test = csv(\"x.csv\")\n x: [1] = [a]\n}}\n\
+        "data d {{\n train = csv(\"x.csv\")\n test = csv(\"x.csv\")\n x: [1] = a |> reshape\n}}\n\
          model Net(x: [1]) -> [1] {{\n param w: [] ~ ones\n w * x\n}}\n\
          train t {{\n data = d\n out = Net(x)\n objective = out[0]\n optimizer = sgd(lr = 0)\n metrics = {{ {metrics} }}\n\
          batch = 8\n epochs = 1\n}}\n"
