@@ -26,8 +26,12 @@ impl<'a> Elaborator<'a> {
     pub fn moved(&mut self, number: usize) {
         self.tables.states[number].told |= self.training_ifs > 0;
         if self.now == PassKind::Training {
-            let calls = self.calls.iter().map(|c| c.span).collect();
-            self.moves.entry(number).or_default().push(calls);
+            let calls: Vec<Span> = self.calls.iter().map(|c| c.span).collect();
+            let uses = self.moves.entry(number).or_default();
+            // The turns of a scan inside another are written out, and its states are meant to go from turn to turn.
+            if self.scan.is_none() || !uses.contains(&calls) {
+                uses.push(calls);
+            }
         }
     }
 
