@@ -144,9 +144,14 @@ fn bound(train: &Train, plan: Plan) -> Result<Bound, Fault> {
     let training = plan.turns.into_iter().map(turn).collect::<Result<Vec<Turn>, Fault>>()?;
     let evaluation = sizes(plan.evaluation)?;
     let (init, restart) = (bind(0, 1)?, plan.restart.map(|k| bind(k, 1)).transpose()?);
+    let afresh = plan.afresh.map(|k| bind(k, 1)).transpose()?;
+    let place = |s: usize| bundle.persistent.get(&train.states[s].path).cloned();
+    let carried = train.carried().into_iter().filter_map(place).collect();
     let session = Session {
         init,
         restart,
+        afresh,
+        carried,
         training,
         evaluation,
         executor: executor(bundle, threads)?,

@@ -1,19 +1,20 @@
-//! `nnc eval`: loss and metrics of saved weights on a split.
+//! `nnc eval`: loss and metrics of saved weights on a split. For the weights that a run has ended with they are what the
+//! run has printed, to the bit: seed, step and epoch are those of the run.
 
 use crate::args;
 use crate::bind;
 use crate::fault::Fault;
+use crate::folder::Moment;
 use crate::say;
 use crate::{folder, front, grad};
-use runtime::session::Position;
-use runtime::trainer;
 use serde_json::json;
 
 /// Loads the weights, evaluates the split, prints the figures.
 pub fn eval(options: &args::Eval) -> Result<(), Fault> {
     let front = front::load(&options.program, options.json)?;
-    let train = front::choose(&front, &options.program)?;
     let record = folder::record(&options.weights)?;
+    let moment = Moment::of(&options.weights)?;
+    let train = &moment.seeded(front::choose(&front, &options.program)?, &options.program)?;
     let mut bound = bind::bind(train, &options.program.file, &options.machine, record)?;
     let data = bound.data.as_ref().ok_or_else(|| Fault::usage("the program has no data to evaluate on"))?;
     let split = data.split(&options.split).ok_or_else(|| {
@@ -23,8 +24,8 @@ pub fn eval(options: &args::Eval) -> Result<(), Fault> {
     let weights = folder::weights(&options.weights)?;
     bound.session.initialise().map_err(Fault::internal)?;
     grad::load_parameters(&mut bound.session.executor, train, &weights)?;
-    let metrics =
-        trainer::evaluate(&mut bound.session, split, bound.batch, Position::default()).map_err(Fault::internal)?;
+    bound.session.figures = moment.figures;
+    let metrics = bound.session.evaluate(Some(split), moment.at).map_err(Fault::internal)?;
     if options.json {
         let figures: serde_json::Map<_, _> = metrics.into_iter().map(|(k, v)| (k, json!(v))).collect();
         say!("{}", json!({"split": options.split, "samples": split.count, "metrics": figures}));

@@ -5,7 +5,7 @@ use crate::bind;
 use crate::fault::{Fault, FaultKind};
 use crate::front::{self, Front};
 use crate::part::{self, Part};
-use crate::{folder, grad, render, say};
+use crate::{folder, grad, object, render, say};
 use compiler::lower::programs::{init, prediction};
 use compiler::onnx::{self, Refusal, Source};
 use compiler::optimise::optimise;
@@ -69,6 +69,9 @@ fn file(
 ) -> Result<Result<Vec<u8>, Refusal>, Fault> {
     let mut program = prediction(train, batch);
     let given = part.cut(&mut program, &train.name)?;
+    if !program.module.updates.is_empty() {
+        return Err(Fault::usage(object::carries(train, "an ONNX file")));
+    }
     optimise(&mut program.module);
     let mut known = known.clone();
     for (which, tensor) in &program.supplied {

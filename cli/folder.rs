@@ -1,6 +1,9 @@
 //! The folder of a run: where it is, what is kept in it.
 
+use crate::args;
 use crate::fault::Fault;
+use crate::front;
+use compiler::typed::Train;
 use runtime::arrays::{self, Array};
 use runtime::checkpoint;
 use runtime::data::{Record, Trained};
@@ -115,9 +118,44 @@ impl Folder {
     }
 }
 
-/// The weights in a file, or the best ones in the folder of a run.
+/// Where the run stood that has left weights: with it, draws and schedules are those of the run's last evaluation.
+#[derive(Default)]
+pub struct Moment {
+    /// The seed it ran with, if a checkpoint lies beside the weights.
+    pub seed: Option<u64>,
+    /// Its end.
+    pub at: Position,
+    /// Figures of its last epoch that the program reads.
+    pub figures: Vec<f64>,
+}
+
+impl Moment {
+    /// Of weights in the folder of a run, named by the folder or by the file; the beginning of a run for any others.
+    pub fn of(weights: &Path) -> Result<Self, Fault> {
+        let folder = if weights.is_dir() { Some(weights) } else { weights.parent() };
+        let Some(folder) = folder.filter(|f| checkpoint::path(f).exists()) else { return Ok(Self::default()) };
+        let (progress, _) = checkpoint::load(folder).map_err(Fault::data)?;
+        Ok(Self {
+            seed: Some(progress.seed),
+            at: Position { step: progress.step, epoch: progress.epoch, sample: progress.position as usize },
+            figures: progress.figures.iter().map(|v| v.0).collect(),
+        })
+    }
+
+    /// The train block with the run's seed, unless the command names one.
+    pub fn seeded(&self, train: &Train, options: &args::Program) -> Result<Train, Fault> {
+        let mut train = train.clone();
+        let told = front::settings(options)?.iter().any(|(key, _)| key == "seed");
+        if let Some(seed) = self.seed.filter(|_| !told) {
+            train.settings.seed = seed;
+        }
+        Ok(train)
+    }
+}
+
+/// The weights in a file, or those that the run in a folder has ended with, else its best ones so far.
 pub fn weights(path: &Path) -> Result<BTreeMap<String, Array>, Fault> {
-    let inside = ["best.safetensors", "weights.safetensors"].map(|name| path.join(name));
+    let inside = ["weights.safetensors", "best.safetensors"].map(|name| path.join(name));
     let file = inside.iter().find(|p| p.exists()).map_or(path, PathBuf::as_path);
     arrays::read(file).map_err(Fault::data)
 }

@@ -26,6 +26,11 @@ pub fn lines(groups: &[(String, Vec<&str>)]) -> Vec<String> {
     if let [(rule, _)] = groups {
         return vec![format!("{rule}: all parameters")];
     }
+    listed(groups)
+}
+
+/// Each heading with the names under it, whatever their number.
+pub fn listed(groups: &[(String, Vec<&str>)]) -> Vec<String> {
     groups.iter().flat_map(|(rule, names)| [vec![format!("{rule}:")], wrapped(&abbreviated(names))].concat()).collect()
 }
 

@@ -33,6 +33,10 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
     }
     let mut functions = functions(train, batch, predicted);
     functions.retain(|f| f.run != Run::Predict || f.programs.iter().any(|(_, p)| !p.results.is_empty()));
+    let predicts = |f: &Function| f.run == Run::Predict && f.programs.iter().any(|(_, p)| !p.module.updates.is_empty());
+    if functions.iter().any(predicts) {
+        return Err(Fault::usage(carries(train, "the `predict` of an object")));
+    }
     functions.iter_mut().flat_map(|f| &mut f.programs).for_each(|(_, p)| optimise(&mut p.module));
     let modules: Vec<_> =
         functions.iter().flat_map(|f| f.programs.iter().map(|(_, p)| (word(f.run), &p.module))).collect();
@@ -64,6 +68,16 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
         link(&path, &header_path, &name)?;
     }
     Ok(())
+}
+
+/// Why a form of the network that keeps nothing from one minibatch to the next cannot be made of a train block.
+pub fn carries(train: &Train, what: &str) -> String {
+    let states: Vec<String> = train.carried().into_iter().map(|s| format!("`{}`", train.states[s].path)).collect();
+    format!(
+        "evaluation carries {} from minibatch to minibatch, which {what} cannot do; a state that changes in training \
+         alone gets its next value under `if training`",
+        states.join(", ")
+    )
 }
 
 /// Parameters, in the values that evaluation uses, and states by the names they are saved under.

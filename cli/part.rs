@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 use compiler::ir::Role;
-use compiler::lower::programs::{Produced, Program};
+use compiler::lower::programs::{Produced, Program, forget_idle_states};
 
 /// The names that bound it.
 pub struct Part<'a> {
@@ -54,6 +54,7 @@ impl Part<'_> {
             module.tensors[place].role = Role::Input;
             module.items.retain(|item| item.target().0 as usize != place);
         }
+        forget_idle_states(module);
         Ok(given)
     }
 }

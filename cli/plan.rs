@@ -43,6 +43,8 @@ pub struct Plan {
     pub programs: Vec<(String, Program)>,
     /// The program that fills the slots anew where the run begins with weights of another.
     pub restart: Option<usize>,
+    /// The program that gives the states that evaluation carries on their initial values, where there are any.
+    pub afresh: Option<usize>,
     /// The step.
     pub turns: Vec<Turn>,
     /// The forward pass for each size of minibatch, by number.
@@ -78,7 +80,12 @@ impl Plan {
             programs.push(("restart".to_string(), programs::restart(train)));
         }
         let turns = step_programs(train, &sizes, &mut programs);
-        let fingerprint_of = programs.len();
+        let changing = programs.len();
+        let afresh = programs::afresh(train).map(|program| {
+            programs.push(("afresh".to_string(), program));
+            programs.len() - 1
+        });
+        let first_evaluation = programs.len();
         let evaluated = evaluation_sizes(&[samples, count("valid"), count("test")], batch);
         let evaluation_programs = evaluated.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n)));
         programs.extend(evaluation_programs);
@@ -105,10 +112,11 @@ impl Plan {
             workers,
             batches,
             compile_s,
-            fingerprint: fingerprint(&programs[..fingerprint_of], train.settings.precision),
+            fingerprint: fingerprint(&programs[..changing], train.settings.precision),
             restart,
+            afresh,
             turns,
-            evaluation: (fingerprint_of..).zip(evaluated).collect(),
+            evaluation: (first_evaluation..).zip(evaluated).collect(),
             programs,
             bundle,
             report,

@@ -3,11 +3,12 @@
 use crate::args;
 use crate::bind::{self, binding};
 use crate::fault::Fault;
+use crate::folder::Moment;
 use crate::part::Part;
 use crate::{folder, front, grad, say};
 use compiler::emit::Precision;
 use compiler::ir::TensorId;
-use compiler::lower::programs::{Produced, Program, init, prediction};
+use compiler::lower::programs::{Produced, Program, afresh, init, prediction};
 use compiler::optimise::dead;
 use compiler::optimise::expr::sources;
 use compiler::typed::Train;
@@ -16,7 +17,7 @@ use runtime::data::{self, Column, Field, Kind, Origin, Record, Spec, Split, Tabl
 use runtime::execute::{Clock, Executor};
 use runtime::plan::Element;
 use runtime::random::EVALUATION;
-use runtime::session::{self, Position};
+use runtime::session;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -26,13 +27,14 @@ const SPLIT: &str = "inputs";
 /// Reads samples, computes the named locals of the train block, writes them.
 pub fn predict(options: &args::Predict) -> Result<(), Fault> {
     let front = front::load(&options.program, false)?;
-    let train = front::choose(&front, &options.program)?;
+    let moment = Moment::of(&options.weights)?;
+    let train = &moment.seeded(front::choose(&front, &options.program)?, &options.program)?;
     let part = Part { of: &options.of, from: &[] };
     let wanted = predicted(train, &part, 1)?;
     let fields: Vec<usize> = wanted.fields.iter().map(|(f, _)| *f).collect();
     let samples = samples(train, &fields, options)?;
     let weights = folder::weights(&options.weights)?;
-    let outputs = outputs(train, &weights, &fields, &samples, options)?;
+    let outputs = outputs(train, &weights, &fields, &samples, &moment, options)?;
     arrays::write(&options.output, &outputs, train.settings.precision == Precision::F64).map_err(Fault::data)?;
     for (name, array) in &outputs {
         say!("{name}: {}", array.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x "));
@@ -183,6 +185,7 @@ fn outputs(
     weights: &BTreeMap<String, Array>,
     fields: &[usize],
     samples: &Split,
+    moment: &Moment,
     options: &args::Predict,
 ) -> Result<BTreeMap<String, Array>, Fault> {
     let batch = train.settings.batch.unwrap_or(1).min(samples.count);
@@ -193,14 +196,21 @@ fn outputs(
     if rest > 0 {
         programs.push(("rest".to_string(), predicted(train, &part, rest)?));
     }
+    let predicting = programs.len();
+    programs.extend(afresh(train).map(|program| ("afresh".to_string(), program)));
     let bundle = bind::compile(&mut programs, train.settings.precision)?;
-    let bindings = (1..programs.len())
+    let bindings = (1..predicting)
         .map(|k| binding(train, &bundle, k, &programs[k].1, if k == 1 { batch } else { rest }))
         .collect::<Result<Vec<_>, _>>()?;
     let mut executor = Executor::new(bundle, bind::threads(options.machine.resources.threads)).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(0, clock).map_err(Fault::internal)?;
     grad::load_parameters(&mut executor, train, weights)?;
+    // States that evaluation carries on begin anew.
+    if programs.len() > predicting {
+        executor.run(predicting, clock).map_err(Fault::internal)?;
+    }
+    let steps = train.settings.steps.map_or(1, |s| s as u64);
     let mut gathered: BTreeMap<String, Array> = BTreeMap::new();
     let order: Vec<u32> = (0..samples.count as u32).collect();
     for chunk in order.chunks(batch) {
@@ -214,8 +224,10 @@ fn outputs(
                 Element::I32 => samples.classes(column, chunk, executor.i32s_mut(slot)),
             }
         }
-        session::supply(&mut executor, binding, Position::default(), 1, (1.0, &[]));
-        executor.run(binding.program, Clock { step: EVALUATION, ..clock }).map_err(Fault::internal)?;
+        session::supply(&mut executor, binding, moment.at, steps, (1.0, &moment.figures));
+        let sample = chunk.first().map_or(0, |n| u64::from(*n));
+        let clock = Clock { step: EVALUATION | moment.at.step, sample, ..clock };
+        executor.run(binding.program, clock).map_err(Fault::internal)?;
         gather(&executor, &programs[1 + which].1, binding.program, &mut gathered)?;
     }
     Ok(gathered)

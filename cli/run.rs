@@ -10,7 +10,7 @@ use crate::groups;
 use crate::progress::{Display, figures};
 use crate::{complain, say};
 use compiler::modules;
-use compiler::typed::Train;
+use compiler::typed::{Better, Stopping, Train};
 use runtime::checkpoint::{self, Best, Exact};
 use runtime::log::Log;
 use runtime::plan::Slot;
@@ -85,7 +85,10 @@ pub fn train_one(
     if !place.quiet {
         announce(front, train, &bound, options);
     }
-    begin(train, &mut bound, place.start.as_deref())?;
+    let taken = begin(train, &mut bound, place.start.as_deref())?;
+    if !place.quiet {
+        taken.iter().for_each(|taken| taken.announce(options.json));
+    }
     let mut run = Run::open(front, train, &mut bound, options, place)?;
     let settings = settings(train, &bound);
     let mut progress = run.progress.clone();
@@ -110,56 +113,127 @@ pub fn train_one(
     }
 }
 
+/// What a train block has taken of the weights that it starts from, by saved names.
+struct Taken {
+    /// The train block that left them.
+    from: String,
+    /// Begin as they were there.
+    taken: Vec<String>,
+    /// Have their own initial values, for there was nothing of their names.
+    initial: Vec<String>,
+    /// Are there, but not here.
+    left: Vec<String>,
+}
+
+impl Taken {
+    fn announce(&self, json: bool) {
+        let Self { from, taken, initial, left } = self;
+        if json {
+            say!("{}", json!({"event": "weights", "from": from, "taken": taken, "initial": initial, "left": left}));
+            return;
+        }
+        fn part(what: String, list: &[String]) -> (String, Vec<&str>) {
+            (what, list.iter().map(String::as_str).collect())
+        }
+        let mut parts = vec![
+            part(format!("begins with the weights of {from}"), taken),
+            part("begins with initial values of its own".to_string(), initial),
+            part(format!("left in the weights of {from}"), left),
+        ];
+        parts.retain(|(_, list)| !list.is_empty());
+        groups::listed(&parts).iter().for_each(|line| say!("{line}"));
+    }
+}
+
 /// Gives all tensors their initial values; parameters and states that the run in the folder `start` has saved under
-/// the same name and in the same shape begin as it left them.
-fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<(), Fault> {
+/// the same name begin as it left them. Their shapes must be the same, and what is frozen must be among them.
+fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<Option<Taken>, Fault> {
     bound.session.initialise().map_err(Fault::internal)?;
-    let Some(start) = start else { return Ok(()) };
-    if let (Some(data), Some(record)) = (&bound.data, folder::record(start)?) {
+    let (Some(folder), Some(start)) = (start, &train.start) else { return Ok(None) };
+    if let (Some(data), Some(record)) = (&bound.data, folder::record(folder)?) {
         runtime::data::in_order(&data.trained, &record).map_err(Fault::data)?;
     }
-    let tensors = weights::read(&start.join("weights.safetensors")).map_err(Fault::data)?;
+    let tensors = weights::read(&folder.join("weights.safetensors")).map_err(Fault::data)?;
     let persistent = bound.session.executor.bundle().persistent.clone();
     let parameters = train.parameters.iter().map(|p| (&p.saved, &p.path));
     let states = train.states.iter().map(|s| (&s.saved, &s.path));
-    let model = train.start.as_ref().and_then(|s| s.model.as_deref());
+    let model = start.model.as_deref();
     let there = |saved: &str, name: &str| {
         let inside = model.and_then(|m| saved.strip_prefix(m)?.strip_prefix('.'));
         name == saved || Some(name) == inside
     };
-    let mut found = vec![];
+    let mut found = Taken { from: start.train.clone(), taken: vec![], initial: vec![], left: vec![] };
+    let mut used = vec![];
+    let mut misfits = vec![];
     for (saved, path) in parameters.chain(states) {
         let Some(slot) = persistent.get(path) else { continue };
-        if let Some(tensor) = tensors.iter().find(|t| there(saved, &t.name) && t.shape == slot.shape) {
-            bound.session.executor.write_f64(slot, &tensor.values.to_f64());
-            found.push(saved.as_str());
+        match tensors.iter().find(|t| there(saved, &t.name)) {
+            Some(tensor) if tensor.shape == slot.shape => {
+                bound.session.executor.write_f64(slot, &tensor.values.to_f64());
+                found.taken.push(saved.clone());
+                used.push(tensor.name.as_str());
+            }
+            Some(tensor) => misfits.push(format!(
+                "`{saved}` has shape {:?} here, but {:?} in the weights of `{}`",
+                slot.shape, tensor.shape, start.train
+            )),
+            None => found.initial.push(saved.clone()),
         }
     }
-    if found.is_empty() {
-        let (has, wants): (Vec<&str>, Vec<&str>) = (
-            tensors.iter().map(|t| t.name.as_str()).collect(),
-            train.parameters.iter().map(|p| p.saved.as_str()).collect(),
-        );
+    found.left = tensors.iter().map(|t| t.name.clone()).filter(|name| !used.contains(&name.as_str())).collect();
+    if !misfits.is_empty() {
+        return Err(Fault::data(format!(
+            "`{}` cannot start from these weights: {}; a layer that is to begin anew takes another name, such as `as head`",
+            train.name,
+            misfits.join("; ")
+        )));
+    }
+    if found.taken.is_empty() {
         return Err(Fault::data(format!(
             "`{}` shares no tensor with the weights it is to start from: it has {}; they have {}",
             train.name,
-            wants.join(", "),
-            has.join(", ")
+            found.initial.join(", "),
+            found.left.join(", ")
         )));
     }
-    bound.session.restart().map_err(Fault::internal)
+    let lacking: Vec<String> = train
+        .parameters
+        .iter()
+        .filter(|p| p.needs_value && !found.taken.contains(&p.saved))
+        .map(|p| format!("`{}`", p.saved))
+        .collect();
+    if !lacking.is_empty() {
+        return Err(Fault::data(format!(
+            "`{}` freezes {}, which the weights of `{}` do not have, so that random draws would stay; they have {}. If \
+             random features are meant, say `as drawn` after what is frozen",
+            train.name,
+            lacking.join(", "),
+            start.train,
+            tensors.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ")
+        )));
+    }
+    bound.session.restart().map_err(Fault::internal)?;
+    Ok(Some(found))
 }
 
 /// Says what is about to run, and which rule moves which parameters.
 fn announce(front: &Front, train: &Train, bound: &Bound, options: &args::Run) {
     let parameters: usize = train.parameters.iter().map(|p| p.dims.iter().product::<usize>()).sum();
     let groups = groups::groups(front, train);
+    let carried: Vec<&str> = train.carried().into_iter().map(|s| train.states[s].saved.as_str()).collect();
     if options.json {
         let groups: Vec<Value> =
             groups.iter().map(|(rule, names)| json!({"rule": rule, "parameters": names})).collect();
-        let start = json!({"event": "start", "train": train.name, "parameters": parameters,
+        let mut start = json!({"event": "start", "train": train.name, "parameters": parameters,
             "planned_bytes": bound.planned_bytes, "compile_s": bound.compile_s, "compiled": bound.compiled,
             "groups": groups});
+        if let Some(stop) = &train.settings.stop {
+            let better = if stop.better == Better::Higher { "higher" } else { "lower" };
+            start["stop"] = json!({"monitor": stop.monitor, "better": better, "patience": stop.patience});
+        }
+        if !carried.is_empty() {
+            start["carried"] = json!(carried);
+        }
         say!("{start}");
         return;
     }
@@ -182,6 +256,19 @@ fn announce(front: &Front, train: &Train, bound: &Bound, options: &args::Run) {
         );
     }
     groups::lines(&groups).iter().for_each(|line| say!("{line}"));
+    if let Some(stop) = &train.settings.stop {
+        say!("{}", waits(stop));
+    }
+    if !carried.is_empty() {
+        say!("evaluation carries from minibatch to minibatch, beginning anew with every split: {}", carried.join(", "));
+    }
+}
+
+/// What early stopping waits for.
+fn waits(stop: &Stopping) -> String {
+    let moved = if stop.better == Better::Higher { "risen" } else { "fallen" };
+    let epochs = if stop.patience == 1 { "an epoch".to_string() } else { format!("{} epochs", stop.patience) };
+    format!("stops when {} has not {moved} for {epochs}", stop.monitor)
 }
 
 /// `1 update`, `2 updates`.
@@ -215,11 +302,10 @@ fn settings(train: &Train, bound: &Bound) -> Settings {
         steps: bound.steps_per_epoch,
         limit: train.settings.steps.map_or(u64::MAX, |s| s as u64),
         shuffle: train.settings.shuffle,
-        // Losses and errors fall, everything else rises.
         monitor: Monitor {
             split: split.to_string(),
             metric: metric.to_string(),
-            rising: !["loss", "error"].iter().any(|w| metric.contains(w)),
+            rising: train.settings.stop.as_ref().is_some_and(|s| s.better == Better::Higher),
         },
         patience: train.settings.stop.as_ref().map(|s| s.patience as u64),
         interval: interval(bound.epochs, bound.steps_per_epoch, train.settings.steps),
@@ -342,21 +428,19 @@ impl Run {
             self.folder.load_weights("best.safetensors", &mut bound.session, &self.saved)?;
         }
         self.folder.save_weights("weights.safetensors", &bound.session, &self.saved)?;
+        // What evaluation may read of the last epoch; `nnc eval` takes the same from the checkpoint.
+        bound.session.figures.clone_from(&progress.figures);
         let mut done = Map::new();
         done.insert("event".into(), json!("done"));
         let mut shown = vec![];
         for name in ["train", "valid", "test"] {
             let Some(split) = bound.data.as_ref().and_then(|d| d.split(name)) else { continue };
-            let metrics =
-                trainer::evaluate(&mut bound.session, split, bound.batch, progress.at).map_err(Fault::internal)?;
+            let metrics = bound.session.evaluate(Some(split), progress.at).map_err(Fault::internal)?;
             done.insert(name.into(), object(&metrics));
             shown.push((name, metrics));
         }
         if bound.data.is_none() {
-            let mut sums = Sums::default();
-            bound.session.evaluate(None, &[], progress.at, &mut sums).map_err(Fault::internal)?;
-            let names = bound.session.evaluation_names();
-            let metrics = bound.session.metrics(&names, &sums, 1.0).map_err(Fault::internal)?;
+            let metrics = bound.session.evaluate(None, progress.at).map_err(Fault::internal)?;
             done.insert("train".into(), object(&metrics));
             shown.push(("end", metrics));
         }

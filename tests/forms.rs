@@ -71,7 +71,9 @@ fn run(train: &Train, program: &Program, persistent: &BTreeMap<String, Vec<f64>>
 fn metrics(train: &Train, program: &Program, persistent: &BTreeMap<String, Vec<f64>>) -> BTreeMap<String, f64> {
     let values = run(train, program, persistent);
     let metric = |(result, name): &(Produced, String)| match result {
-        Produced::Metric(metric) => Some((metric.clone(), values[name][0])),
+        Produced::Metric(metric) => {
+            Some((metric.clone(), values[name].iter().sum::<f64>() / values[name].len() as f64))
+        }
         _ => None,
     };
     program.results.iter().filter_map(metric).collect()

@@ -80,6 +80,9 @@ pub struct Type {
     pub element: Element,
 }
 
+/// Which values of a metric are better.
+pub use grammar::ast::Better;
+
 /// Reductions; `mean`, `logsumexp`, `any` and `all` stay as written here.
 pub use grammar::ast::ReduceOp;
 
@@ -182,7 +185,7 @@ pub enum Outcome {
     /// In the update pass: the point at which the gradient is taken instead of the parameter
     /// (`grad at p`).
     GradientPoint(usize),
-    /// The state's initial value (init pass) or next value (training pass).
+    /// The state's initial value (init pass) or next value (training and evaluation pass).
     State(usize),
     /// The slot's initial value (init pass) or next value (update pass).
     Slot(usize),
@@ -224,6 +227,9 @@ pub struct Parameter {
     pub instance: Span,
     /// Left out of training by `freeze`.
     pub frozen: bool,
+    /// Frozen, though its initial value is drawn at random and the program does not say that this is meant: it must be
+    /// given a value by what the block starts from.
+    pub needs_value: bool,
     /// The slot, by its place in [`Train::slots`], that evaluation uses in the place of the parameter (`eval = e`).
     pub evaluated: Option<usize>,
 }
@@ -239,6 +245,8 @@ pub struct State {
     pub dims: Vec<usize>,
     /// Its `state` statement.
     pub span: Span,
+    /// Whether its next value stands under an `if training` or its `else`, so that the program says what evaluation does.
+    pub told: bool,
 }
 
 /// A field of the data set as the network sees it.
@@ -299,6 +307,8 @@ pub struct Stopping {
     pub monitor: String,
     /// Epochs without improvement before it stops.
     pub patience: usize,
+    /// Which values of the figure are better.
+    pub better: Better,
 }
 
 /// The settings of a train block that are numbers.
@@ -388,6 +398,17 @@ impl Train {
     pub fn total_dims(&self, number: usize) -> Vec<usize> {
         let total = self.evaluation.outcomes.iter().find(|(o, _)| *o == Outcome::Total(number));
         total.map_or_else(Vec::new, |(_, id)| self.evaluation.v(*id).ty.dims.clone())
+    }
+
+    /// The states whose next values stand outside `if training`: evaluation carries them on from minibatch to minibatch,
+    /// from their initial values at the beginning of a split. All others it reads as training has left them.
+    #[must_use]
+    pub fn carried(&self) -> Vec<usize> {
+        let state = |(outcome, _): &(Outcome, ValueId)| match outcome {
+            Outcome::State(s) => Some(*s),
+            _ => None,
+        };
+        self.evaluation.outcomes.iter().filter_map(state).collect()
     }
 
     /// The path of the tensor that evaluation uses for a parameter, and that is saved as its value.

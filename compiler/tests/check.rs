@@ -237,7 +237,7 @@ fn statistics_over_the_batch_are_unbatched() {
 fn optimisers_by_group_with_schedules() {
     let text = program("model Net(x: [4]) -> [3] { x |> dense(5) as a |> dense(3) }").replace(
         "sgd(lr = 0.1)",
-        "adamw(lr = one_cycle(peak = 3e-3), decay = 0.1) on weights, nesterov(lr = 0.1) on rest\n  freeze = a.*\n  clip = global_norm(1.0)",
+        "adamw(lr = one_cycle(peak = 3e-3), decay = 0.1) on weights, nesterov(lr = 0.1) on rest\n  freeze = a.* as drawn\n  clip = global_norm(1.0)",
     );
     let text = tree(&text);
     for part in ["slot dense.W.m", "slot dense.b.v", "gradient point", "param a.W \"a.weight\": [5, 4] frozen"] {

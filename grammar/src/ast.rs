@@ -58,6 +58,15 @@ pub enum CallableKind {
     Schedule,
 }
 
+/// Which values of a metric are the better ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Better {
+    /// The larger.
+    Higher,
+    /// The smaller.
+    Lower,
+}
+
 /// `layer dense[n](x: [n], units: dim) -> [units] { .. }` and its kin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Callable {
@@ -73,6 +82,8 @@ pub struct Callable {
     pub params: Vec<Param>,
     /// The type after `->`.
     pub output: Option<TypeExpr>,
+    /// `higher is better` or `lower is better`, of a metric.
+    pub better: Option<Better>,
     /// What it does. `= e` is `Body::Expr`.
     pub body: Body,
     /// The whole item.

@@ -194,6 +194,34 @@ pub fn first_and<T>(first: T, rest: Vec<T>) -> Vec<T> {
     std::iter::once(first).chain(rest).collect()
 }
 
+/// `higher is better`, `lower is better`: what a metric says of itself.
+pub fn better(kind: CallableKind, words: Option<(Ident, Ident)>, out: &mut Out) -> Option<Better> {
+    let (which, better) = words?;
+    let span = Span { end: better.span.end, ..which.span };
+    let found = match (which.name.as_str(), better.name.as_str()) {
+        ("higher", "better") => Some(Better::Higher),
+        ("lower", "better") => Some(Better::Lower),
+        _ => None,
+    };
+    let diagnostic = match (found, kind) {
+        (Some(_), CallableKind::Metric) => return found,
+        (Some(_), CallableKind::Loss) => Diagnostic::error(
+            "unexpected-token",
+            span,
+            "of a loss the lower values are always the better ones",
+        )
+        .fix("leave it out", span, ""),
+        (Some(_), _) => {
+            let message = format!("only a metric says which of its values are better, and this is a `{}`", kind.word());
+            Diagnostic::error("unexpected-token", span, message).fix("leave it out", span, "")
+        }
+        (None, _) => Diagnostic::error("unexpected-token", span, "this says nothing about a metric")
+            .help("a metric may say `higher is better` or `lower is better` before its body"),
+    };
+    out.diagnostics.push(diagnostic);
+    None
+}
+
 /// `name ~ dist per batch`.
 pub fn draw(side: Side, dist: Expr, per: Option<Ident>, out: &mut Out) -> StmtKind {
     if let Some(word) = per.as_ref().filter(|word| word.name != "batch") {

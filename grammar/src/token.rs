@@ -170,6 +170,8 @@ pub enum Infix {
     Against,
     /// `plot a against b by c`
     By,
+    /// `metric accuracy(..) higher is better`
+    Is,
 }
 
 impl Infix {
@@ -186,6 +188,7 @@ impl Infix {
             "with" => Self::With,
             "against" => Self::Against,
             "by" => Self::By,
+            "is" => Self::Is,
             _ => return None,
         })
     }
@@ -205,6 +208,7 @@ impl Infix {
             Self::With => "with",
             Self::Against => "against",
             Self::By => "by",
+            Self::Is => "is",
         }
     }
 }

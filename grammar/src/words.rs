@@ -1,6 +1,6 @@
 //! How operators and item words are written.
 
-use crate::ast::{BinaryOp, CallableKind, ReduceOp, UnaryOp};
+use crate::ast::{Better, BinaryOp, CallableKind, ReduceOp, UnaryOp};
 
 impl CallableKind {
     /// The word that begins the item.
@@ -15,6 +15,17 @@ impl CallableKind {
             Self::Metric => "metric",
             Self::Optimizer => "optimizer",
             Self::Schedule => "schedule",
+        }
+    }
+}
+
+impl Better {
+    /// As a metric says it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Higher => "higher is better",
+            Self::Lower => "lower is better",
         }
     }
 }

@@ -34,7 +34,8 @@ pub struct Binding {
     pub share: Option<Slot>,
     /// Figures of the last epoch, by their place in [`Session::figures`].
     pub figures: Vec<(usize, Slot)>,
-    /// Scalars that come out: the objectives first, then the metrics. Means over the minibatch.
+    /// What comes out, the objectives first, then the metrics: scalars, which are means over the minibatch, or one for
+    /// each sample.
     pub results: Vec<(String, Slot)>,
     /// Tensors that come out and are summed over a whole split, by number.
     pub totals: Vec<(usize, Slot)>,
@@ -97,7 +98,11 @@ impl Sums {
             self.means.resize(first + binding.results.len(), 0.0);
         }
         for ((_, slot), sum) in binding.results.iter().zip(&mut self.means[first..]) {
-            *sum += samples as f64 * scalar(executor, slot, 0);
+            *sum += if slot.shape.is_empty() {
+                samples as f64 * scalar(executor, slot, 0)
+            } else {
+                (0..length(slot)).map(|element| scalar(executor, slot, element)).sum()
+            };
         }
         let elements: usize = binding.totals.iter().map(|(_, slot)| length(slot)).sum();
         if self.totals.len() < elements {
@@ -131,6 +136,10 @@ pub struct Session {
     pub init: Binding,
     /// Fills the slots anew for parameters that stand, where the run begins with weights of another.
     pub restart: Option<Binding>,
+    /// Gives the states that evaluation carries from minibatch to minibatch their initial values, where there are any.
+    pub afresh: Option<Binding>,
+    /// Where those states are.
+    pub carried: Vec<Slot>,
     /// The step: a turn, or one for each objective where gradients are accumulated.
     pub training: Vec<Turn>,
     /// The forward pass of evaluation.
@@ -211,9 +220,26 @@ impl Session {
         Some(binding.program)
     }
 
-    /// Evaluates the given samples of a split and adds the results to `sums`; changes nothing that lives from step to
-    /// step.
-    pub fn evaluate(
+    /// The figures of a split, or of a program without data: means over its samples, and metrics of the whole. What
+    /// lives from step to step stays as it is: the states that evaluation carries on begin anew here, and are put back.
+    pub fn evaluate(&mut self, split: Option<&Split>, at: Position) -> Result<Metrics, Fault> {
+        let left: Vec<Vec<f64>> = self.carried.iter().map(|slot| self.executor.read_f64(slot)).collect();
+        if let Some(binding) = &self.afresh {
+            self.executor.run(binding.program, Clock { seed: self.seed, step: 0, sample: 0 })?;
+        }
+        let samples: Vec<u32> = (0..split.map_or(1, |s| s.count) as u32).collect();
+        let mut sums = Sums::default();
+        for chunk in samples.chunks(self.batch.max(1)) {
+            self.evaluate_batch(split, chunk, at, &mut sums)?;
+        }
+        self.carried.iter().zip(&left).for_each(|(slot, values)| self.executor.write_f64(slot, values));
+        let names = self.evaluation_names();
+        self.metrics(&names, &sums, samples.len() as f64)
+    }
+
+    /// Evaluates a minibatch of consecutive samples and adds the results to `sums`. A draw is that of the sample's
+    /// number in the split, wherever minibatches are cut.
+    fn evaluate_batch(
         &mut self,
         split: Option<&Split>,
         samples: &[u32],
@@ -226,7 +252,8 @@ impl Session {
             evaluation.of(size).ok_or_else(|| Fault::new(format!("no program was compiled for {size} samples")))?;
         fill(executor, binding, split, samples);
         supply(executor, binding, at, *steps, (1.0, figures));
-        executor.run(binding.program, Clock { seed: *seed, step: EVALUATION | at.step, sample: 0 })?;
+        let sample = samples.first().map_or(0, |n| u64::from(*n));
+        executor.run(binding.program, Clock { seed: *seed, step: EVALUATION | at.step, sample })?;
         sums.add(executor, binding, 0, size);
         Ok(())
     }

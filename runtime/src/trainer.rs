@@ -172,7 +172,7 @@ fn epochs(
         if let Some(end) = end {
             return Ok(end);
         }
-        let record = close_epoch(session, data, settings, progress)?;
+        let record = close_epoch(session, data, progress)?;
         let best = is_best(settings, progress, &record);
         let figure = |(split, name): &(String, String)| record.figure(split, name).unwrap_or(f64::INFINITY);
         progress.figures = settings.figures.iter().map(figure).collect();
@@ -276,12 +276,7 @@ fn samples_in(data: Option<&DataSet>, settings: &Settings) -> usize {
 }
 
 /// The epoch's figures on every split.
-fn close_epoch(
-    session: &mut Session,
-    data: Option<&DataSet>,
-    settings: &Settings,
-    progress: &Progress,
-) -> Result<Record, String> {
+fn close_epoch(session: &mut Session, data: Option<&DataSet>, progress: &Progress) -> Result<Record, String> {
     let weight = progress.at.sample as f64;
     let mut splits = vec![];
     if weight > 0.0 {
@@ -292,23 +287,10 @@ fn close_epoch(
     if let Some(data) = data
         && let Some(split) = data.split("valid")
     {
-        splits.push(("valid".to_string(), evaluate(session, split, settings.batch, progress.at)?));
+        let metrics = session.evaluate(Some(split), progress.at).map_err(|e| e.to_string())?;
+        splits.push(("valid".to_string(), metrics));
     }
     Ok(Record { epoch: progress.at.epoch + 1, step: progress.at.step, seconds: progress.seconds, splits })
-}
-
-/// Loss and metrics of a split, means over its samples.
-///
-/// # Errors
-/// If the compiled code faults.
-pub fn evaluate(session: &mut Session, split: &Split, batch: usize, at: Position) -> Result<Metrics, String> {
-    let samples: Vec<u32> = (0..split.count as u32).collect();
-    let mut sums = Sums::default();
-    for chunk in samples.chunks(batch.max(1)) {
-        session.evaluate(Some(split), chunk, at, &mut sums).map_err(|e| e.to_string())?;
-    }
-    let names = session.evaluation_names();
-    session.metrics(&names, &sums, split.count as f64).map_err(|e| e.to_string())
 }
 
 /// Whether the record has the best monitored figure so far; remembers it if so.

@@ -203,6 +203,8 @@ pub(super) struct Elaborator<'a> {
     pub scan: Option<Scan>,
     /// The next value of states in the pass.
     pub next: BTreeMap<usize, Term>,
+    /// By state: the calls around each place of the training pass that gives it its next value.
+    pub moves: BTreeMap<usize, Vec<Vec<Span>>>,
     /// How often a draw of a path was made in the pass.
     pub draws: BTreeMap<String, u32>,
     /// The block.
@@ -245,6 +247,7 @@ impl<'a> Elaborator<'a> {
             targets: vec![],
             scan: None,
             next: BTreeMap::new(),
+            moves: BTreeMap::new(),
             draws: BTreeMap::new(),
             train: None,
             extents: BTreeMap::new(),
@@ -267,6 +270,9 @@ impl<'a> Elaborator<'a> {
         self.now = kind;
         self.builders[kind as usize] = Builder::new(kind);
         self.next.clear();
+        if kind == PassKind::Training {
+            self.moves.clear();
+        }
         self.draws.clear();
         let made = self.train.as_ref().map_or(Span::default(), |t| t.block.name.span);
         self.activations = vec![Activation::outermost(made)];

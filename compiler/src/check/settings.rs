@@ -5,8 +5,8 @@ use super::entity::{Entity, Env};
 use super::report::nearest;
 use super::train::{SETTINGS, entries};
 use crate::numeric::Precision;
-use crate::typed::{Settings, Stopping};
-use grammar::ast::{self, Arg, ExprKind};
+use crate::typed::{Better, Settings, Stopping};
+use grammar::ast::{self, Arg, CallableKind, ExprKind};
 use grammar::diagnostic::Diagnostic;
 
 impl<'a> Elaborator<'a> {
@@ -150,13 +150,14 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// `stop = early_stopping(monitor = valid.loss, patience = 3)`.
+    /// `stop = early_stopping(monitor = valid.loss, patience = 3)`, perhaps with `better = lower`.
     fn stopping(&mut self, block: &'a ast::Train, env: &Env<'a>) -> Option<Stopping> {
         let entry = entries(block, "stop").next()?;
         let help = "write `stop = early_stopping(monitor = valid.loss, patience = 3)`";
         let ExprKind::Call { callee, args } = &entry.value.kind else { return self.bad_stop(entry, help) };
-        let known = |a: &Arg| a.name.as_ref().is_none_or(|n| matches!(n.name.as_str(), "monitor" | "patience"));
-        if !is_name(callee, "early_stopping") || args.len() > 2 || !args.iter().all(known) {
+        let words = ["monitor", "patience", "better"];
+        let known = |a: &Arg| a.name.as_ref().is_none_or(|n| words.contains(&n.name.as_str()));
+        if !is_name(callee, "early_stopping") || args.len() > words.len() || !args.iter().all(known) {
             return self.bad_stop(entry, help);
         }
         let monitor = match argument(args, "monitor", 0).map(|e| &e.kind) {
@@ -180,7 +181,75 @@ impl<'a> Elaborator<'a> {
             }
             None => return self.bad_stop(entry, help),
         };
-        Some(Stopping { monitor, patience })
+        let figure = monitor.split_once('.').map_or("", |(_, figure)| figure).to_string();
+        let better = self.better(block, &figure, args)?;
+        Some(Stopping { monitor, patience, better })
+    }
+
+    /// Which values of a watched figure are better: what the train block says, else what the metric's definition says. Of
+    /// whatever is minimised they are the lower ones.
+    fn better(&mut self, block: &'a ast::Train, figure: &str, args: &'a [Arg]) -> Option<Better> {
+        if let Some(said) = argument(args, "better", 2) {
+            return match &said.kind {
+                ExprKind::Name(word) if word == "higher" => Some(Better::Higher),
+                ExprKind::Name(word) if word == "lower" => Some(Better::Lower),
+                _ => {
+                    let message = "`better` says which values of the figure are the better ones";
+                    let d = Diagnostic::error("wrong-kind", said.span, message);
+                    self.fail(d.help("write `better = higher` or `better = lower`"));
+                    None
+                }
+            };
+        }
+        let Some(measure) = metric_of(block, figure) else { return Some(Better::Lower) };
+        if let Some(better) = self.better_of(block, measure) {
+            return Some(better);
+        }
+        let at = argument(args, "monitor", 0).map_or(measure.span, |e| e.span);
+        let message = format!("nothing says whether a higher or a lower `{figure}` is better");
+        let mut d = Diagnostic::error("no-direction", at, message).here("watched here");
+        if let Some(metric) = self.metric_called(block, measure) {
+            let name = &metric.name;
+            d = d.label(name.span, format!("`{}` does not say it in its definition", name.name));
+            d = d.note("a metric says it before its body: `metric m(..) higher is better { .. }`");
+        } else {
+            d = d.label(measure.span, "computed here, not by a metric alone");
+        }
+        self.fail(d.help("say it here: `better = lower` or `better = higher` after the patience"));
+        None
+    }
+
+    /// What the definition of the metric or loss says that an entry of `metrics` is a call of.
+    fn better_of(&self, block: &'a ast::Train, measure: &'a ast::Expr) -> Option<Better> {
+        let callable = self.metric_called(block, measure)?;
+        if callable.kind == CallableKind::Loss { Some(Better::Lower) } else { callable.better }
+    }
+
+    /// The metric or loss whose value an expression is, directly or through a local of the train block.
+    fn metric_called(&self, block: &'a ast::Train, measure: &'a ast::Expr) -> Option<&'a ast::Callable> {
+        let mut expr = measure;
+        // A local may be another's value; one defined by itself is reported elsewhere.
+        for _ in 0..=block.entries.len() {
+            while let ExprKind::Paren(inner) = &expr.kind {
+                expr = inner;
+            }
+            let name = match &expr.kind {
+                ExprKind::Call { callee, .. } => callee,
+                ExprKind::Pipe { call, .. } => match &call.kind {
+                    ExprKind::Call { callee, .. } => callee,
+                    _ => call,
+                },
+                ExprKind::Name(local) => {
+                    expr = &entries(block, local).next()?.value;
+                    continue;
+                }
+                _ => return None,
+            };
+            let ExprKind::Name(word) = &name.kind else { return None };
+            let measures = |c: &&ast::Callable| matches!(c.kind, CallableKind::Metric | CallableKind::Loss);
+            return self.items.callable(word, name.span).filter(measures);
+        }
+        None
     }
 
     /// Reports a figure watched by early stopping that no epoch ends with. After the metrics, which name the figures.
@@ -208,6 +277,16 @@ impl<'a> Elaborator<'a> {
             Diagnostic::error("wrong-kind", entry.value.span, "`stop` says what is watched and for how many epochs");
         self.fail(d.help(help));
         None
+    }
+}
+
+/// The expression that `metrics` gives for a figure; none for what is minimised.
+fn metric_of<'a>(block: &'a ast::Train, figure: &str) -> Option<&'a ast::Expr> {
+    let value = &entries(block, "metrics").next()?.value;
+    match &value.kind {
+        ExprKind::Record(fields) => fields.iter().find(|(name, _)| name.name == figure).map(|(_, e)| e),
+        ExprKind::Call { callee, .. } => is_name(callee, figure).then_some(value),
+        _ => None,
     }
 }
 

@@ -471,8 +471,16 @@ impl<'a> Elaborator<'a> {
     ) -> usize {
         let number = self.tables.parameters.len();
         let Activation { made: instance, model, origin, .. } = self.activation().clone();
-        let parameter =
-            Parameter { path: path.clone(), saved, dims: dims.clone(), span, instance, frozen: false, evaluated: None };
+        let parameter = Parameter {
+            path: path.clone(),
+            saved,
+            dims: dims.clone(),
+            span,
+            instance,
+            frozen: false,
+            needs_value: false,
+            evaluated: None,
+        };
         self.tables.parameters.push(ParameterInfo { parameter, model, origin });
         self.tables.parameter_numbers.insert(path.clone(), number);
         self.initial(Outcome::Parameter(number), &path, &dims, init, scope);
@@ -531,7 +539,7 @@ impl<'a> Elaborator<'a> {
                     Role::Schedule => {
                         let path = self.path(&name.name);
                         let saved = self.path(saved);
-                        self.slot(name, State { path, saved, dims, span }, init, scope)
+                        self.slot(name, State { path, saved, dims, span, told: true }, init, scope)
                     }
                 }
             }
@@ -572,7 +580,7 @@ impl<'a> Elaborator<'a> {
                 if !self.saved_once(&saved, &path, span) {
                     return Entity::Poison;
                 }
-                self.tables.states.push(State { path: path.clone(), saved, dims: dims.clone(), span });
+                self.tables.states.push(State { path: path.clone(), saved, dims: dims.clone(), span, told: false });
                 let number = self.tables.states.len() - 1;
                 let origin = self.activation().origin.clone();
                 self.tables.state_origins.push(origin);
@@ -606,7 +614,7 @@ impl<'a> Elaborator<'a> {
         if let Some(start) = start {
             scope.bind("theta", Entity::Term(start), span);
         }
-        let slot = State { path: join(&of.path, &name.name), saved: join(&of.saved, saved), dims, span };
+        let slot = State { path: join(&of.path, &name.name), saved: join(&of.saved, saved), dims, span, told: true };
         self.slot(name, slot, init, &scope)
     }
 
@@ -680,10 +688,11 @@ impl<'a> Elaborator<'a> {
             _ => self.path(base),
         };
         let Some((id, read)) = self.builder().define(&term, &format!("{path}'"), span) else { return Entity::Poison };
-        if let (Outcome::State(n), PassKind::Training) = (&outcome, self.now) {
-            self.next.insert(*n, read.clone());
+        if let Outcome::State(n) = outcome {
+            self.moved(n);
+            self.next.insert(n, read.clone());
         }
-        if matches!(self.now, PassKind::Training | PassKind::Update) && self.scan.is_none() {
+        if self.now != PassKind::Init && self.scan.is_none() {
             self.builder().outcome(outcome, id);
         }
         Entity::Term(read)

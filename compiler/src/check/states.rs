@@ -5,7 +5,9 @@ use super::entity::{PassKind, Term};
 use super::expr::substitute;
 use super::scan::Turns;
 use crate::typed::{Expr, Outcome, ValueId};
+use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
+use std::collections::BTreeSet;
 
 /// A state within a scan.
 pub(super) struct CarriedState {
@@ -20,6 +22,47 @@ pub(super) struct CarriedState {
 }
 
 impl<'a> Elaborator<'a> {
+    /// Notes that a state gets its next value here.
+    pub fn moved(&mut self, number: usize) {
+        self.tables.states[number].told |= self.training_ifs > 0;
+        if self.now == PassKind::Training {
+            let calls: Vec<Span> = self.calls.iter().map(|c| c.span).collect();
+            let uses = self.moves.entry(number).or_default();
+            // The turns of a scan inside another are written out, and its states are meant to go from turn to turn.
+            if self.scan.is_none() || !uses.contains(&calls) {
+                uses.push(calls);
+            }
+        }
+    }
+
+    /// Warns of instances whose several uses each move their states.
+    pub fn moved_again(&mut self) {
+        let moves = std::mem::take(&mut self.moves);
+        let mut told: BTreeSet<String> = BTreeSet::new();
+        for (number, uses) in &moves {
+            let [first, second, ..] = uses.as_slice() else { continue };
+            let path = &self.tables.states[*number].path;
+            let instance = path.rsplit_once('.').map_or("", |(instance, _)| instance);
+            if !told.insert(instance.to_string()) {
+                continue;
+            }
+            let differs = first.iter().zip(second).find(|(a, b)| a != b).map(|(a, b)| (*a, *b));
+            let last = || first.last().map_or(self.tables.states[*number].span, |span| *span);
+            let (here, there) = differs.unwrap_or_else(|| (last(), last()));
+            let times = if uses.len() == 2 { "twice".to_string() } else { format!("{} times", uses.len()) };
+            let message = format!("the state `{path}` changes {times} in every step, once for each use of its layer");
+            let mut d = Diagnostic::warning("state-moves-twice", here, message);
+            d = if here == there {
+                d.here("used here in every turn")
+            } else {
+                d.here("used here, which changes it").label(there, "and here, which goes on from there")
+            };
+            let help = "if each use is to have a state of its own, apply the layer by its own name in each place instead of \
+                        sharing one instance";
+            self.sink.add(d.help(help));
+        }
+    }
+
     /// Makes the scan around us carry a state on, so that every turn sees what the one before left.
     pub fn carry_state(&mut self, number: usize, now: Term, span: Span) -> Term {
         let Some(scan) = &self.scan else { return now };
@@ -61,9 +104,7 @@ impl<'a> Elaborator<'a> {
                 ..all
             };
             self.next.insert(state.number, last.clone());
-            if self.now == PassKind::Training
-                && let Some((id, _)) = self.builder().define(&last, &format!("{path}'"), span)
-            {
+            if let Some((id, _)) = self.builder().define(&last, &format!("{path}'"), span) {
                 self.builder().outcome(Outcome::State(state.number), id);
             }
         }

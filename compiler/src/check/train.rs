@@ -6,7 +6,7 @@ use super::elaborate::{Elaborator, Progress, TrainScope};
 use super::entity::{Entity, Env, PassKind, Scope, Term};
 use super::finish::finished;
 use super::report::nearest;
-use crate::typed::{DataSet, Definition, Outcome, Settings, Start, Train};
+use crate::typed::{DataSet, Definition, Outcome, Settings, Start, Train, ValueId};
 use grammar::ast::{self, CallableKind, ExprKind, TrainEntry};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
@@ -90,6 +90,7 @@ impl<'a> Elaborator<'a> {
             self.update_pass(block, &objectives, &env);
         }
         let start = self.continued(block);
+        self.moved_again();
         self.unused_locals(block, self.sink.errors() > errors);
         if self.sink.errors() > errors {
             return None;
@@ -385,9 +386,59 @@ impl<'a> Elaborator<'a> {
 
     fn freeze(&mut self, block: &'a ast::Train, env: &Env<'a>) {
         let Some(entry) = entries(block, "freeze").next() else { return };
-        if let Some(set) = self.set_setting(&entry.value, env) {
+        let parts = match &entry.value.kind {
+            ExprKind::Sequence(parts) => parts.iter().collect(),
+            _ => vec![&entry.value],
+        };
+        for part in parts {
+            let (set, drawn) = match &part.kind {
+                ExprKind::As { value, name } if name.name == "drawn" => (&**value, true),
+                ExprKind::As { name, .. } => {
+                    let message = format!("what is frozen stays `as drawn`, not `as {}`", name.name);
+                    self.fail(Diagnostic::error("wrong-kind", name.span, message).fix(
+                        "write `drawn`",
+                        name.span,
+                        "drawn",
+                    ));
+                    continue;
+                }
+                _ => (part, false),
+            };
+            let Some(set) = self.set_setting(set, env) else { continue };
+            let random: Vec<usize> = set.iter().copied().filter(|p| !drawn && self.is_random_at_first(*p)).collect();
             set.into_iter().for_each(|p| self.tables.parameters[p].parameter.frozen = true);
+            random.iter().for_each(|p| self.tables.parameters[*p].parameter.needs_value = true);
+            if let Some(first) = random.first().filter(|_| entries(block, "start").next().is_none()) {
+                self.frozen_at_random(*first, random.len(), part.span);
+            }
         }
+    }
+
+    /// Whether the initial value of a parameter is drawn.
+    fn is_random_at_first(&self, parameter: usize) -> bool {
+        let pass = &self.builders[PassKind::Init as usize].pass;
+        let value = pass.outcomes.iter().find(|(o, _)| *o == Outcome::Parameter(parameter)).map(|(_, id)| *id);
+        let drawn = |id: &ValueId| matches!(pass.v(*id).definition, Definition::Draw { .. });
+        super::warnings::reached(pass, value.into_iter(), super::expr::operands).iter().any(drawn)
+    }
+
+    /// Reports frozen parameters that nothing has trained.
+    fn frozen_at_random(&mut self, first: usize, count: usize, set: Span) {
+        let p = self.tables.parameters[first].parameter.clone();
+        let others = match count {
+            1 => String::new(),
+            2 => " and one other parameter".to_string(),
+            n => format!(" and {} other parameters", n - 1),
+        };
+        let (verb, them) = if count == 1 { ("is", "it") } else { ("are", "them") };
+        let message =
+            format!("`{}`{others} {verb} frozen, but nothing gives {them} a value beside random draws", p.path);
+        let end = Span { start: set.end, ..set };
+        let d = Diagnostic::error("frozen-at-random", set, message)
+            .label(p.instance, "made here")
+            .note("`start = other.weights` begins with the weights of another train block")
+            .fix("if random features are meant, say so with `as drawn` after them", end, " as drawn");
+        self.fail(d);
     }
 
     /// The objectives by name; one that is alone is the `loss`, several have it as their sum.

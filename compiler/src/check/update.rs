@@ -461,7 +461,7 @@ impl<'a> Elaborator<'a> {
                 let number = self.tables.slots.len();
                 let path = format!("{}.{EVALUATED}", p.path);
                 let saved = format!("{}.{EVALUATED}", p.saved);
-                self.tables.slots.push(State { path: path.clone(), saved, dims: p.dims, span: p.span });
+                self.tables.slots.push(State { path: path.clone(), saved, dims: p.dims, span: p.span, told: true });
                 self.builder().outcome(Outcome::Slot(number), id);
                 self.within(PassKind::Init, |s| {
                     if let Some(start) = s.start_of(parameter)

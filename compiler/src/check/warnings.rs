@@ -16,7 +16,44 @@ pub(super) fn warnings(train: &Train, objective: Span) -> Vec<Diagnostic> {
     list.extend(identical_units(train));
     list.extend(normalised_twice(&train.training, objective));
     list.extend(unproven_positive(train, objective));
+    list.extend(train.carried().into_iter().filter_map(|s| running_mean(train, s)));
     list
+}
+
+/// A state that evaluation begins anew with every split, though its next value has the form of a running mean, which is
+/// most often made by training for evaluation to use.
+fn running_mean(train: &Train, state: usize) -> Option<Diagnostic> {
+    let of = &train.states[state];
+    let pass = &train.evaluation;
+    let (_, next) = pass.outcomes.iter().find(|(o, _)| *o == Outcome::State(state))?;
+    let Definition::Indexed { value, .. } = &pass.v(*next).definition else { return None };
+    if of.told || !keeps_a_share(pass, value, state) {
+        return None;
+    }
+    let name = of.path.rsplit('.').next().unwrap_or(&of.path);
+    let message = format!("evaluation does not use the `{}` that training leaves, but begins it anew", of.path);
+    let d = Diagnostic::warning("state-begins-anew", pass.v(*next).span, message)
+        .here("changes in evaluation too, from its initial value at the beginning of every split")
+        .label(of.span, "the state")
+        .help(format!(
+            "if it is a running mean for evaluation to use, let training alone change it: `if training {{ {name}' = .. }}`"
+        ))
+        .help(format!("if it is to be carried in evaluation, say so: `if training {{ {name}' = .. }} else {{ {name}' = .. }}`"));
+    Some(d)
+}
+
+/// Whether an expression is a sum with a term that is a number below one times the state itself.
+fn keeps_a_share(pass: &Pass, expr: &Expr, state: usize) -> bool {
+    let is_state = |e: &Expr| match e {
+        Expr::Read { value, .. } => pass.v(*value).definition == Definition::State(state),
+        _ => false,
+    };
+    let share = |e: &Expr| matches!(e, Expr::Number(n) if (0.0..1.0).contains(n));
+    match expr {
+        Expr::Binary(Binary::Add | Binary::Sub, a, b) => keeps_a_share(pass, a, state) || keeps_a_share(pass, b, state),
+        Expr::Binary(Binary::Mul, a, b) => (share(a) && is_state(b)) || (share(b) && is_state(a)),
+        _ => false,
+    }
 }
 
 fn objectives(pass: &Pass) -> impl Iterator<Item = ValueId> {
@@ -43,7 +80,7 @@ fn no_gradient(p: &Parameter) -> Diagnostic {
     let message = format!("no gradient reaches the parameter `{}`, so it is never trained", p.path);
     at(p, Diagnostic::warning("no-gradient", p.instance, message))
         .note("a comparison, rounding, `argmax` and `stop_gradient` let no gradient through")
-        .help(format!("if it is meant to stay as it is, say so in the train block: `freeze = {}`", p.path))
+        .help(format!("if it is meant to stay as it is, say so in the train block: `freeze = {} as drawn`", p.path))
 }
 
 fn unused(p: &Parameter) -> Diagnostic {
@@ -57,7 +94,7 @@ fn at(p: &Parameter, d: Diagnostic) -> Diagnostic {
 }
 
 /// The values reached from `starts` through the operands that `next` visits.
-fn reached(pass: &Pass, starts: impl Iterator<Item = ValueId>, next: Visit) -> BTreeSet<ValueId> {
+pub(super) fn reached(pass: &Pass, starts: impl Iterator<Item = ValueId>, next: Visit) -> BTreeSet<ValueId> {
     let mut found = BTreeSet::new();
     let mut left: Vec<ValueId> = starts.collect();
     while let Some(id) = left.pop() {
@@ -75,7 +112,7 @@ fn reached(pass: &Pass, starts: impl Iterator<Item = ValueId>, next: Visit) -> B
 }
 
 /// Calls a function on some operands of an expression.
-type Visit = for<'e> fn(&'e Expr, &mut dyn FnMut(&'e Expr));
+pub(super) type Visit = for<'e> fn(&'e Expr, &mut dyn FnMut(&'e Expr));
 
 fn reads(expr: &Expr, next: Visit, f: &mut dyn FnMut(ValueId)) {
     if let Expr::Read { value, .. } = expr {

@@ -31,6 +31,8 @@ pub(super) struct Build<'a> {
     pub module: Module,
     pub leaves: LeafTensors<'a>,
     results: Vec<(Produced, String)>,
+    /// Whether objectives and metrics stay what they are for each sample: their sums are then taken in 64 bits.
+    pub each: bool,
     /// The first forward pass of training, and where it took the parameters.
     first: Option<(Lowering<'a>, Vec<Option<TensorId>>)>,
 }
@@ -121,7 +123,7 @@ impl<'a> Build<'a> {
             supplied: BTreeMap::new(),
             batch,
         };
-        Self { train, module, leaves, results: vec![], first: None }
+        Self { train, module, leaves, results: vec![], each: false, first: None }
     }
 
     /// Forward and backward pass of objective `of`, the parameters being at `here`: at that point where the update
@@ -232,14 +234,20 @@ impl<'a> Build<'a> {
         objectives
     }
 
-    /// The mean over the samples of a per-sample scalar; anything else as it is.
+    /// The mean over the samples of a per-sample scalar, or the scalars themselves; anything else as it is.
     fn mean(&mut self, tensor: TensorId, per_sample: bool) -> TensorId {
         if !per_sample {
             return tensor;
         }
-        let module = &mut self.module;
+        let (each, module) = (self.each, &mut self.module);
         let (name, span) = (module.t(tensor).name.clone(), module.t(tensor).span);
+        if each && module.t(tensor).role == Role::Temporary {
+            return tensor;
+        }
         let value = module.read_here(tensor);
+        if each {
+            return module.define(&format!("{name}.each"), vec![self.leaves.batch], &[], Combine::Set, value, span);
+        }
         let sum = module.define(&format!("{name}.sum"), vec![], &[self.leaves.batch], Combine::Sum, value, span);
         let (sum, count) = (module.read_here(sum), module.float(self.leaves.batch as f64));
         let mean = module.binary(Binary::Div, sum, count);

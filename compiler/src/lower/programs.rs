@@ -1,7 +1,8 @@
 //! The programs of a train block, each one IR module over the same persistent tensors: `init`
 //! fills them, `training` is the whole step (forward, backward, clipping, optimiser, states),
-//! `evaluation` is the forward pass without randomness, `gradients` is forward and backward with
-//! nothing updated, `report` makes the metrics of a split of its sums.
+//! `evaluation` is the forward pass as evaluation sees it, `gradients` is forward and backward with
+//! nothing updated, `report` makes the metrics of a split of its sums, `afresh` puts the states that
+//! evaluation carries from minibatch to minibatch to where a split begins.
 //!
 //! Objectives are stepped in order: the second is computed with the parameters that the first has
 //! moved, on the same minibatch with the same draws. States and metrics come from the first forward
@@ -12,8 +13,10 @@
 use super::build::{Build, gradients_read};
 use super::pass::Lowering;
 use crate::ir::{Module, TensorId};
+use crate::optimise::dead;
+use crate::optimise::expr::sources;
 use crate::typed::{Element, Outcome, Supplied, Train, ValueId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A module and the names by which the runtime finds its tensors.
 #[derive(Clone, Debug)]
@@ -31,9 +34,9 @@ pub struct Program {
 /// What a result of a program is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Produced {
-    /// Mean objective over the minibatch.
+    /// Mean objective over the minibatch; in `evaluation` it is one for each sample where it is per sample.
     Objective(usize),
-    /// Mean of a metric over the minibatch.
+    /// Mean of a metric over the minibatch, likewise.
     Metric(String),
     /// A named local of the train block.
     Output(String),
@@ -82,6 +85,21 @@ pub fn restart(train: &Train) -> Program {
     build.finish()
 }
 
+/// Initial values of the states that evaluation carries on, which begin anew with every split; `None` if there are none.
+#[must_use]
+pub fn afresh(train: &Train) -> Option<Program> {
+    let carried = train.carried();
+    let mut build = Build::new(train, 1);
+    let mut lowering = Lowering::new(&train.init, 1);
+    let initial = |(outcome, _): &&(Outcome, ValueId)| matches!(outcome, Outcome::State(s) if carried.contains(s));
+    let (outcomes, wanted): (Vec<_>, Vec<_>) = train.init.outcomes.iter().filter(initial).cloned().unzip();
+    let tensors = lowering.demand(&mut build.module, &wanted, &mut |m, d| build.leaves.leaf(m, d, &[]));
+    for (outcome, tensor) in outcomes.iter().zip(tensors) {
+        build.update(outcome, tensor);
+    }
+    (!outcomes.is_empty()).then(|| build.finish())
+}
+
 /// One step of training on a minibatch of `batch` samples.
 #[must_use]
 pub fn training(train: &Train, batch: usize) -> Program {
@@ -125,10 +143,11 @@ pub fn application(train: &Train, of: usize) -> Program {
     build.finish()
 }
 
-/// The forward pass as evaluation sees it; changes nothing.
+/// The forward pass as evaluation sees it; changes nothing but the states that evaluation carries on.
 #[must_use]
 pub fn evaluation(train: &Train, batch: usize) -> Program {
     let mut build = Build::new(train, batch);
+    build.each = true;
     let at = evaluated(&build, train);
     build.forward(&train.evaluation, &at);
     build.finish()
@@ -156,15 +175,29 @@ pub fn report(train: &Train) -> Program {
     build.finish()
 }
 
-/// What evaluation names, from the fields it needs for that; changes nothing.
+/// What evaluation names, from the fields it needs for that; changes what [`evaluation`] does.
 #[must_use]
 pub fn prediction(train: &Train, batch: usize) -> Program {
     let mut pass = train.evaluation.clone();
-    pass.outcomes.retain(|(outcome, _)| matches!(outcome, Outcome::Output(_)));
+    pass.outcomes.retain(|(outcome, _)| matches!(outcome, Outcome::Output(_) | Outcome::State(_)));
     let mut build = Build::new(train, batch);
     let at = evaluated(&build, train);
     build.forward(&pass, &at);
-    build.finish()
+    let mut program = build.finish();
+    forget_idle_states(&mut program.module);
+    program
+}
+
+/// Drops the updates of states if none of them has a say in what comes out.
+pub fn forget_idle_states(module: &mut Module) {
+    let updates = std::mem::take(&mut module.updates);
+    let mut alone = module.clone();
+    dead::run(&mut alone);
+    let read: BTreeSet<TensorId> = alone.items.iter().flat_map(|item| sources(&alone, item)).collect();
+    let output = |state: &TensorId| module.outputs.iter().any(|(_, id)| id == state);
+    if updates.iter().any(|(state, _)| read.contains(state) || output(state)) {
+        module.updates = updates;
+    }
 }
 
 /// The forward pass of training alone.
@@ -175,14 +208,18 @@ pub fn forward(train: &Train, batch: usize) -> Program {
     build.finish()
 }
 
-/// Forward and backward pass of training with respect to every trained parameter; updates nothing.
+/// Forward and backward pass of training with respect to every trained parameter; updates nothing. Of several
+/// objectives, the gradient by a parameter is that of the one that moves it.
 #[must_use]
 pub fn gradients(train: &Train, batch: usize) -> Program {
     let mut build = Build::new(train, batch);
     let objectives = build.forward(&train.training, &[]);
     build.module.updates.clear();
-    let trained: Vec<usize> = (0..train.parameters.len()).filter(|p| !train.parameters[*p].frozen).collect();
+    let asked = gradients_read(&train.update);
+    let moves = |of: usize, p: usize| train.objectives.len() == 1 || asked.iter().any(|g| (g.0, g.1) == (p, of));
     for (of, objective) in objectives {
+        let trained = |p: &usize| !train.parameters[*p].frozen && moves(of, *p);
+        let trained: Vec<usize> = (0..train.parameters.len()).filter(trained).collect();
         build.differentiate(objective, (of, false), &trained, &[]);
     }
     for (key, tensor) in build.leaves.gradients.clone() {

@@ -53,6 +53,7 @@ pub fn callable(m: &Module, title: &str, classes: &BTreeMap<TensorId, usize>) ->
         dims: vec![],
         params: given.into_iter().map(|t| parameter(m, &names, t, classes)).collect(),
         output: None,
+        better: None,
         body: Body::Block(Block { stmts, span: Span::default() }),
         span: Span::default(),
     }

@@ -55,6 +55,7 @@ fn item(item: &Item) -> Node {
             children.extend(all(&callable.dims, dim_param));
             children.extend(all(&callable.params, param));
             children.extend(maybe(callable.output.as_ref(), |output| node("output", vec![ty(output)])));
+            children.extend(callable.better.map(|b| leaf(b.words())));
             children.extend(body(&callable.body));
             node(format!("{} {}", callable.kind.word(), callable.name.name), children)
         }

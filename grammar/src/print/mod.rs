@@ -90,7 +90,8 @@ fn callable_text(callable: &Callable) -> String {
     let gap = if output.is_empty() { "" } else { " " };
     let broken = head.len() + list.len() + output.len() > WIDTH && !output.is_empty();
     let gap = if broken { "\n    " } else { gap };
-    format!("{head}{list}{gap}{output} {}", body(&callable.body, 0))
+    let better = callable.better.map_or(String::new(), |b| format!(" {}", b.words()));
+    format!("{head}{list}{gap}{output}{better} {}", body(&callable.body, 0))
 }
 
 fn dim_params(dims: &[DimParam]) -> String {
