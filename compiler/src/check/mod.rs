@@ -42,6 +42,7 @@ mod settings;
 pub mod short;
 mod statements;
 mod states;
+mod sweeps;
 mod train;
 mod turns;
 mod update;
@@ -74,6 +75,7 @@ pub fn check(_sources: &Sources, program: &ast::File, library: &[ast::File]) -> 
         sink.add(Diagnostic::error("duplicate-definition", name.span, message).label(earlier, "first defined here"));
     }
     names::resolve(&items, program, &mut sink);
+    sweeps::resolve(&items, program, &mut sink);
     let mut trains = vec![];
     for item in &program.items {
         if let ast::Item::Train(block) = item {
