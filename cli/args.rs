@@ -29,6 +29,11 @@ fn count(text: &str) -> Result<usize, String> {
     within(text, 1, usize::MAX)
 }
 
+/// Updates, of which there is at least one.
+fn updates(text: &str) -> Result<u64, String> {
+    count(text).map(|n| n as u64)
+}
+
 fn threads(text: &str) -> Result<usize, String> {
     within(text, 1, MOST_THREADS)
 }
@@ -72,7 +77,8 @@ pub enum Command {
     #[command(after_help = "Examples:
   nnc run examples/digits.nn
   nnc run model.nn --epochs 3 --set batch=128 --threads 2
-  nnc run model.nn --resume runs/model-1      go on where an interrupted run stopped")]
+  nnc run model.nn --stop-after 500           only so many updates now
+  nnc run model.nn --resume runs/model-1      go on where a run was interrupted or stopped")]
     Run(Run),
     /// Train a block for every point of a grid, and draw the picture
     #[command(after_help = "Example:
@@ -226,7 +232,7 @@ pub struct Resources {
 }
 
 /// `nnc run`.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub struct Run {
     /// The program and its settings
     #[command(flatten)]
@@ -237,9 +243,15 @@ pub struct Run {
     /// Write the run into this folder (default: runs/NAME-N)
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Go on with the run in this folder; `last` is the newest under runs/
+    /// Go on with the run in this folder; `last` is the last begun, or gone on with, under runs/
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
     pub resume: Option<PathBuf>,
+    /// With --resume: go on even if the program, its settings or the data are no longer what the run was begun with
+    #[arg(long, requires = "resume")]
+    pub anyway: bool,
+    /// Stop after so many updates as Ctrl-C would, with a checkpoint to go on from
+    #[arg(long, value_name = "N", value_parser = updates, allow_negative_numbers = true)]
+    pub stop_after: Option<u64>,
     /// Compile and print the plan, train nothing
     #[arg(long)]
     pub dry_run: bool,

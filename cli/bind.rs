@@ -2,6 +2,7 @@
 //! ([`crate::plan`]), binds inputs and results.
 
 use crate::args::{Machine, Resources};
+use crate::complain;
 use crate::doctor;
 use crate::fault::{Fault, FaultKind};
 use crate::plan::{self, Plan};
@@ -42,6 +43,8 @@ pub struct Bound {
     pub planned_bytes: usize,
     /// A hash of the programs and of what their bits depend on.
     pub fingerprint: String,
+    /// Whether a program reads how many updates there will be.
+    pub reads_steps: bool,
 }
 
 /// Opens the data a train block names; `None` if it has none. With a record it must be what that was trained on.
@@ -163,7 +166,7 @@ fn bound(train: &Train, plan: Plan) -> Result<Bound, Fault> {
         steps: train.settings.steps.map_or(epochs * steps_per_epoch, |s| s as u64),
     };
     let accumulate = train.settings.accumulate;
-    let fingerprint = plan.fingerprint;
+    let (fingerprint, reads_steps) = (plan.fingerprint, plan.reads_steps);
     Ok(Bound {
         session,
         data,
@@ -176,6 +179,7 @@ fn bound(train: &Train, plan: Plan) -> Result<Bound, Fault> {
         compiled,
         planned_bytes,
         fingerprint,
+        reads_steps,
     })
 }
 
@@ -192,7 +196,14 @@ fn fits(bundle: &Bundle, planned_bytes: usize, allowed: Option<usize>) -> Result
 }
 
 fn executor(bundle: Bundle, threads: usize) -> Result<Executor, Fault> {
-    Executor::new(bundle, threads).map_err(|e| Fault::new(FaultKind::Data, e.to_string()))
+    let executor = Executor::new(bundle, threads).map_err(|e| Fault::new(FaultKind::Data, e.to_string()))?;
+    if executor.threads() < threads {
+        complain!(
+            "warning: the system starts only {} of {threads} threads; the run is slower for it, its results are the same",
+            executor.threads()
+        );
+    }
+    Ok(executor)
 }
 
 /// What makes the metrics of whole splits, ready to run.

@@ -9,6 +9,7 @@ use compiler::emit::{self, Dump, Options};
 use compiler::lower::programs::{Program, evaluation, forward, init, training};
 use compiler::typed::Train;
 use compiler::{check, ir, lower, optimise, source, symbolic};
+use runtime::file::replace;
 
 /// Prints one stage, to standard output or a file.
 pub fn emit(options: &args::Emit) -> Result<(), Fault> {
@@ -18,9 +19,7 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
     let text = render(options)?;
     match &options.output {
         None => crate::output::write(format_args!("{text}")),
-        Some(path) => {
-            std::fs::write(path, text).map_err(|e| Fault::data(format!("cannot write {}: {e}", path.display())))?;
-        }
+        Some(path) => replace(path, text.as_bytes()).map_err(Fault::data)?,
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use compiler::optimise::optimise;
 use compiler::typed::{Supplied, Train};
 use grammar::diagnostic::Diagnostic;
 use runtime::execute::{Clock, Executor};
+use runtime::file::replace;
 use std::collections::BTreeMap;
 
 /// Numbers of samples that stand for any: primes, so that no other extent is a multiple by chance.
@@ -36,8 +37,7 @@ pub fn export(options: &args::Export) -> Result<(), Fault> {
             (bytes, fixed.to_string())
         }
     };
-    std::fs::write(&options.output, &bytes)
-        .map_err(|e| Fault::data(format!("cannot write {}: {e}", options.output.display())))?;
+    replace(&options.output, &bytes).map_err(Fault::data)?;
     say!("{}: {}, for {samples} samples at once", options.output.display(), bind::size(bytes.len()));
     Ok(())
 }

@@ -20,8 +20,7 @@ pub fn fmt(options: &args::Fmt) -> Result<(), Fault> {
         } else if is_standard_input(file) {
             output::write(format_args!("{formatted}"));
         } else if formatted != text {
-            std::fs::write(file, formatted)
-                .map_err(|e| Fault::data(format!("cannot write {}: {e}", file.display())))?;
+            runtime::file::replace(file, formatted.as_bytes()).map_err(Fault::data)?;
             say!("{}: formatted", file.display());
         }
     }

@@ -1,4 +1,8 @@
-//! The folder of a run: where it is, what is kept in it.
+//! The folder of a run: where it is, what is kept in it, and that it is never two runs' at once.
+//!
+//! A folder is a run's if nnc has described one there (`environment.json`). A new run takes away all that an earlier one has
+//! left before it writes anything, the checkpoint first and the description last, so that at any moment the folder is the
+//! old run's, in part, or the new one's, and never both. Files of the same names that no run has left are not touched.
 
 use crate::args;
 use crate::fault::Fault;
@@ -7,16 +11,36 @@ use compiler::typed::Train;
 use runtime::arrays::{self, Array};
 use runtime::checkpoint;
 use runtime::data::{Record, Trained};
-use runtime::file::replace;
+use runtime::file::{self, replace};
 use runtime::log::{self, Log};
 use runtime::plan::{Element, Slot};
 use runtime::plot::Picture;
 use runtime::session::{Position, Session};
 use runtime::weights::{self, Tensor, Values};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// What describes a run.
+const DESCRIPTION: &str = "environment.json";
+/// All that a run leaves in its folder, in the order in which the next run there takes it away.
+const LEFT: [&str; 10] = [
+    "checkpoint/state.safetensors",
+    "weights.safetensors",
+    "best.safetensors",
+    "metrics.jsonl",
+    "metrics.csv",
+    "curves.svg",
+    "curves.png",
+    "source.nn",
+    COLUMNS,
+    DESCRIPTION,
+];
 
 /// The file that says which columns of the data a run was trained on.
 const COLUMNS: &str = "columns.json";
@@ -33,54 +57,75 @@ struct Kept {
 }
 
 /// A run's folder.
+#[derive(Clone, Debug)]
 pub struct Folder {
     /// Where.
     pub path: PathBuf,
 }
 
 impl Folder {
-    /// `out` itself, else `runs/NAME-N` with the first number not taken; not made yet.
-    pub fn planned(out: Option<&Path>, name: &str) -> Result<Self, Fault> {
-        let path = match out {
-            Some(path) if path.is_file() => {
-                let message = format!("{} is a file; --out names a folder", path.display());
-                return Err(Fault::data(message));
+    /// Takes the folder as it is, to go on in it.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The folder asked for with `--out`; not made yet.
+    pub fn asked(out: &Path) -> Result<Self, Fault> {
+        if out.is_file() {
+            return Err(Fault::data(format!("{} is a file; --out names a folder", out.display())));
+        }
+        Ok(Self::at(out))
+    }
+
+    /// Whether there is something to go on from.
+    pub fn has_checkpoint(&self) -> bool {
+        checkpoint::path(&self.path).exists()
+    }
+
+    /// What the folder says of the run in it, if there is one.
+    pub fn description(&self) -> Option<Value> {
+        let text = fs::read(self.path.join(DESCRIPTION)).ok()?;
+        let found: Value = serde_json::from_slice(&text).ok()?;
+        (found.get("plan").is_some() && found.get("version").is_some()).then_some(found)
+    }
+
+    /// Takes away what an earlier run has left.
+    pub fn clear(&self) -> Result<(), Fault> {
+        let left = LEFT.map(|name| self.path.join(name));
+        if self.description().is_none() {
+            return match left.iter().find(|file| file.exists()) {
+                None => Ok(()),
+                Some(file) => Err(Fault::data(format!(
+                    "{} is there already and is not of a run of nnc, which would write a file of this name; choose \
+                     another folder with --out",
+                    file.display()
+                ))),
+            };
+        }
+        left.iter().try_for_each(|file| file::remove(file)).map_err(Fault::data)?;
+        // Not if there is anything else in it.
+        let _ = fs::remove_dir(self.path.join("checkpoint"));
+        Ok(())
+    }
+
+    /// Takes away what an earlier run has left here and in the folders of the blocks that it began with.
+    fn clear_all(&self) -> Result<(), Fault> {
+        let described = self.description();
+        let inside = described.as_ref().and_then(|d| d["begins_with"].as_array()).into_iter().flatten();
+        for name in inside.filter_map(Value::as_str).filter(|name| !name.contains(['/', '\\', '.'])) {
+            let inner = Self::at(self.path.join(name));
+            if inner.description().is_some() {
+                inner.clear()?;
+                let _ = fs::remove_dir(&inner.path);
             }
-            Some(path) => path.to_path_buf(),
-            None => (1..)
-                .map(|n| Path::new("runs").join(format!("{name}-{n}")))
-                .find(|p| !p.exists())
-                .unwrap_or_else(|| Path::new("runs").join(name)),
-        };
-        Ok(Self { path })
-    }
-
-    /// Makes it.
-    pub fn make(&self) -> Result<(), Fault> {
-        std::fs::create_dir_all(&self.path)
-            .map_err(|e| Fault::data(format!("cannot make the folder {}: {e}", self.path.display())))
-    }
-
-    /// The folder given, or with `last` the newest under `runs/` that has a checkpoint.
-    pub fn existing(asked: &Path) -> Result<Self, Fault> {
-        if asked != Path::new("last") {
-            return Ok(Self { path: asked.to_path_buf() });
         }
-        let newest = std::fs::read_dir("runs")
-            .into_iter()
-            .flat_map(|entries| entries.filter_map(|e| Some(e.ok()?.path())))
-            .filter_map(|p| Some((std::fs::metadata(checkpoint::path(&p)).ok()?.modified().ok()?, p)))
-            .max();
-        match newest {
-            Some((_, path)) => Ok(Self { path }),
-            None => Err(Fault::data("there is no run with a checkpoint under runs/")),
-        }
+        self.clear()
     }
 
-    /// Keeps the source as run, with what it uses of other files, and the environment.
-    pub fn describe(&self, source: &str, environment: &serde_json::Value) -> Result<(), Fault> {
-        replace(&self.path.join("source.nn"), source.as_bytes()).map_err(Fault::data)?;
-        replace(&self.path.join("environment.json"), format!("{environment:#}\n").as_bytes()).map_err(Fault::data)
+    /// Describes the run that begins: the environment, and the source as run, with what it uses of other files.
+    pub fn describe(&self, source: &str, environment: &Value) -> Result<(), Fault> {
+        replace(&self.path.join(DESCRIPTION), format!("{environment:#}\n").as_bytes()).map_err(Fault::data)?;
+        replace(&self.path.join("source.nn"), source.as_bytes()).map_err(Fault::data)
     }
 
     /// Keeps which columns of the data the fields read, so that the weights are never used on others.
@@ -150,6 +195,96 @@ impl Moment {
             train.settings.seed = seed;
         }
         Ok(train)
+    }
+}
+
+/// The outermost folder of a command, and the locks on all folders that it writes to. Locks are the system's (`flock`), on
+/// the folders themselves: they leave no file behind and go with the process, however it ends.
+#[derive(Debug)]
+pub struct Root {
+    path: PathBuf,
+    /// Whether a run begins here, so that what an earlier one has left is taken away.
+    begins: bool,
+    /// Whether the folder was made to have its name, and goes again if nothing is put into it.
+    reserved: bool,
+    held: Mutex<Vec<(PathBuf, Option<File>)>>,
+}
+
+impl Root {
+    /// A folder in which the command begins a run, or goes on with one.
+    pub fn new(path: &Path, begins: bool) -> Self {
+        Self::with(path, begins, false)
+    }
+
+    fn with(path: &Path, begins: bool, reserved: bool) -> Self {
+        Self { path: path.to_path_buf(), begins, reserved, held: Mutex::default() }
+    }
+
+    /// `runs/NAME-N` with the first number not taken. Made at once, so that another command takes another number.
+    pub fn numbered(name: &str) -> Result<Self, Fault> {
+        let runs = Path::new("runs");
+        make(runs)?;
+        for number in 1_u64.. {
+            let path = runs.join(format!("{name}-{number}"));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self::with(&path, true, true)),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(cannot_make(&path, &e)),
+            }
+        }
+        Err(Fault::internal("no number is left for a run"))
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> Folder {
+        Folder::at(&self.path)
+    }
+
+    /// Makes a folder inside (or the root itself) if need be and keeps it for this process; the root first, from which
+    /// an earlier run is taken away where one begins.
+    pub fn hold(&self, path: &Path) -> Result<(), Fault> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        for path in [self.path.as_path(), path] {
+            if held.iter().any(|(p, _)| p == path) {
+                continue;
+            }
+            make(path)?;
+            held.push((path.to_path_buf(), locked(path)?));
+            if self.begins && path == self.path {
+                self.folder().clear_all()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        if self.reserved {
+            // Fails where something is in it.
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+}
+
+fn make(path: &Path) -> Result<(), Fault> {
+    fs::create_dir_all(path).map_err(|e| cannot_make(path, &e))
+}
+
+fn cannot_make(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::data(format!("cannot make the folder {}: {error}", path.display()))
+}
+
+/// The folder, locked; none where the file system knows no locks.
+fn locked(path: &Path) -> Result<Option<File>, Fault> {
+    let Ok(folder) = File::open(path) else { return Ok(None) };
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
+        Err(TryLockError::WouldBlock) => Err(Fault::data(format!(
+            "another nnc is writing into {}; wait until it has ended, or choose another folder with --out",
+            path.display()
+        ))),
+        Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 

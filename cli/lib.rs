@@ -7,6 +7,7 @@ pub mod bind;
 mod c_names;
 pub mod check;
 pub mod completions;
+pub mod conditions;
 pub mod diff;
 pub mod diverged;
 pub mod doc;
@@ -35,6 +36,7 @@ pub mod plot;
 pub mod predict;
 pub mod progress;
 pub mod render;
+pub mod recent;
 pub mod reproduction;
 pub mod run;
 pub mod steps;
@@ -48,13 +50,45 @@ use std::process::ExitCode;
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(page) => return told(&page),
+    };
     reproduction::listen();
-    match std::panic::catch_unwind(|| dispatch(&cli.command)) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(fault)) => report(&cli.command, &fault),
-        Err(_) => report(&cli.command, &reproduction::write()),
+    let status = match std::panic::catch_unwind(|| dispatch(&command)) {
+        Ok(Ok(())) => 0,
+        Ok(Err(fault)) => report(&command, &fault),
+        Err(_) => report(&command, &reproduction::write()),
+    };
+    // A run has done more than to write to standard output.
+    let trains = matches!(command, Command::Run(_) | Command::Sweep(_));
+    ended(status, if trains { 0 } else { UNREAD })
+}
+
+/// The status of a program that stops because nobody reads what it writes: as if the signal had ended it.
+const UNREAD: u8 = 128 + 13;
+
+/// Help, version, or what is wrong with the command line.
+fn told(page: &clap::Error) -> ExitCode {
+    if page.use_stderr() {
+        let _ = page.print();
+    } else {
+        output::attempt(|_| page.print());
     }
+    ended(u8::try_from(page.exit_code()).unwrap_or(FaultKind::Usage.status()), UNREAD)
+}
+
+/// The status of a command that has come to its end with one, once standard output is written, or that of its not being
+/// read.
+fn ended(status: u8, unread: u8) -> ExitCode {
+    ExitCode::from(match output::end() {
+        output::Ended::Unread if status == 0 => unread,
+        output::Ended::Failed(fault) => {
+            complain!("error: {fault}");
+            if status == 0 { fault.kind.status() } else { status }
+        }
+        _ => status,
+    })
 }
 
 fn dispatch(command: &Command) -> Result<(), Fault> {
@@ -93,11 +127,11 @@ fn wants_json(command: &Command) -> bool {
     }
 }
 
-fn report(command: &Command, fault: &Fault) -> ExitCode {
+fn report(command: &Command, fault: &Fault) -> u8 {
     if wants_json(command) && fault.kind != FaultKind::Program {
         say!("{}", fault.json());
     }
     let word = if fault.kind == FaultKind::Interrupted { "interrupted" } else { "error" };
     complain!("{word}: {fault}");
-    ExitCode::from(fault.kind.status())
+    fault.kind.status()
 }

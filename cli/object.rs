@@ -11,6 +11,7 @@ use compiler::emit::object::{Export, Part, Run, Saved, Target, object};
 use compiler::lower::programs::{Produced, Program, accumulation, application, init, prediction, training};
 use compiler::optimise::optimise;
 use compiler::typed::Train;
+use runtime::file::replace;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -167,7 +168,7 @@ fn place(asked: Option<&Path>, name: &str) -> PathBuf {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    std::fs::write(path, bytes).map_err(|e| Fault::data(format!("cannot write {}: {e}", path.display())))
+    replace(path, bytes).map_err(Fault::data)
 }
 
 /// Links the object with the program that reads arrays, trains and predicts.

@@ -1,12 +1,45 @@
-//! Standard output and standard error that may go away: a reader such as `head` that has seen enough is no fault, and
-//! no reason to stop a training run.
+//! Standard output and standard error that may go away. A reader such as `head` that has seen enough is no fault, and no
+//! reason to stop a training run; a disk that is full is trouble to be told of, once the command has done the rest.
 
+use crate::fault::Fault;
 use std::fmt::Arguments;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
+use std::sync::{Mutex, PoisonError};
 
-/// Writes to standard output; what nobody reads is dropped.
+/// What first kept standard output from being written.
+static TROUBLE: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// How standard output has ended.
+pub enum Ended {
+    /// All has been written.
+    Whole,
+    /// Whoever read it has gone.
+    Unread,
+    /// It could not be written.
+    Failed(Fault),
+}
+
+/// Writes to standard output; once that has failed, nothing more.
 pub fn write(text: Arguments) {
-    let _ = std::io::stdout().lock().write_fmt(text);
+    attempt(|out| out.write_fmt(text));
+}
+
+/// Writes to standard output in whichever way `body` does; what goes wrong is kept for [`end`].
+pub fn attempt(body: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+    let mut trouble = TROUBLE.lock().unwrap_or_else(PoisonError::into_inner);
+    if trouble.is_none() {
+        *trouble = body(&mut io::stdout().lock()).err();
+    }
+}
+
+/// Writes what is still held back, and says how it went.
+pub fn end() -> Ended {
+    attempt(|out| out.flush());
+    match TROUBLE.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        None => Ended::Whole,
+        Some(e) if e.kind() == ErrorKind::BrokenPipe => Ended::Unread,
+        Some(e) => Ended::Failed(Fault::data(format!("standard output could not be written to the end: {e}"))),
+    }
 }
 
 /// Writes to standard error in the same way, at one go, as nothing is buffered there.

@@ -11,7 +11,7 @@ use compiler::check::short;
 use compiler::emit::Precision;
 use compiler::ir::text::print;
 use compiler::lower::programs::{self, Program, accumulation, application, evaluation, init, report, training};
-use compiler::typed::{DataValue, Train};
+use compiler::typed::{DataValue, Supplied, Train};
 use runtime::data::DataSet;
 use runtime::feed;
 use runtime::plan::Bundle;
@@ -53,8 +53,10 @@ pub struct Plan {
     pub bundle: Bundle,
     /// What makes the metrics of whole splits, where there are any.
     pub report: Option<(Program, Bundle)>,
-    /// A hash of the programs that change what lives from step to step, and of what their bits depend on.
+    /// A hash of the programs, and of what their bits depend on.
     pub fingerprint: String,
+    /// Whether a program reads how many updates there will be.
+    pub reads_steps: bool,
 }
 
 impl Plan {
@@ -80,7 +82,6 @@ impl Plan {
             programs.push(("restart".to_string(), programs::restart(train)));
         }
         let turns = step_programs(train, &sizes, &mut programs);
-        let changing = programs.len();
         let afresh = programs::afresh(train).map(|program| {
             programs.push(("afresh".to_string(), program));
             programs.len() - 1
@@ -92,6 +93,9 @@ impl Plan {
         let threads = bind::threads(resources.threads);
         let bundle = bind::compile(&mut programs, train.settings.precision)?.tiled_for(threads);
         let report = compiled_report(train)?;
+        let all = || programs.iter().map(|(_, p)| p).chain(report.iter().map(|(p, _)| p));
+        let reads_steps = all().any(|p| p.supplied.iter().any(|(s, _)| *s == Supplied::Steps));
+        let fingerprint = fingerprint(all(), train.settings.precision);
         let compile_s = started.elapsed().as_secs_f64();
         let per_update = batch * train.settings.accumulate;
         let split = data.as_ref().and_then(|d| d.split("train"));
@@ -112,7 +116,8 @@ impl Plan {
             workers,
             batches,
             compile_s,
-            fingerprint: fingerprint(&programs[..changing], train.settings.precision),
+            fingerprint,
+            reads_steps,
             restart,
             afresh,
             turns,
@@ -224,9 +229,9 @@ fn compiled_report(train: &Train) -> Result<Option<(Program, Bundle)>, Fault> {
 }
 
 /// A hash (FNV-1a) of what the bits of a run depend on beside its data.
-fn fingerprint(programs: &[(String, Program)], precision: Precision) -> String {
+fn fingerprint<'a>(programs: impl Iterator<Item = &'a Program>, precision: Precision) -> String {
     let mut text = format!("{} {precision:?} {} ", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
-    programs.iter().for_each(|(_, program)| text.push_str(&print(&program.module)));
+    programs.for_each(|program| text.push_str(&print(&program.module)));
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     format!("{hash:016x}")
 }

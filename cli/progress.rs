@@ -4,7 +4,6 @@ use crate::say;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use runtime::trainer::{Metrics, Record};
 use std::io::IsTerminal;
-use std::time::Duration;
 
 /// Bar and table of a run. Silent for programs that asked for JSON.
 pub struct Display {
@@ -22,7 +21,6 @@ impl Display {
         let form = "{wide_bar} {pos}/{len} updates  {msg}  {eta} left";
         let plain = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(plain.progress_chars("=> "));
-        bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, epochs, silent }
     }
 

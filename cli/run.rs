@@ -4,11 +4,12 @@ use crate::args;
 use crate::bind::{self, Bound};
 use crate::diverged;
 use crate::fault::{Fault, FaultKind};
-use crate::folder::{self, Folder};
+use crate::conditions::{self, Conditions};
+use crate::folder::{self, Folder, Root};
 use crate::front::{self, Front};
 use crate::groups;
 use crate::progress::{Display, figures};
-use crate::{complain, say};
+use crate::{complain, recent, say};
 use compiler::modules;
 use compiler::typed::{Better, Stopping, Train};
 use runtime::checkpoint::{self, Best, Exact};
@@ -16,7 +17,7 @@ use runtime::log::Log;
 use runtime::plan::Slot;
 use runtime::session::{Position, Session, Sums};
 use runtime::trainer::{self, End, Metrics, Monitor, Observer, Progress, Record, Settings};
-use runtime::weights;
+use runtime::weights::{self, Tensor};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,38 +39,43 @@ pub fn run(options: &args::Run) -> Result<(), Fault> {
         return Ok(());
     }
     let interrupted = listen()?;
-    let mut place = None;
-    let folder = match &options.resume {
-        Some(asked) => Folder::existing(asked)?,
-        // Made only when there is something to keep: a program that cannot run leaves nothing.
-        None => Folder::planned(options.out.as_deref(), &goal.name)?,
+    let resumes = options.resume.is_some();
+    // Nothing is kept of a program that cannot run.
+    let root = match (&options.resume, &options.out) {
+        (Some(asked), _) if asked == Path::new("last") => Root::new(&recent::last()?.path, false),
+        (Some(asked), _) => Root::new(asked, false),
+        (None, Some(out)) => Root::new(&Folder::asked(out)?.path, true),
+        (None, None) => Root::numbered(&goal.name)?,
     };
-    let resumes = |folder: &Folder| options.resume.is_some() && checkpoint::path(&folder.path).exists();
+    let folder = root.folder();
+    let goes_on = folder.has_checkpoint();
+    let mut start = None;
     for train in front::needed(&front, goal) {
-        let inside = Folder { path: folder.path.join(&train.name) };
-        let done = resumes(&inside) && checkpoint::load(&inside.path).is_ok_and(|(progress, _)| progress.finished);
-        if !done {
-            let resume = resumes(&inside);
-            let place = Place { folder: inside, start: place, resume, quiet: false };
-            train_one(&front, train, options, place, &interrupted)?;
-        }
-        place = Some(folder.path.join(&train.name));
+        let inside = Folder::at(folder.path.join(&train.name));
+        let resume = resumes && inside.has_checkpoint();
+        let kind = Place { folder: inside.clone(), start, resume, settled: resumes && goes_on, quiet: false, root: &root };
+        train_one(&front, train, options, kind, &interrupted)?;
+        start = Some(inside.path);
     }
-    let resume = resumes(&folder) || (options.resume.is_some() && place.is_none());
-    let place = Place { folder, start: place, resume, quiet: false };
+    let resume = resumes && (goes_on || start.is_none());
+    let place = Place { folder, start, resume, settled: false, quiet: false, root: &root };
     train_one(&front, goal, options, place, &interrupted).map(|_| ())
 }
 
 /// Where a train block is run.
-pub struct Place {
+pub struct Place<'a> {
     /// Its own.
     pub folder: Folder,
     /// The folder of the run whose weights it begins with.
     pub start: Option<PathBuf>,
     /// Whether it goes on from the folder's checkpoint.
     pub resume: bool,
+    /// Whether another run has begun with its weights already, so that it can no longer be made longer.
+    pub settled: bool,
     /// Whether nothing is printed.
     pub quiet: bool,
+    /// The outermost folder of the command, which keeps others out.
+    pub root: &'a Root,
 }
 
 /// Runs one train block; returns its final figures as they are logged.
@@ -89,8 +95,9 @@ pub fn train_one(
     if !place.quiet {
         taken.iter().for_each(|taken| taken.announce(options.json));
     }
-    let mut run = Run::open(front, train, &mut bound, options, place)?;
-    let settings = settings(train, &bound);
+    let mut settings = settings(train, &bound);
+    let mut run = Run::open(front, train, &mut bound, &settings, options, place)?;
+    settings.pause = options.stop_after.map(|n| run.progress.at.step.saturating_add(n));
     let mut progress = run.progress.clone();
     let Bound { session, data, .. } = &mut bound;
     let end = trainer::train(session, data.as_ref(), &settings, &mut progress, interrupted, &mut run);
@@ -285,7 +292,7 @@ pub fn listen() -> Result<Arc<AtomicBool>, Fault> {
             std::process::exit(i32::from(FaultKind::Interrupted.status()));
         }
     })
-    .map_err(Fault::internal)?;
+    .map_err(|e| Fault::data(format!("cannot begin to listen for Ctrl-C, for which a thread is needed: {e}")))?;
     Ok(flag)
 }
 
@@ -308,6 +315,7 @@ fn settings(train: &Train, bound: &Bound) -> Settings {
             rising: train.settings.stop.as_ref().is_some_and(|s| s.better == Better::Higher),
         },
         patience: train.settings.stop.as_ref().map(|s| s.patience as u64),
+        pause: None,
         interval: interval(bound.epochs, bound.steps_per_epoch, train.settings.steps),
         workers: bound.workers,
     }
@@ -328,6 +336,7 @@ struct Run {
     quiet: bool,
     name: String,
     plan: String,
+    conditions: Conditions,
     seed: u64,
     progress: Progress,
     saved: Vec<(String, Slot)>,
@@ -339,51 +348,54 @@ struct Run {
 
 impl Run {
     /// Makes the folder, or takes up the one to be resumed.
-    fn open(front: &Front, train: &Train, bound: &mut Bound, options: &args::Run, place: Place) -> Result<Self, Fault> {
-        let Place { folder, start, resume: resumes, quiet } = place;
+    fn open(
+        front: &Front,
+        train: &Train,
+        bound: &mut Bound,
+        settings: &Settings,
+        options: &args::Run,
+        place: Place,
+    ) -> Result<Self, Fault> {
+        let Place { folder, start, resume: resumes, settled, quiet, root } = place;
         let persistent: Vec<(String, Slot)> =
             bound.session.executor.bundle().persistent.iter().map(|(n, s)| (n.clone(), s.clone())).collect();
         let slot = |path: &str| persistent.iter().find(|(n, _)| n == path).map(|(_, s)| s.clone());
         let parameters = train.parameters.iter().enumerate().map(|(n, p)| (&p.saved, train.evaluated_path(n)));
         let states = train.states.iter().map(|s| (&s.saved, s.path.as_str()));
         let saved = parameters.chain(states).filter_map(|(saved, path)| Some((saved.clone(), slot(path)?))).collect();
-        let plan = bound.fingerprint.clone();
+        let conditions = conditions::of(train, bound, settings, start.as_deref())?;
         let resumed = if resumes {
-            Some(resume(&folder, bound, &plan, &persistent)?)
+            Some(resume(train, bound, &folder, &conditions, &persistent, options.anyway, settled, root)?)
         } else {
-            folder.make()?;
+            root.hold(&folder.path)?;
+            folder.clear()?;
+            describe(front, train, bound, options, &folder, &conditions)?;
             None
         };
-        let log = folder.log(resumed.as_ref().map(|p| p.at))?;
-        let updates = (bound.epochs * bound.steps_per_epoch).min(train.settings.steps.map_or(u64::MAX, |s| s as u64));
-        let mut run = Self {
-            display: Display::new(bound.epochs, updates, options.json || quiet),
+        if !quiet {
+            recent::note(&root.folder().path)?;
+        }
+        let mut log = folder.log(resumed.as_ref().map(|p| p.at))?;
+        if resumed.is_none() {
+            let line = json!({"event": "start", "train": train.name, "seed": bound.session.seed});
+            log.append(&line).map_err(Fault::data)?;
+        }
+        Ok(Self {
+            display: Display::new(bound.epochs, conditions::total(bound, settings), options.json || quiet),
             json: options.json && !quiet,
             quiet,
             name: train.name.clone(),
-            plan,
+            plan: bound.fingerprint.clone(),
+            conditions,
             seed: bound.session.seed,
-            progress: resumed.clone().unwrap_or_default(),
+            progress: resumed.unwrap_or_default(),
             saved,
             persistent,
             last_checkpoint: Instant::now(),
             start,
             folder,
             log,
-        };
-        if resumed.is_none() {
-            let set: BTreeMap<String, String> = front::settings(&options.program)?.into_iter().collect();
-            let environment = json!({"version": env!("CARGO_PKG_VERSION"), "seed": bound.session.seed, "target": "cpu",
-                "threads": bind::threads(options.machine.resources.threads), "plan": run.plan, "set": set,
-                "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)});
-            let source = modules::as_one(&front.sources, &front.file);
-            run.folder.describe(&source, &environment)?;
-            bound.data.iter().try_for_each(|data| run.folder.keep_columns(&data.trained))?;
-            run.log
-                .append(&json!({"event": "start", "train": train.name, "seed": bound.session.seed}))
-                .map_err(Fault::data)?;
-        }
-        Ok(run)
+        })
     }
 
     fn checkpoint(&mut self, session: &Session, progress: &Progress, finished: bool) -> Result<(), Fault> {
@@ -402,14 +414,16 @@ impl Run {
             totals: exact(&progress.sums.totals),
             figures: exact(&progress.figures),
             finished,
+            conditions: self.conditions.clone(),
         };
         checkpoint::save(&self.folder.path, &saved, &folder::tensors(session, &self.persistent)).map_err(Fault::data)
     }
 
     /// Puts the session back to the last checkpoint, or to the beginning.
     fn last_good(&self, train: &Train, bound: &mut Bound) -> Result<Progress, Fault> {
-        if checkpoint::path(&self.folder.path).exists() {
-            return resume(&self.folder, bound, &self.plan, &self.persistent);
+        if self.folder.has_checkpoint() {
+            let (saved, tensors) = checkpoint::load(&self.folder.path).map_err(Fault::data)?;
+            return restore(bound, &self.persistent, &saved, &tensors);
         }
         begin(train, bound, self.start.as_deref())?;
         Ok(Progress::default())
@@ -477,18 +491,87 @@ impl Run {
     }
 }
 
-/// Loads the checkpoint of a folder into the session.
-fn resume(folder: &Folder, bound: &mut Bound, plan: &str, persistent: &[(String, Slot)]) -> Result<Progress, Fault> {
+/// Writes what tells of the run that begins.
+fn describe(
+    front: &Front,
+    train: &Train,
+    bound: &Bound,
+    options: &args::Run,
+    folder: &Folder,
+    conditions: &Conditions,
+) -> Result<(), Fault> {
+    let set: BTreeMap<String, String> = front::settings(&options.program)?.into_iter().collect();
+    let before: Vec<&str> = front::needed(front, train).iter().map(|t| t.name.as_str()).collect();
+    let conditions: Map<String, Value> = conditions.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+    let environment = json!({"version": env!("CARGO_PKG_VERSION"), "seed": bound.session.seed, "target": "cpu",
+        "threads": bind::threads(options.machine.resources.threads), "plan": bound.fingerprint, "set": set,
+        "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH), "begins_with": before,
+        "conditions": conditions});
+    bound.data.iter().try_for_each(|data| folder.keep_columns(&data.trained))?;
+    folder.describe(&modules::as_one(&front.sources, &front.file), &environment)
+}
+
+/// Goes on from the checkpoint of a folder, if the run is still the one that was begun there.
+fn resume(
+    train: &Train,
+    bound: &mut Bound,
+    folder: &Folder,
+    conditions: &Conditions,
+    persistent: &[(String, Slot)],
+    anyway: bool,
+    settled: bool,
+    root: &Root,
+) -> Result<Progress, Fault> {
+    let path = folder.path.display();
+    if !folder.has_checkpoint() && folder.description().is_some() {
+        let message = format!("the run in {path} was stopped before its first checkpoint; begin it anew: --out {path}");
+        return Err(Fault::data(message));
+    }
+    if folder.has_checkpoint() {
+        root.hold(&folder.path)?;
+    }
     let (saved, tensors) = checkpoint::load(&folder.path).map_err(Fault::data)?;
-    if saved.plan != plan {
+    let mut found = conditions::compare(train, bound, &saved, conditions);
+    if let Some(longer) = found.longer.take_if(|_| settled) {
+        found.lines.push(format!("length: {longer}; another run has begun with the weights it came to"));
+    }
+    let list: String = found.lines.iter().map(|line| format!("\n  {line}")).collect();
+    match (list.is_empty(), anyway) {
+        (true, _) => {}
+        (false, true) => complain!(
+            "warning: this is no longer the run that was begun in {path}, and its result will be neither that run's nor \
+             that of a new one:{list}"
+        ),
+        (false, false) => {
+            return Err(Fault::usage(format!(
+                "the run in {path} was begun otherwise, so that going on would give neither its result nor that of a new \
+                 run:{list}\nits program is {path}/source.nn; begin a new run without --resume, or go on with what is \
+                 different with --anyway"
+            )));
+        }
+    }
+    if let Some(longer) = found.longer {
         complain!(
-            "warning: the program, its settings or the kind of machine differ from the interrupted run's; \
-             the result will not be the same to the bit"
+            "note: the length is another: {longer}. Nothing that has been computed depends on it: the weights will be those \
+             of a run of this length from the start"
         );
     }
-    folder::restore(&mut bound.session, persistent, &tensors)?;
+    restore(bound, persistent, &saved, &tensors)
+}
+
+/// Puts the session back to where a checkpoint was taken.
+fn restore(
+    bound: &mut Bound,
+    persistent: &[(String, Slot)],
+    saved: &checkpoint::Progress,
+    tensors: &[Tensor],
+) -> Result<Progress, Fault> {
+    folder::restore(&mut bound.session, persistent, tensors)?;
+    // Without data the run is one epoch; a longer one goes on in it.
+    let ended = bound.data.is_none() && saved.position == 0 && saved.step < bound.session.steps;
+    let (epoch, sample) = if ended { (0, saved.step) } else { (saved.epoch, saved.position) };
     Ok(Progress {
-        at: Position { step: saved.step, epoch: saved.epoch, sample: saved.position as usize },
+        at: Position { step: saved.step, epoch, sample: sample as usize },
         sums: Sums {
             means: saved.sums.iter().map(|(_, v)| v.0).collect(),
             totals: saved.totals.iter().map(|v| v.0).collect(),

@@ -3,13 +3,13 @@
 //! command given again goes on where it was stopped.
 
 use crate::args;
+use crate::conditions;
 use crate::fault::{Fault, FaultKind};
-use crate::folder::Folder;
+use crate::folder::{Folder, Root};
 use crate::front::{self, Front};
 use crate::run::{self, Place};
 use crate::say;
 use grammar::ast::{self, Arg, Expr, ExprKind, Item, UnaryOp};
-use runtime::checkpoint;
 use runtime::file::replace;
 use runtime::plot::{Chart, Curve, Picture};
 use serde_json::{Map, Value, json};
@@ -18,6 +18,8 @@ use std::sync::atomic::AtomicBool;
 
 /// The name of the file with a line for each point.
 const POINTS: &str = "points.jsonl";
+/// The key of a line that says of which program it tells.
+const PROGRAM: &str = "program";
 
 /// An axis of the grid: its name, and each value as a number and as it was written.
 type Axis<'a> = (&'a str, Vec<(f64, &'a Expr)>);
@@ -29,20 +31,27 @@ pub fn sweep(options: &args::Sweep) -> Result<(), Fault> {
     let axes = axes(sweep)?;
     let (train, given) = call(sweep)?;
     let folder = options.out.clone().unwrap_or_else(|| Path::new("runs").join(&sweep.name.name));
-    let mut lines = done(&folder.join(POINTS))?;
     let interrupted = run::listen()?;
+    let root = Root::new(&Folder::asked(&folder)?.path, false);
+    root.hold(&folder)?;
+    let mut lines = done(&folder.join(POINTS))?;
     let count: usize = axes.iter().map(|(_, values)| values.len()).product();
     for number in 0..count {
         let point = point(&axes, number);
         let named: Vec<(&str, f64)> = axes.iter().zip(&point).map(|((name, _), (v, _))| (*name, *v)).collect();
-        if lines.iter().any(|line| named.iter().all(|(name, v)| line[*name].as_f64() == Some(*v))) {
+        let here = |line: &Value| named.iter().all(|(name, v)| line[*name].as_f64() == Some(*v));
+        let program = at_point(&front, train, given, &axes, &point)?;
+        let identity = identity(&program, options)?;
+        if lines.iter().any(|line| here(line) && line[PROGRAM] == identity) {
             continue;
         }
-        let program = at_point(&front, train, given, &axes, &point)?;
+        // Of another program: as if it had never been run.
+        lines.retain(|line| !here(line));
         let text: Vec<String> = named.iter().map(|(name, v)| format!("{name}={v}")).collect();
         let place = folder.join(text.join(","));
         let mut line: Map<String, Value> = named.iter().map(|(name, v)| ((*name).to_string(), json!(v))).collect();
-        line.extend(figures(&program, options, &place, &interrupted)?);
+        line.insert(PROGRAM.into(), json!(identity));
+        line.extend(figures(&program, options, &place, &root, &interrupted)?);
         let line = Value::Object(line);
         if options.json {
             say!("{line}");
@@ -171,31 +180,47 @@ fn figures(
     program: &Front,
     options: &args::Sweep,
     place: &Path,
+    root: &Root,
     interrupted: &AtomicBool,
 ) -> Result<Map<String, Value>, Fault> {
-    let Some(train) = program.checked.trains.first() else {
-        return Err(wrong("there is no train block of the name that the sweep trains"));
-    };
+    let train = program.checked.trains.first().ok_or_else(no_block)?;
     if train.start.is_some() {
         return Err(wrong("a block that starts from another's weights cannot be swept"));
     }
     let run = args::Run {
         program: options.program.clone(),
         machine: options.machine.clone(),
-        out: None,
-        resume: None,
-        dry_run: false,
-        json: false,
+        ..args::Run::default()
     };
-    let resume = checkpoint::path(place).exists();
-    let place = Place { folder: Folder { path: place.to_path_buf() }, start: None, resume, quiet: true };
-    match run::train_one(program, train, &run, place, interrupted) {
+    let folder = Folder::at(place);
+    let resume = folder.has_checkpoint();
+    let place = |resume| Place { folder: folder.clone(), start: None, resume, settled: true, quiet: true, root };
+    let mut end = run::train_one(program, train, &run, place(resume), interrupted);
+    if resume && matches!(&end, Err(fault) if fault.kind == FaultKind::Usage) {
+        // What was begun there is another run: it is not gone on with.
+        end = run::train_one(program, train, &run, place(false), interrupted);
+    }
+    match end {
         Ok(done) => Ok(done.into_iter().filter(|(k, _)| ["train", "valid", "test"].contains(&k.as_str())).collect()),
         Err(fault) if fault.kind == FaultKind::Diverged => {
             Ok([("diverged".to_string(), json!(true))].into_iter().collect())
         }
         Err(fault) => Err(fault),
     }
+}
+
+/// What tells the run of a point from that of another program or of other settings: a hash of the train block as checked,
+/// and of the flags that change what it trains on.
+fn identity(program: &Front, options: &args::Sweep) -> Result<String, Fault> {
+    let train = program.checked.trains.first().ok_or_else(no_block)?;
+    let samples = options.machine.resources.samples;
+    let declared = conditions::declared(train);
+    let text = format!("{} {:?} {declared:?} {samples:?}", compiler::check::print::print(train), train.settings);
+    Ok(runtime::checkpoint::digest_of(text.as_bytes()))
+}
+
+fn no_block() -> Fault {
+    wrong("there is no train block of the name that the sweep trains")
 }
 
 /// The points done so far.

@@ -158,13 +158,11 @@ fn step(front: &Front, number: usize, place: &Path) -> Option<String> {
     let options = args::Run {
         program: args::Program::default(),
         machine: args::Machine { resources: args::Resources { threads: Some(1), ..Default::default() }, memory: None },
-        out: None,
-        resume: None,
-        dry_run: false,
-        json: false,
+        ..args::Run::default()
     };
-    let place =
-        Place { folder: folder::Folder { path: place.join(&train.name) }, start: None, resume: false, quiet: true };
+    let folder = folder::Folder::at(place.join(&train.name));
+    let root = folder::Root::new(&folder.path, true);
+    let place = Place { folder, start: None, resume: false, settled: false, quiet: true, root: &root };
     match train_one(front, train, &options, place, &AtomicBool::new(false)) {
         Err(fault) => Some(format!("{}: {fault}", train.name)),
         Ok(figures) if figures["steps"] == 1 && figures.values().all(finite) => None,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need, then runs them all: formatting, lints, tests.
+# Installs what the tests need, then runs them all: formatting, lints, tests. Ends with a list of what failed, if anything.
 # Needs Rust (through rustup); everything else comes from here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -34,6 +34,33 @@ if ! command -v cargo >/dev/null; then
     exit 1
 fi
 
-cargo fmt --all --check
-cargo clippy --workspace --all-targets --features parquet -- -D warnings
-cargo test --workspace --features parquet
+# Every step runs, whatever became of the ones before it; what failed is said at the end.
+failed=()
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+step() {
+    echo "== $*"
+    "$@" || failed+=("$*")
+}
+
+step cargo fmt --all --check
+step cargo clippy --workspace --all-targets --features parquet -- -D warnings
+echo "== cargo test --workspace --features parquet --no-fail-fast"
+if ! cargo test --workspace --features parquet --no-fail-fast 2>&1 | tee "$log"; then
+    failed+=("cargo test")
+fi
+
+binaries=$(grep -c '^test result:' "$log" || true)
+passed=$(awk '/^test result:/ { n += $4 } END { print n + 0 }' "$log")
+echo
+echo "== Summary: $passed tests passed in $binaries binaries"
+if [ ${#failed[@]} = 0 ]; then
+    echo "All steps succeeded."
+    exit 0
+fi
+echo "Failed steps:"
+printf '    %s\n' "${failed[@]}"
+# Names of tests, and of binaries that ended before they could name one.
+grep -E '^test .* FAILED$|^error: test failed|^    `-p |could not compile' "$log" | sort -u | sed 's/^ */    /' || true
+exit 1

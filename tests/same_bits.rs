@@ -6,8 +6,7 @@ mod common;
 use common::{Folder, bytes, data, errors, nnc, succeed, text};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
 const DIGITS: &str = "tests/run/digits_bn_dropout.nn";
 const EVERYTHING: &str = "tests/run/everything.nn";
@@ -72,56 +71,42 @@ fn threads_change_no_bit_of_lenet() {
     }
 }
 
-/// Starts a run, or goes on with it if it has a checkpoint.
-fn start(program: &str, out: &Path, flags: &str) -> Child {
+/// The arguments that start a run, or go on with it if it has a checkpoint.
+fn sitting(program: &str, out: &Path, flags: &str) -> Vec<String> {
     let begun = out.join("checkpoint/state.safetensors").exists();
-    let mut command = nnc();
-    command.args(["run", program, "--json", if begun { "--resume" } else { "--out" }]).arg(out);
-    command.args(flags.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().expect("the command starts")
+    let words = ["run", program, "--json", if begun { "--resume" } else { "--out" }];
+    let rest = std::iter::once(out.display().to_string()).chain(flags.split_whitespace().map(str::to_string));
+    words.map(str::to_string).into_iter().chain(rest).collect()
 }
 
-/// Kills a run `kills` times after times spread over three tenths of its length, resuming it each time; when it
-/// reaches its end all must be as without any kill, and another run begins.
-fn killed(program: &str, flags: &str, kills: usize) {
-    let folder = Folder::new(&format!("kills-{kills}-{}", flags.len()));
-    let began = Instant::now();
+/// Runs to the end, but ends the process as a kill would at each moment of `moments` in turn, counted in changes of the
+/// file system from the start of each sitting.
+fn killed(program: &str, flags: &str, moments: &[u64]) {
+    let folder = Folder::new(&format!("kills-{}-{}", moments.len(), flags.len()));
     let wanted = whole_run(program, &folder, "whole", flags);
-    let length = began.elapsed();
-    let (mut done, mut finished, mut last) = (0, 0, false);
-    let mut state = u64::from(std::process::id());
-    while !last {
-        let out = folder.path(&format!("killed-{finished}"));
-        let mut child = start(program, &out, flags);
-        last = done >= kills;
-        if !last {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            std::thread::sleep(length.mul_f64(0.3 * (state >> 40) as f64 / f64::from(1 << 24)));
-            if child.try_wait().expect("a child").is_none() {
-                child.kill().expect("a child to kill");
-                child.wait().expect("a child that ends");
-                done += 1;
-                continue;
-            }
-        }
-        let output = child.wait_with_output().expect("a child that ends");
-        assert!(output.status.success(), "after {done} kills: {}", errors(&output));
-        assert_same(&left(&out), &wanted, &format!("{program} killed {done} times"));
-        finished += 1;
+    let out = folder.path("killed");
+    for moment in moments {
+        let output = nnc().args(sitting(program, &out, flags)).env("NNC_END_AT", moment.to_string()).output();
+        let output = output.expect("the command starts");
+        assert!(output.status.code().is_none(), "not killed at moment {moment}: {}", errors(&output));
     }
+    let output = nnc().args(sitting(program, &out, flags)).output().expect("the command starts");
+    assert!(output.status.success(), "after {moments:?}: {}", errors(&output));
+    assert_same(&left(&out), &wanted, &format!("{program} killed at {moments:?}"));
 }
 
 #[test]
-fn five_kills_change_no_bit() {
-    killed(DIGITS, " --epochs 60", 5);
+fn kills_change_no_bit() {
+    // Before the first checkpoint, so that the run is begun anew; then within log lines, best weights and checkpoints.
+    killed(DIGITS, " --epochs 10", &[3, 17, 14, 15, 18, 11]);
 }
 
 #[test]
 #[ignore = "takes minutes"]
-fn twenty_kills_change_no_bit() {
-    killed(DIGITS, " --epochs 60", 20);
+fn kills_at_every_moment_change_no_bit() {
+    (1..60).for_each(|moment| killed(DIGITS, " --epochs 10", &[moment]));
     if let Some(data) = mnist() {
-        killed(LENET, &data, 20);
+        killed(LENET, &data, &(30..50).collect::<Vec<_>>());
     }
 }
 
@@ -133,43 +118,38 @@ fn a_finished_run_resumed_stays_as_it_is() {
     assert_same(&left(&folder.path("run")), &wanted, "resumed at its end");
 }
 
-/// Sends the signal of Ctrl-C.
-fn interrupt(child: &Child) {
-    let sent = std::process::Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status();
-    assert!(sent.is_ok_and(|s| s.success()));
+/// Runs to the end in sittings of so many updates, each of which ends as one that is interrupted does; how many of them
+/// ended within an epoch.
+fn in_sittings(program: &str, out: &Path, flags: &str, updates: &[u64]) -> usize {
+    let mut within_an_epoch = 0;
+    for updates in updates {
+        let line = sitting(program, out, &format!("{flags} --stop-after {updates}"));
+        let output = nnc().args(line).output().expect("the command starts");
+        assert_eq!(output.status.code(), Some(130), "{}", errors(&output));
+        assert!(errors(&output).contains(&format!("--resume {}", out.display())), "{}", errors(&output));
+        let checkpoint = runtime::checkpoint::load(out).unwrap_or_else(|e| panic!("{e}")).0;
+        within_an_epoch += usize::from(checkpoint.position > 0);
+    }
+    let output = nnc().args(sitting(program, out, flags)).output().expect("the command starts");
+    assert!(output.status.success(), "{}", errors(&output));
+    within_an_epoch
 }
 
-/// Interrupts a run again and again, in the middle of epochs too, and goes on with it each time.
+/// 4000 samples in updates of 27 are 149 an epoch, 1788 in all. Stops at the first update, within an epoch, at its last
+/// update, at the first of one, and after several.
 #[test]
 fn interruptions_change_no_bit_of_all_that_is_carried() {
     let folder = Folder::new("everything");
     let wanted = whole_run(EVERYTHING, &folder, "whole", "");
     let out = folder.path("stopped");
-    let (mut within_an_epoch, mut stops) = (0, 0);
-    loop {
-        let mut child = start(EVERYTHING, &out, "");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
-        // Two epochs on, and a little more.
-        lines.by_ref().filter(|l| l.contains("\"epoch\":")).nth(1);
-        std::thread::sleep(Duration::from_micros(700 * stops));
-        interrupt(&child);
-        lines.for_each(drop);
-        let output = child.wait_with_output().expect("a child that ends");
-        if output.status.success() {
-            break;
-        }
-        assert_eq!(output.status.code(), Some(130), "{}", errors(&output));
-        let checkpoint = runtime::checkpoint::load(&out).unwrap_or_else(|e| panic!("{e}")).0;
-        within_an_epoch += usize::from(checkpoint.position > 0);
-        stops += 1;
-    }
-    assert!(stops >= 3 && within_an_epoch >= 2, "{stops} stops, {within_an_epoch} of them within an epoch");
-    assert_same(&left(&out), &wanted, &format!("interrupted {stops} times"));
+    // After 1, 100, 149, 150, 447 and 1000 updates.
+    assert_eq!(in_sittings(EVERYTHING, &out, "", &[1, 99, 49, 1, 297, 553]), 4);
+    assert_same(&left(&out), &wanted, "stopped six times");
 }
 
 #[test]
 fn kills_change_no_bit_of_all_that_is_carried() {
-    killed(EVERYTHING, "", 3);
+    killed(EVERYTHING, "", &[30, 20, 21, 22, 23, 24]);
 }
 
 #[test]
@@ -177,23 +157,32 @@ fn threads_change_no_bit_of_all_that_is_carried() {
     any_number_of_threads(EVERYTHING, "");
 }
 
+/// Stopping after a number of updates and Ctrl-C are one mechanism in the training loop; that the signal reaches it is
+/// shown here. Wherever it arrives, the run ends with a checkpoint, from which the end is the same.
 #[test]
 fn ctrl_c_leaves_a_checkpoint() {
     let folder = Folder::new("interrupted");
-    let flags = " --epochs 60";
-    let wanted = whole_run(DIGITS, &folder, "whole", flags);
+    // Long enough that it cannot end before the signal, whatever the machine does: the signal ends it.
+    let flags = " --epochs 1000000 --set stop=early_stopping(monitor=valid.loss,patience=1000000)";
     let out = folder.path("stopped");
-    let mut child = start(DIGITS, &out, flags);
+    let mut command = nnc();
+    let mut child = command.args(sitting(DIGITS, &out, flags)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = child.spawn().expect("the command starts");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
-    let reached = lines.find(|l| l.contains("\"epoch\":2,"));
-    assert!(reached.is_some(), "the run tells of its second epoch");
-    std::thread::sleep(Duration::from_millis(7));
-    interrupt(&child);
+    assert!(lines.any(|l| l.contains("\"epoch\":2,")), "the run tells of its second epoch");
+    let sent = std::process::Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status();
+    assert!(sent.is_ok_and(|s| s.success()));
+    lines.for_each(drop);
     let output = child.wait_with_output().expect("a child that ends");
     assert_eq!(output.status.code(), Some(130), "{}", errors(&output));
     assert!(errors(&output).contains(&format!("--resume {}", out.display())), "{}", errors(&output));
-    succeed(&format!("run {DIGITS}{flags} --json --resume {}", out.display()));
-    assert_same(&left(&out), &wanted, "interrupted and resumed");
+    let reached = runtime::checkpoint::load(&out).unwrap_or_else(|e| panic!("{e}")).0.step;
+    // The run that stops at the same update by itself has the same checkpoint.
+    let other = folder.path("counted");
+    let line = sitting(DIGITS, &other, &format!("{flags} --stop-after {reached}"));
+    assert_eq!(nnc().args(line).output().expect("the command starts").status.code(), Some(130));
+    let [found, wanted] = [&out, &other].map(|run| bytes(&run.join("checkpoint/state.safetensors")));
+    assert!(found == wanted, "interrupted after {reached} updates");
 }
 
 #[test]

@@ -22,9 +22,27 @@ pub(crate) fn unwritable(error: &io::Error, path: &Path) -> DataError {
             "free some space; what was there before still stands"
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "choose a folder that can be written to, with --out"
+            "choose a place that can be written to"
         }
         _ => "what was there before still stands",
     };
     DataError::new(Kind::Unwritable, format!("cannot write the file: {error}")).in_file(path).help(help)
+}
+
+/// Removes a file, if there is one, and what a killed process has left half written beside it.
+///
+/// # Errors
+/// If it is there and cannot be removed.
+pub fn remove(path: &Path) -> Result<(), DataError> {
+    crate::moments::pass();
+    let beside = crate::atomic::beside(path).map_err(|e| unwritable(&e, path))?;
+    for path in [path, &beside] {
+        match std::fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound && e.kind() != io::ErrorKind::NotADirectory => {
+                return Err(DataError::new(Kind::Unwritable, format!("cannot remove the file: {e}")).in_file(path));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

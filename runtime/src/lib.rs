@@ -11,6 +11,7 @@ pub mod feed;
 pub mod file;
 pub mod log;
 mod microkernel;
+mod moments;
 mod pack;
 pub mod plan;
 pub mod plot;

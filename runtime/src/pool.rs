@@ -19,7 +19,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -98,11 +98,19 @@ impl Pool {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let helpers = threads.min(cores).saturating_sub(1).max(1);
         let shared = Arc::new(Shared { may_spin: threads <= cores, helpers, ..Shared::default() });
+        let (begin, begun) = mpsc::channel();
         let start = |worker| {
-            let shared = Arc::clone(&shared);
-            thread::Builder::new().name(format!("nnc-{worker}")).spawn(move || shared.serve(worker)).ok()
+            let (shared, begin) = (Arc::clone(&shared), begin.clone());
+            let serve = move || {
+                // What a thread allocates as it starts is behind it when the pool is there.
+                let _ = begin.send(());
+                drop(begin);
+                shared.serve(worker);
+            };
+            thread::Builder::new().name(format!("nnc-{worker}")).spawn(serve).ok()
         };
-        let workers = (1..threads).map_while(start).collect();
+        let workers: Vec<_> = (1..threads).map_while(start).collect();
+        begun.iter().take(workers.len()).for_each(drop);
         Self { shared, workers }
     }
 
@@ -287,6 +295,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Barrier;
     use std::sync::atomic::AtomicU32;
 
     /// Runs a region and checks that every task ran once, on a worker that exists.
@@ -323,7 +332,9 @@ mod tests {
         let pool = Pool::new(3);
         for _ in 0..20 {
             check_region(&pool, 10);
-            thread::sleep(Duration::from_millis(1));
+            while pool.shared.sleeping.load(Ordering::SeqCst) < 2 {
+                thread::yield_now();
+            }
         }
     }
 
@@ -344,18 +355,9 @@ mod tests {
     #[test]
     fn two_threads_work_at_the_same_time() {
         let pool = Pool::new(2);
-        let arrived = AtomicUsize::new(0);
-        let met = AtomicBool::new(false);
-        let outcome = pool.run(2, &|_, _| {
-            arrived.fetch_add(1, Ordering::SeqCst);
-            let start = Instant::now();
-            while arrived.load(Ordering::SeqCst) < 2 && start.elapsed() < Duration::from_secs(20) {
-                thread::yield_now();
-            }
-            met.store(arrived.load(Ordering::SeqCst) == 2, Ordering::SeqCst);
-        });
-        assert_eq!(outcome, Ok(()));
-        assert!(met.load(Ordering::SeqCst));
+        // Neither task ends before the other has begun: on one thread this would not end.
+        let met = Barrier::new(2);
+        assert_eq!(pool.run(2, &|_, _| drop(met.wait())), Ok(()));
     }
 
     #[test]

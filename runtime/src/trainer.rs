@@ -33,6 +33,8 @@ pub struct Settings {
     pub monitor: Monitor,
     /// Epochs without a better figure before the run stops early; `None` for never.
     pub patience: Option<u64>,
+    /// The update after which the run stops as if it had been interrupted there.
+    pub pause: Option<u64>,
     /// Updates between two interim records; 0 for none.
     pub interval: u64,
     /// Threads that put batches together ahead of time; no result depends on it.
@@ -179,7 +181,10 @@ fn epochs(
         // An epoch cut off by the limit stays the one at hand.
         if progress.at.sample >= samples_in(data, settings) {
             progress.at = Position { epoch: progress.at.epoch + 1, sample: 0, ..progress.at };
-            progress.sums.clear();
+            // Without data the run is one epoch, which a longer run goes on with.
+            if data.is_some() {
+                progress.sums.clear();
+            }
         }
         observer.epoch(session, progress, &record, best)?;
     }
@@ -234,7 +239,7 @@ fn epoch(
     let names = session.training_names();
     let mut update = Sums::default();
     while progress.at.sample < count && progress.at.step < settings.limit {
-        if interrupted.load(Ordering::Relaxed) {
+        if interrupted.load(Ordering::Relaxed) || settings.pause == Some(progress.at.step) {
             return Ok(Some(End::Interrupted));
         }
         let whole = settings.batch * settings.accumulate;

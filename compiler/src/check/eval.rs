@@ -272,6 +272,11 @@ impl<'a> Elaborator<'a> {
                 .note(format!("there are those of {}", known.join(" and ")));
             return Some(if split == "valid" { d.help("set samples aside: `valid = split(0.1)`") } else { d });
         }
+        self.not_reported(field)
+    }
+
+    /// What is wrong where the block reports no figure of this name.
+    pub fn not_reported(&self, field: &ast::Ident) -> Option<Diagnostic> {
         let reported = self.builders[PassKind::Training as usize].pass.outcomes.iter().filter_map(|(o, _)| match o {
             Outcome::Metric(name) | Outcome::Report(name) => Some(name.clone()),
             _ => None,

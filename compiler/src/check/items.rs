@@ -84,6 +84,11 @@ impl<'a> Items<'a> {
         self.trains.keys().copied()
     }
 
+    /// The program's sweeps.
+    pub fn sweeps(&self) -> impl Iterator<Item = &'a ast::Sweep> {
+        self.sweeps.iter().copied()
+    }
+
     /// What a sweep gives first as the parameter of that number and name of a train block.
     pub fn first_of_sweep(&self, train: &str, number: usize, name: &str) -> Option<&'a ast::Expr> {
         self.sweeps.iter().find_map(|sweep| {

@@ -44,6 +44,7 @@ mod settings;
 pub mod short;
 mod statements;
 mod states;
+mod sweeps;
 mod train;
 mod turns;
 mod twice;
@@ -79,6 +80,7 @@ pub fn check(_sources: &Sources, program: &ast::File, library: &[ast::File]) -> 
     }
     names::resolve(&items, program, &mut sink);
     twice::names(program, &mut sink);
+    sweeps::resolve(&items, program, &mut sink);
     let mut trains = vec![];
     for item in &program.items {
         if let ast::Item::Train(block) = item {

@@ -83,6 +83,7 @@ impl<'a> Elaborator<'a> {
         self.forward_passes(&forward, &env);
         if self.sink.errors() == errors {
             self.watched(block);
+            self.drawn(block, data.as_ref());
         }
         self.freeze(block, &env);
         let objectives = self.objective_of_each(&forward, &env);

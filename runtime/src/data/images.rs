@@ -91,11 +91,11 @@ fn decode(
                 Ok(())
             })
         };
-        let threads: Vec<_> = parts.map(|(part, out)| scope.spawn(move || decode_part(part, out))).collect();
-        threads
-            .into_iter()
-            .map(|t| t.join().unwrap_or_else(|_| Err(undecodable(&"the decoder stopped", place))))
-            .collect()
+        let start = |(part, out)| std::thread::Builder::new().spawn_scoped(scope, move || decode_part(part, out));
+        let threads: Vec<_> = parts.map(start).collect();
+        let stopped = || Err(undecodable(&"the decoder stopped", place));
+        let refused = |e: std::io::Error| Err(DataError::io(&e, "cannot start a thread that decodes images"));
+        threads.into_iter().map(|t| t.map_or_else(refused, |t| t.join().unwrap_or_else(|_| stopped()))).collect()
     });
     results.into_iter().collect::<Result<()>>()?;
     Ok((vec![channels, height as usize, width as usize], pixels))

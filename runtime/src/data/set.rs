@@ -3,6 +3,8 @@
 use super::columns::Trained;
 use super::spec::Field;
 use crate::random::reorder;
+use std::hash::Hasher;
+use twox_hash::XxHash3_64;
 
 /// Fields and splits; every value has gone through its transforms and been checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +59,37 @@ pub struct Bytes {
     pub tables: Vec<[f64; 256]>,
     /// Elements of one channel.
     pub inner: usize,
+}
+
+impl Split {
+    /// A hash (XXH3) of all samples as the network sees them: the same for the same samples in the same order.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let mut hash = XxHash3_64::new();
+        for (rows, width) in self.columns.iter().zip(&self.widths) {
+            hash.write(&(*width as u64).to_le_bytes());
+            match rows {
+                Rows::Numbers(values) => write_words(&mut hash, values, f32::to_bits),
+                Rows::Bytes(bytes) => {
+                    hash.write(&bytes.codes);
+                    bytes.tables.iter().for_each(|table| write_words(&mut hash, table, f32::to_bits));
+                }
+                Rows::Classes { values, .. } => write_words(&mut hash, values, |v| v as u32),
+            }
+        }
+        hash.finish()
+    }
+}
+
+/// Hands values to a hash by their bits, many at a time.
+fn write_words<T: Copy>(hash: &mut XxHash3_64, values: &[T], bits: impl Fn(T) -> u32) {
+    let mut bytes = [0; 4096];
+    for chunk in values.chunks(bytes.len() / 4) {
+        for (place, value) in bytes.chunks_exact_mut(4).zip(chunk) {
+            place.copy_from_slice(&bits(*value).to_le_bytes());
+        }
+        hash.write(&bytes[..4 * chunk.len()]);
+    }
 }
 
 impl DataSet {
