@@ -12,12 +12,9 @@ use nnc_grammar::span::{SourceId, Span};
 /// A range is printed from its smaller end to its larger one, with the parameter on the left where there is one end.
 #[test]
 fn ranges_print_in_one_form() {
-    for (written, printed) in [
-        ("1 > p >= 0", "0 <= p < 1"),
-        ("0 < p", "p > 0"),
-        ("2 * n >= p", "p <= 2 * n"),
-        ("p < 1e-3", "p < 1e-3"),
-    ] {
+    for (written, printed) in
+        [("1 > p >= 0", "0 <= p < 1"), ("0 < p", "p > 0"), ("2 * n >= p", "p <= 2 * n"), ("p < 1e-3", "p < 1e-3")]
+    {
         let text = |range: &str| format!("fn f(n: dim, p = 0.5 where {range}) = n * p\n");
         let file = parse(&text(written)).0;
         assert_eq!(print(&file).trim(), text(printed).trim());
