@@ -157,7 +157,7 @@ fn outputs(
     if rest > 0 {
         programs.push(("rest".to_string(), predicted(train, &part, rest)?));
     }
-    let bundle = bind::compile(&mut programs, train.settings.precision)?;
+    let bundle = bind::compile(&mut programs, train.settings.precision, None)?;
     let bindings = (1..programs.len())
         .map(|k| binding(train, &bundle, k, &programs[k].1, if k == 1 { batch } else { rest }))
         .collect::<Result<Vec<_>, _>>()?;

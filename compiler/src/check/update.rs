@@ -375,7 +375,7 @@ impl<'a> Elaborator<'a> {
             used: BTreeMap::new(),
             states: BTreeMap::new(),
         });
-        self.calls.push(Call { callable, span: group.span, given: vec![] });
+        self.calls.push(Call { callable, span: group.span, given: vec![], plain: None });
         let inner = Scope::inside(Some(&scope));
         let mut good = true;
         for (param, value) in callable.params.iter().zip(bound) {
