@@ -117,18 +117,45 @@ pub fn threads(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
 }
 
-/// Optimises and compiles named programs into one bundle.
-pub fn compile(programs: &mut [(String, Program)], precision: Precision) -> Result<Bundle, Fault> {
+/// Optimises and compiles named programs into one bundle, unless it would take more memory than is allowed, or than the
+/// machine has.
+pub fn compile(
+    programs: &mut [(String, Program)],
+    precision: Precision,
+    allowed: Option<usize>,
+) -> Result<Bundle, Fault> {
+    programs.iter().try_for_each(|(_, program)| countable(&program.module))?;
     programs.iter_mut().for_each(|(_, program)| optimise(&mut program.module));
     let modules: Vec<(&str, &Module)> = programs.iter().map(|(name, p)| (name.as_str(), &p.module)).collect();
-    emit::compile(&modules, &Options { precision }).map_err(Fault::internal)
+    let most = allowed.or_else(doctor::memory).unwrap_or(usize::MAX);
+    emit::compile_within(&modules, &Options { precision }, most).map_err(|fault| match &fault.excess {
+        Some(excess) => too_much(excess.bytes, &excess.holdings, most, allowed.is_some()),
+        None => Fault::internal(fault),
+    })
+}
+
+/// Refuses a program with a tensor that no machine holds, before anything is made of it.
+///
+/// # Errors
+/// Names that tensor and its extents.
+pub fn countable(module: &Module) -> Result<(), Fault> {
+    let Some(tensor) = module.uncountable() else { return Ok(()) };
+    let tensor = module.t(tensor);
+    let extents: Vec<String> = tensor.shape.iter().map(ToString::to_string).collect();
+    let (name, extents) = (&tensor.name, extents.join(", "));
+    Err(Fault::new(
+        FaultKind::Program,
+        format!(
+            "`{name}` with the extents [{extents}] is more than any machine computes; make `batch` or the layer smaller"
+        ),
+    ))
 }
 
 /// Opens the data and compiles everything a run of the train block needs. With a record, that of weights which are to be
 /// used, the data must be what they were trained on.
 pub fn bind(train: &Train, program: &Path, machine: &Machine, record: Option<Record>) -> Result<Bound, Fault> {
     let data = open_data(train, program, &machine.resources, record)?;
-    let plan = Plan::new(train, data, &machine.resources)?;
+    let plan = Plan::new(train, data, &machine.resources, machine.memory)?;
     fits(&plan.bundle, plan.bytes(), machine.memory)?;
     bound(train, plan)
 }
@@ -186,13 +213,18 @@ fn bound(train: &Train, plan: Plan) -> Result<Bound, Fault> {
 /// Refuses a run that needs more memory than is allowed, or than the machine has, naming the largest buffers.
 fn fits(bundle: &Bundle, planned_bytes: usize, allowed: Option<usize>) -> Result<(), Fault> {
     let Some(most) = allowed.or_else(doctor::memory).filter(|most| *most < planned_bytes) else { return Ok(()) };
-    let mut holdings: Vec<_> = bundle.holdings.iter().collect();
+    Err(too_much(planned_bytes, &bundle.holdings, most, allowed.is_some()))
+}
+
+/// The sentence that refuses, with the largest buffers.
+fn too_much(needed: usize, holdings: &[Holding], most: usize, allowed: bool) -> Fault {
+    let mut holdings: Vec<_> = holdings.iter().collect();
     holdings.sort_by_key(|h| std::cmp::Reverse(h.bytes));
     let line = |h: &&Holding| format!("\n  {:>10}  {}", size(h.bytes), h.name);
     let largest: String = holdings.iter().take(5).map(line).collect();
-    let whose = if allowed.is_some() { "allowed" } else { "this machine has" };
-    let (needed, most) = (size(planned_bytes), size(most));
-    Err(Fault::data(format!("the run needs {needed}, more than the {most} {whose}; its largest buffers are{largest}")))
+    let whose = if allowed { "allowed" } else { "this machine has" };
+    let (needed, most) = (size(needed), size(most));
+    Fault::data(format!("the run needs {needed}, more than the {most} {whose}; its largest buffers are{largest}"))
 }
 
 fn executor(bundle: Bundle, threads: usize) -> Result<Executor, Fault> {

@@ -44,7 +44,7 @@ fn memory(train: &Train, file: &Path, options: &args::Check) -> Result<(), Fault
         Ok(data) => (data, None),
         Err(fault) => (None, Some(fault)),
     };
-    let plan = Plan::new(train, data, &options.resources)?;
+    let plan = Plan::new(train, data, &options.resources, None)?;
     let programs = || plan.bundle.programs.iter().map(|p| (p.name.as_str(), p.bytes));
     if options.message_format == MessageFormat::Json {
         let list = |parts: &mut dyn Iterator<Item = (&str, usize)>| -> Vec<Value> {

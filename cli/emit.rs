@@ -1,6 +1,7 @@
 //! `nnc emit`: what the compiler made of a program, stage by stage.
 
 use crate::args::{self, Form, Stage, Which};
+use crate::bind;
 use crate::fault::Fault;
 use crate::front;
 use crate::network::Graph;
@@ -41,6 +42,9 @@ fn render(options: &args::Emit) -> Result<String, Fault> {
         Which::Init => init(train),
     };
     let whole = || program().module;
+    if !matches!(options.stage, Stage::Typed | Stage::Dot | Stage::Svg) {
+        bind::countable(&whole())?;
+    }
     let optimised = || {
         let mut module = whole();
         optimise::optimise(&mut module);

@@ -93,7 +93,7 @@ fn file(
 /// Parameters and states by path: their saved names and values, from the file or, without one, initial.
 fn known(train: &Train, options: &args::Export) -> Result<BTreeMap<String, (String, Vec<f32>)>, Fault> {
     let mut programs = vec![("init".to_string(), init(train))];
-    let bundle = bind::compile(&mut programs, train.settings.precision)?;
+    let bundle = bind::compile(&mut programs, train.settings.precision, None)?;
     let mut executor = Executor::new(bundle, 1).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(0, clock).map_err(Fault::internal)?;

@@ -20,7 +20,7 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
     let inputs = arrays::read(&options.inputs).map_err(Fault::data)?;
     let batch = batch_of(train, &inputs)?;
     let mut programs = vec![("init".to_string(), init(train)), ("gradients".to_string(), gradients(train, batch))];
-    let bundle = bind::compile(&mut programs, train.settings.precision)?;
+    let bundle = bind::compile(&mut programs, train.settings.precision, None)?;
     let start = binding(train, &bundle, 0, &programs[0].1, 1)?;
     let pass = binding(train, &bundle, 1, &programs[1].1, batch)?;
     let mut executor = Executor::new(bundle, bind::threads(options.threads)).map_err(Fault::data)?;

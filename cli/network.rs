@@ -56,7 +56,10 @@ impl Graph {
                 Definition::Field(f) => {
                     Node { name: train.fields[*f].name.clone(), shape: dims, is_input: true, ..Node::default() }
                 }
-                Definition::Indexed { .. } | Definition::Accumulate { .. } | Definition::Draw { .. } => {
+                Definition::Indexed { .. }
+                | Definition::Accumulate { .. }
+                | Definition::Draw { .. }
+                | Definition::Listed(_) => {
                     Node { name: layer(&value.name, &layers).to_string(), shape: dims, ..Node::default() }
                 }
                 _ => continue,

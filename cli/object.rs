@@ -38,6 +38,7 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
     if functions.iter().any(predicts) {
         return Err(Fault::usage(carries(train, "the `predict` of an object")));
     }
+    functions.iter().flat_map(|f| &f.programs).try_for_each(|(_, p)| bind::countable(&p.module))?;
     functions.iter_mut().flat_map(|f| &mut f.programs).for_each(|(_, p)| optimise(&mut p.module));
     let modules: Vec<_> =
         functions.iter().flat_map(|f| f.programs.iter().map(|(_, p)| (word(f.run), &p.module))).collect();
@@ -59,6 +60,7 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
         fields: exports.iter().map(|e| e.fields().into_iter().map(|f| Field::of(&train.fields[f])).collect()).collect(),
         results: functions.iter().map(|f| f.programs.iter().flat_map(|(_, p)| names(train, p)).collect()).collect(),
     };
+    addressable(&name, made.arena_bytes, options.standalone)?;
     let path = place(options.output.as_deref(), &name);
     let header_path = path.with_extension("h");
     write(&path, &made.bytes)?;
@@ -79,6 +81,28 @@ pub fn carries(train: &Train, what: &str) -> String {
          alone gets its next value under `if training`",
         states.join(", ")
     )
+}
+
+/// Bytes of memory that a linker places in an executable of the usual kind: addresses in it are 32 bits from each other.
+const IN_EXECUTABLE: usize = (1 << 31) - (64 << 20);
+
+/// Refuses an executable whose arena no linker places; says where an object's is more than this machine has.
+fn addressable(name: &str, arena: usize, standalone: bool) -> Result<(), Fault> {
+    let size = bind::size(arena);
+    if standalone && arena > IN_EXECUTABLE {
+        let most = bind::size(IN_EXECUTABLE);
+        return Err(Fault::data(format!(
+            "the arena of {name} takes {size}, but an executable holds {most} at most; take a smaller `batch`, or emit the \
+             object without --standalone and give it memory that the program around it allocates"
+        )));
+    }
+    if let Some(has) = crate::doctor::memory().filter(|has| *has < arena) {
+        let has = bind::size(has);
+        crate::complain!(
+            "warning: the arena of {name} takes {size}, and this machine has {has}; `batch` says how much it is"
+        );
+    }
+    Ok(())
 }
 
 /// Parameters, in the values that evaluation uses, and states by the names they are saved under.

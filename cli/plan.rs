@@ -63,8 +63,14 @@ impl Plan {
     /// Compiles everything a run of the train block needs.
     ///
     /// # Errors
-    /// For minibatches too small for the program, and faults of ours.
-    pub fn new(train: &Train, data: Option<DataSet>, resources: &Resources) -> Result<Self, Fault> {
+    /// For minibatches too small for the program, for more memory than `allowed` (or than the machine has), and faults
+    /// of ours.
+    pub fn new(
+        train: &Train,
+        data: Option<DataSet>,
+        resources: &Resources,
+        allowed: Option<usize>,
+    ) -> Result<Self, Fault> {
         let count = |split: &str| data.as_ref().and_then(|d| Some(d.split(split)?.count));
         let samples = count("train").or_else(|| declared(train));
         let batch = match (train.settings.batch, samples) {
@@ -91,8 +97,8 @@ impl Plan {
         let evaluation_programs = evaluated.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n)));
         programs.extend(evaluation_programs);
         let threads = bind::threads(resources.threads);
-        let bundle = bind::compile(&mut programs, train.settings.precision)?.tiled_for(threads);
-        let report = compiled_report(train)?;
+        let bundle = bind::compile(&mut programs, train.settings.precision, allowed)?.tiled_for(threads);
+        let report = compiled_report(train, allowed)?;
         let all = || programs.iter().map(|(_, p)| p).chain(report.iter().map(|(p, _)| p));
         let reads_steps = all().any(|p| p.supplied.iter().any(|(s, _)| *s == Supplied::Steps));
         let fingerprint = fingerprint(all(), train.settings.precision);
@@ -219,12 +225,12 @@ fn step_programs(train: &Train, sizes: &[usize], programs: &mut Vec<(String, Pro
 }
 
 /// Compiles what makes the metrics of whole splits, in 64 bits.
-fn compiled_report(train: &Train) -> Result<Option<(Program, Bundle)>, Fault> {
+fn compiled_report(train: &Train, allowed: Option<usize>) -> Result<Option<(Program, Bundle)>, Fault> {
     let mut programs = vec![("report".to_string(), report(train))];
     if programs[0].1.results.is_empty() {
         return Ok(None);
     }
-    let bundle = bind::compile(&mut programs, Precision::F64)?;
+    let bundle = bind::compile(&mut programs, Precision::F64, allowed)?;
     Ok(programs.pop().map(|(_, program)| (program, bundle)))
 }
 

@@ -198,7 +198,7 @@ fn outputs(
     }
     let predicting = programs.len();
     programs.extend(afresh(train).map(|program| ("afresh".to_string(), program)));
-    let bundle = bind::compile(&mut programs, train.settings.precision)?;
+    let bundle = bind::compile(&mut programs, train.settings.precision, None)?;
     let bindings = (1..predicting)
         .map(|k| binding(train, &bundle, k, &programs[k].1, if k == 1 { batch } else { rest }))
         .collect::<Result<Vec<_>, _>>()?;

@@ -9,14 +9,22 @@ use grammar::span::{Sources, Span};
 use serde_json::json;
 use std::io::IsTerminal;
 
+/// Diagnostics that a person is shown of one program; JSON has them all.
+const SHOWN: usize = 100;
+
 /// Writes the diagnostics to standard error (JSON: standard output), in the order of the source.
 pub fn print(sources: &Sources, diagnostics: &[Diagnostic], format: MessageFormat) {
-    for d in diagnostics {
+    let shown = if format == MessageFormat::Json { diagnostics.len() } else { diagnostics.len().min(SHOWN) };
+    for d in &diagnostics[..shown] {
         match format {
             MessageFormat::Human => write_error(format_args!("{}", human(sources, d, colour_wanted()))),
             MessageFormat::Short => write_error(format_args!("{}\n", short(sources, d))),
             MessageFormat::Json => say!("{}", json_line(sources, d)),
         }
+    }
+    if shown < diagnostics.len() {
+        let more = diagnostics.len() - shown;
+        crate::complain!("and {more} more like these; `nnc check --message-format json` lists them all\n");
     }
 }
 

@@ -14,6 +14,7 @@ use crate::numeric::Precision;
 use crate::scalar::{Binary, Kind, Unary};
 use grammar::span::Span;
 pub use runtime::data::Value as DataValue;
+use std::sync::Arc;
 
 /// A value of a [`Pass`], by its place in [`Pass::values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -144,6 +145,8 @@ pub enum Definition {
     Total(usize),
     /// A number the runtime supplies.
     Supplied(Supplied),
+    /// Numbers as the program lists them, row-major.
+    Listed(Arc<[f64]>),
     /// Fresh draws; `site` is a hash of the instance path and use number.
     Draw { distribution: Distribution, site: u32 },
     /// `value[indices] = expr`; the indices match the type's dims.

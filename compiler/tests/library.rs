@@ -80,7 +80,7 @@ fn filled(train: &Train, rng: &mut Prng) -> Program {
     let inputs = ids.iter().map(|id| (*id, contents(*id))).collect();
     let drawn = module.items.iter().filter_map(|step| match step {
         Step::Draw(draw) => Some(draw),
-        Step::Def(_) => None,
+        Step::Def(_) | Step::Listed(_) => None,
     });
     let draws = drawn
         .map(|d| {

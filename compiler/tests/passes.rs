@@ -73,7 +73,7 @@ fn checked(text: &str) -> Module {
 fn structure(m: &Module) -> (Vec<String>, Vec<String>) {
     let defs = m.items.iter().filter_map(|i| match i {
         Item::Def(d) => Some(d),
-        Item::Draw(_) => None,
+        Item::Draw(_) | Item::Listed(_) => None,
     });
     let name = |d: &&nnc_compiler::ir::Def| m.t(d.target).name.clone();
     let contractions = defs.clone().filter(|d| contraction(m, d).is_some()).map(|d| name(&d)).collect();
@@ -124,7 +124,7 @@ fn costly_parts_of_centred_values_are_computed_once() {
     };
     let defs = m.items.iter().filter_map(|i| match i {
         Item::Def(d) => Some(d),
-        Item::Draw(_) => None,
+        Item::Draw(_) | Item::Listed(_) => None,
     });
     assert_eq!(defs.filter(|d| costly(d)).count(), 0, "{}", print(&m));
 }

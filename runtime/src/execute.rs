@@ -243,6 +243,10 @@ fn run_task(work: &Work, memory: Memory, clock: Clock, turn: usize, (task, worke
             leave_wide_vectors();
         }
         Work::Fill(draw) => run_fill(draw, memory, clock, chunk(task, FILL_GRAIN, draw.slot.len)),
+        // SAFETY: the tensor has that many bytes in the arena, by the plan.
+        Work::Listed { to, bytes } => unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), memory.arena.add(*to), bytes.len());
+        },
         // SAFETY: both ranges lie in the arena and do not overlap, by the plan.
         Work::Copy { from, to, bytes } => unsafe {
             std::ptr::copy_nonoverlapping(memory.arena.add(*from), memory.arena.add(*to), *bytes);

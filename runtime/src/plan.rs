@@ -20,12 +20,32 @@ pub const ALIGNMENT: usize = 64;
 pub struct Fault {
     /// One sentence.
     pub message: String,
+    /// Where memory is what lacks: how much is needed.
+    pub excess: Option<Box<Excess>>,
+}
+
+/// The memory that a plan would need, and what for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excess {
+    /// In all.
+    pub bytes: usize,
+    /// Every tensor with memory of its own.
+    pub holdings: Vec<Holding>,
 }
 
 impl Fault {
     /// A fault with that message.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), excess: None }
+    }
+}
+
+impl Fault {
+    /// A plan that needs more memory than there may be.
+    #[must_use]
+    pub fn excess(excess: Excess) -> Self {
+        let message = format!("the plan needs {} bytes, more than there are", excess.bytes);
+        Self { message, excess: Some(Box::new(excess)) }
     }
 }
 
@@ -105,6 +125,8 @@ pub enum Work {
     Contraction(Box<Contraction>),
     /// Random numbers.
     Fill(Fill),
+    /// Numbers that the program lists, as they lie in memory.
+    Listed { to: usize, bytes: Box<[u8]> },
     /// Bytes from one offset to another.
     Copy { from: usize, to: usize, bytes: usize },
 }
@@ -193,7 +215,7 @@ pub struct Bundle {
     pub scratch_bytes: usize,
     /// Every tensor with memory of its own.
     pub holdings: Vec<Holding>,
-    /// Tables of the contractions, in bytes.
+    /// Tables of the contractions and listed numbers, in bytes.
     pub table_bytes: usize,
     /// Keeps the generated code alive; dropping it frees the code.
     pub code: Box<dyn std::any::Any + Send + Sync>,

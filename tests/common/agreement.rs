@@ -76,7 +76,7 @@ fn moved(module: &Module, inputs: &Values, rng: &mut Prng) -> Values {
 fn longest_sum(module: &Module) -> usize {
     let points = |item: &Item| match item {
         Item::Def(def) => def.domain.iter().product::<usize>() / module.t(def.target).len().max(1),
-        Item::Draw(_) => 1,
+        Item::Draw(_) | Item::Listed(_) => 1,
     };
     module.items.iter().map(points).max().unwrap_or(1).max(1)
 }

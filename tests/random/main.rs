@@ -98,6 +98,7 @@ fn note_parts(module: &Module, parts: &mut BTreeMap<String, usize>) {
             Item::Draw(d) => {
                 note(format!("draw {:?}, {}", d.distribution, if d.per_sample { "per sample" } else { "one for all" }))
             }
+            Item::Listed(_) => note("list".into()),
             Item::Def(def) => {
                 note(format!("{:?}", def.combine));
                 if let Some(scatter) = &def.scatter {

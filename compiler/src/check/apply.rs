@@ -3,8 +3,8 @@
 
 use super::allowed::Owner;
 use super::calls::{Given, is_input};
-use super::dims::{Declared, Meeting, whole_term};
-use super::elaborate::{Activation, Call, Elaborator, Role, made_at};
+use super::dims::{Declared, Meeting};
+use super::elaborate::{Activation, Call, Elaborator, Plain, Role, made_at};
 use super::entity::{Entity, Env, Instance, PassKind, Scope, Template, kind_word, shape_text};
 use crate::scalar::{Kind, Unary};
 use crate::typed::{Element, Expr};
@@ -14,9 +14,9 @@ use grammar::span::Span;
 use std::rc::Rc;
 
 /// Calls inside calls beyond which it is taken for endless.
-const DEEPEST_CALL: usize = 40;
+const DEEPEST_CALL: usize = 150;
 /// Appearances of one callable among the calls we are inside of.
-const MOST_OF_ONE: usize = 6;
+const MOST_OF_ONE: usize = 64;
 
 impl<'a> Elaborator<'a> {
     /// Applies a callable to a value for each parameter (defaults where there is none).
@@ -28,7 +28,8 @@ impl<'a> Elaborator<'a> {
         name: Option<&'a ast::Ident>,
         span: Span,
     ) -> Entity<'a> {
-        if !self.may_enter(callable, span) {
+        let plain = bound.iter().map(plain).collect::<Option<Vec<Plain>>>();
+        if !self.may_enter(callable, plain.as_deref(), span) {
             return Entity::Poison;
         }
         if let Some(result) = self.element_by_element(callable, &bound, span) {
@@ -44,7 +45,7 @@ impl<'a> Elaborator<'a> {
             _ => None,
         };
         let given = bound.iter().filter_map(|slot| slot.as_ref().and_then(shape)).collect();
-        self.calls.push(Call { callable, span, given });
+        self.calls.push(Call { callable, span, given, plain });
         let extents = extents_given(callable, &bound);
         let result = self.run(callable, bound, &scope);
         self.calls.pop();
@@ -77,21 +78,37 @@ impl<'a> Elaborator<'a> {
         self.apply(callable, template.bound.clone(), None, None, span)
     }
 
-    fn may_enter(&mut self, callable: &'a ast::Callable, span: Span) -> bool {
-        let same = self.calls.iter().filter(|c| std::ptr::eq(c.callable, callable)).count();
-        if same < MOST_OF_ONE && self.calls.len() < DEEPEST_CALL {
+    /// Whether a call may go in: not inside of one that it repeats, nor too deep, nor once a block was given up.
+    fn may_enter(&mut self, callable: &'a ast::Callable, plain: Option<&[Plain]>, span: Span) -> bool {
+        if self.gave_up {
+            return false;
+        }
+        self.called.entry(callable.name.span).or_insert((&callable.name.name, 0)).1 += 1;
+        let same = || self.calls.iter().filter(|c| std::ptr::eq(c.callable, callable));
+        let repeats = plain.is_some() && same().any(|c| c.plain.as_deref() == plain);
+        let times = same().count();
+        if !repeats && times < MOST_OF_ONE && self.calls.len() < DEEPEST_CALL {
             return true;
         }
-        let name = &callable.name.name;
-        let d = if same == 0 {
-            let message = format!("calls are nested more than {DEEPEST_CALL} deep");
-            Diagnostic::error("too-deep", span, message).label(callable.name.span, "calls on from here")
-        } else {
-            let message = format!("the {} `{name}` calls itself without end", kind_word(callable.kind));
+        let (kind, name) = (kind_word(callable.kind), &callable.name.name);
+        let loops = "do something several times with `for l in 1..n with h = x { .. }`";
+        let d = if repeats {
+            let message = format!("the {kind} `{name}` calls itself without end");
+            Diagnostic::error("endless-call", span, message)
+                .here("this call has the settings and shapes of the one that it stands in")
+                .label(callable.name.span, "defined here")
+                .help(loops)
+        } else if times >= MOST_OF_ONE {
+            let message =
+                format!("the {kind} `{name}` calls itself more than {MOST_OF_ONE} times, which is as deep as nnc goes");
             Diagnostic::error("endless-call", span, message)
                 .label(callable.name.span, "defined here")
-                .help("do something several times with `for l in 1..n with h = x { .. }`")
+                .help(format!("if it should end sooner, look at the condition it ends with; else {loops}"))
+        } else {
+            let message = format!("calls are nested more than {DEEPEST_CALL} deep");
+            Diagnostic::error("too-deep", span, message).label(callable.name.span, "calls on from here")
         };
+        self.gave_up = true;
         self.sink.add(d);
         false
     }
@@ -170,9 +187,8 @@ impl<'a> Elaborator<'a> {
             };
             let value = self.settle(entity.clone(), *at);
             *entity = if tensor {
-                match self.term(value, *at) {
+                match if classes { self.class_term(value, *at) } else { self.term(value, *at) } {
                     Some(t) => {
-                        let t = if classes { whole_term(t) } else { t };
                         let at = Meeting::of(*at, call);
                         good &= param.ty.as_ref().is_none_or(|ty| self.solve(ty, &t, at, callable, scope));
                         Entity::Term(t)
@@ -468,6 +484,19 @@ impl<'a> Elaborator<'a> {
             (_, other) => other,
         }
     }
+}
+
+/// An argument of a call as far as it decides what the call becomes; `None` for what is told apart by more, such as a
+/// layer or a function.
+fn plain(given: &Option<Given<'_>>) -> Option<Plain> {
+    Some(match given.as_ref().map(|g| &g.0) {
+        None => Plain::Default,
+        Some(Entity::Number(n)) => Plain::Number(n.value.to_bits()),
+        Some(Entity::Bool(b)) => Plain::Bool(*b),
+        Some(Entity::Dims(dims)) => Plain::Dims(dims.clone()),
+        Some(Entity::Term(t)) => Plain::Tensor(t.dims.clone(), t.kind),
+        Some(_) => return None,
+    })
 }
 
 /// The word for what a setting may be: that of its type, or else what its default value is.

@@ -324,7 +324,8 @@ impl<'a> Elaborator<'a> {
         match (declared, value) {
             (Declared::Tensor { element, .. }, value @ (Entity::List(_) | Entity::Number(_) | Entity::Term(_))) => {
                 let classes = matches!(element, Element::Class(_));
-                self.term(value, span).map_or(Entity::Poison, |t| Entity::Term(if classes { whole_term(t) } else { t }))
+                let term = if classes { self.class_term(value, span) } else { self.term(value, span) };
+                term.map_or(Entity::Poison, Entity::Term)
             }
             (Declared::Record(types), Entity::Record(values)) => {
                 let of = |name: &str| types.iter().find(|t| t.0 == name).map(|t| &t.1);

@@ -9,6 +9,7 @@ use super::entity::{Entity, Env, PassKind, Term, shape_text};
 use super::items::Items;
 use super::report::Sink;
 use super::scan::Scan;
+use crate::scalar::Kind;
 use crate::typed::{Field, Group, IndexId, Parameter, State, ValueId};
 use grammar::ast;
 use grammar::diagnostic::{Diagnostic, Label};
@@ -24,6 +25,23 @@ pub(super) struct Call<'a> {
     pub span: Span,
     /// The tensors given: where each shape comes from, and the shape.
     pub given: Vec<(Span, Vec<usize>)>,
+    /// All that decides what the call becomes, if it is no more than this.
+    pub plain: Option<Vec<Plain>>,
+}
+
+/// An argument as far as it decides what a call becomes.
+#[derive(PartialEq)]
+pub(super) enum Plain {
+    /// Not given.
+    Default,
+    /// A number, by its bits.
+    Number(u64),
+    /// A truth value.
+    Bool(bool),
+    /// Extents.
+    Dims(Vec<usize>),
+    /// A tensor of that shape.
+    Tensor(Vec<usize>, Kind),
 }
 
 /// Whose parameters and states a body declares.
@@ -217,6 +235,10 @@ pub(super) struct Elaborator<'a> {
     pub depth: usize,
     /// Expressions elaborated; bounded.
     pub work: usize,
+    /// Whether that bound was met, and reported.
+    pub gave_up: bool,
+    /// The callables applied, by the place of their names, and how often.
+    pub called: BTreeMap<Span, (&'a str, usize)>,
     /// The name being defined, for the path of a loop's turns.
     pub defining: Option<String>,
     /// Whether something was met that the parser could not read, and has reported.
@@ -226,9 +248,9 @@ pub(super) struct Elaborator<'a> {
 }
 
 /// Nesting of expressions and calls beyond which we give up.
-const DEEPEST: usize = 300;
-/// Expressions elaborated in one train block before we give up.
-const MOST_WORK: usize = 20_000_000;
+const DEEPEST: usize = 1500;
+/// Expressions elaborated in one train block before we give up: with all they leave behind, some seconds and gigabytes.
+const MOST_WORK: usize = 2_000_000;
 
 impl<'a> Elaborator<'a> {
     /// An elaborator with empty passes.
@@ -254,6 +276,8 @@ impl<'a> Elaborator<'a> {
             training_ifs: 0,
             depth: 0,
             work: 0,
+            gave_up: false,
+            called: BTreeMap::new(),
             defining: None,
             broken: false,
             written: BTreeMap::new(),
@@ -326,15 +350,28 @@ impl<'a> Elaborator<'a> {
         self.depth += 1;
         self.work += 1;
         if self.depth > DEEPEST || self.work > MOST_WORK {
-            let message = if self.depth > DEEPEST {
-                "this is nested too deeply to be elaborated"
-            } else {
-                "elaborating this train block takes too long; a loop has too many turns"
+            let d = match self.depth > DEEPEST {
+                true => Diagnostic::error("too-deep", span, "this is nested too deeply to be elaborated"),
+                false if self.gave_up => return false,
+                false => self.too_much(span),
             };
-            self.fail(Diagnostic::error("too-deep", span, message));
+            self.fail(d);
             return false;
         }
         true
+    }
+
+    /// Says that the train block is too large, once, and which callables it is made of most.
+    fn too_much(&mut self, span: Span) -> Diagnostic {
+        self.gave_up = true;
+        let mut most: Vec<(&usize, &str)> = self.called.iter().map(|(_, (name, n))| (n, *name)).collect();
+        most.sort_unstable_by_key(|(n, name)| (std::cmp::Reverse(**n), *name));
+        let listed: Vec<String> = most.iter().take(3).map(|(n, name)| format!("`{name}` {n} times")).collect();
+        let message =
+            format!("written out with all its calls and loops, this train block has more than {MOST_WORK} expressions");
+        let d = Diagnostic::error("too-deep", span, message).here("here they were too many");
+        let d = if listed.is_empty() { d } else { d.note(format!("applied so far: {}", listed.join(", "))) };
+        d.help("give a result that is used twice a name, so that it is computed once: `y = f(x)`, then `y + y`; do in a `scan` what a `for` does many times")
     }
 
     /// The innermost instance.

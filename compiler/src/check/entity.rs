@@ -7,6 +7,7 @@ use crate::typed::{Expr, IndexId};
 use grammar::ast;
 use grammar::span::Span;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Which pass of the typed tree is being written.
@@ -201,6 +202,8 @@ pub(super) fn shape_text(dims: &[usize]) -> String {
 /// Names and what they stand for; inner scopes see outer ones.
 pub(super) struct Scope<'a> {
     names: RefCell<Vec<(String, Entity<'a>, Span)>>,
+    /// The first and the last place of a name among them.
+    places: RefCell<HashMap<String, (usize, usize)>>,
     parent: Option<Env<'a>>,
 }
 
@@ -210,23 +213,27 @@ pub(super) type Env<'a> = Rc<Scope<'a>>;
 impl<'a> Scope<'a> {
     /// A scope inside `parent`.
     pub fn inside(parent: Option<&Env<'a>>) -> Env<'a> {
-        Rc::new(Self { names: RefCell::new(vec![]), parent: parent.cloned() })
+        Rc::new(Self { names: RefCell::default(), places: RefCell::default(), parent: parent.cloned() })
     }
 
     /// Binds a name here.
     pub fn bind(&self, name: &str, entity: Entity<'a>, span: Span) {
-        self.names.borrow_mut().push((name.to_string(), entity, span));
+        let mut names = self.names.borrow_mut();
+        let here = names.len();
+        self.places.borrow_mut().entry(name.to_string()).or_insert((here, here)).1 = here;
+        names.push((name.to_string(), entity, span));
     }
 
     /// What the name stands for, and where it was bound; the nearest scope wins.
     pub fn find(&self, name: &str) -> Option<(Entity<'a>, Span)> {
-        let here = self.names.borrow().iter().rev().find(|n| n.0 == name).map(|n| (n.1.clone(), n.2));
-        here.or_else(|| self.parent.as_ref()?.find(name))
+        let Some(place) = self.places.borrow().get(name).map(|p| p.1) else { return self.parent.as_ref()?.find(name) };
+        self.names.borrow().get(place).map(|n| (n.1.clone(), n.2))
     }
 
     /// Where this very scope binds the name.
     pub fn bound_here(&self, name: &str) -> Option<Span> {
-        self.names.borrow().iter().find(|n| n.0 == name).map(|n| n.2)
+        let place = self.places.borrow().get(name)?.0;
+        self.names.borrow().get(place).map(|n| n.2)
     }
 
     /// All visible names.

@@ -14,6 +14,11 @@ use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
 use std::rc::Rc;
 
+/// Bytes of the stack that one more level of nesting may take, and how many are added where there are fewer: a program
+/// may nest deeper than the stack of a thread allows.
+const STACK_LEFT: usize = 256 << 10;
+const STACK_MORE: usize = 4 << 20;
+
 /// Turns of one `for` beyond which it is refused.
 const MOST_TURNS: i64 = 10_000;
 
@@ -21,7 +26,10 @@ impl<'a> Elaborator<'a> {
     /// What the expression stands for.
     pub fn eval(&mut self, expr: &'a ast::Expr, env: &Env<'a>) -> Entity<'a> {
         let defining = self.defining.take();
-        let entity = if self.enter(expr.span) { self.eval_form(expr, env, defining) } else { Entity::Poison };
+        let entity = match self.enter(expr.span) {
+            true => stacker::maybe_grow(STACK_LEFT, STACK_MORE, || self.eval_form(expr, env, defining)),
+            false => Entity::Poison,
+        };
         self.depth -= 1;
         entity
     }
@@ -198,14 +206,14 @@ impl<'a> Elaborator<'a> {
         if self.calls.is_empty() && self.train.as_ref().is_some_and(|t| t.fields_lost) {
             return Entity::Poison;
         }
-        let visible = env.visible();
-        let words = visible.iter().map(String::as_str).filter(|n| !n.starts_with('\0'));
-        let near = nearest(name, words.chain(self.items.callable_names()).chain(PRIMITIVE_NAMES.iter().copied()));
         let mut d = Diagnostic::error("unknown-name", span, format!("there is no `{name}` here"));
         if self.sink.list.iter().any(|e| e.code == d.code && e.message == d.message) {
             // The names of all callables were looked at before; what is worth saying of this one is said.
             return Entity::Poison;
         }
+        let visible = if self.sink.may_guess() { env.visible() } else { vec![] };
+        let words = visible.iter().map(String::as_str).filter(|n| !n.starts_with('\0'));
+        let near = nearest(name, words.chain(self.items.callable_names()).chain(PRIMITIVE_NAMES.iter().copied()));
         if let Some(near) = near {
             d = d.fix(format!("did you mean `{near}`?"), span, near);
         } else if self.items.data(name).is_some() {

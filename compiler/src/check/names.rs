@@ -9,6 +9,7 @@ use super::words::{self, Place};
 use grammar::ast::{self, Body, DimExpr, Expr, ExprKind, IndexArg, StmtKind, TypeExpr, TypeKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
+use std::collections::HashMap;
 
 /// A name in scope.
 struct Local {
@@ -23,6 +24,8 @@ struct Resolver<'a, 's> {
     items: &'s Items<'a>,
     sink: &'s mut Sink,
     locals: Vec<Local>,
+    /// Where the locals of a name stand among them, the innermost last.
+    places: HashMap<String, Vec<usize>>,
     /// In an optimiser, which is given `theta` and `grad`.
     rule: bool,
     /// In an optimiser or a schedule.
@@ -35,7 +38,8 @@ pub(super) fn resolve(items: &Items<'_>, program: &ast::File, sink: &mut Sink) {
         if let ast::Item::Callable(callable) = item {
             let rule = callable.kind == ast::CallableKind::Optimizer;
             let updates = rule || callable.kind == ast::CallableKind::Schedule;
-            let mut resolver = Resolver { items, sink: &mut *sink, locals: vec![], rule, updates };
+            let mut resolver =
+                Resolver { items, sink: &mut *sink, locals: vec![], places: HashMap::new(), rule, updates };
             resolver.callable(callable);
         }
         if let ast::Item::Train(block) = item {
@@ -75,6 +79,7 @@ impl Resolver<'_, '_> {
     }
 
     fn bind(&mut self, name: &ast::Ident, counts: bool) {
+        self.places.entry(name.name.clone()).or_default().push(self.locals.len());
         self.locals.push(Local { name: name.name.clone(), span: name.span, used: false, counts });
     }
 
@@ -83,6 +88,7 @@ impl Resolver<'_, '_> {
         let depth = self.locals.len();
         f(self);
         for local in self.locals.split_off(depth) {
+            self.places.get_mut(&local.name).map(Vec::pop);
             if local.counts && !local.used && !local.name.ends_with('\'') {
                 let d = Diagnostic::error("unused-local", local.span, format!("nothing uses `{}`", local.name))
                     .here("defined here, and not mentioned again")
@@ -157,7 +163,7 @@ impl Resolver<'_, '_> {
 
     fn left_expr(&mut self, e: &Expr) {
         if let ExprKind::Name(name) = &e.kind
-            && !self.locals.iter().any(|l| l.name == *name)
+            && self.innermost(name).is_none()
         {
             self.bind(&ast::Ident { name: name.clone(), span: e.span }, false);
         }
@@ -257,10 +263,15 @@ impl Resolver<'_, '_> {
         self.bind(&ast::Ident { name: name.into(), span }, false);
     }
 
+    /// Where the local that a name means stands.
+    fn innermost(&self, name: &str) -> Option<usize> {
+        self.places.get(name)?.last().copied()
+    }
+
     /// Whether the name stands for something; a local so named is used then.
     fn known(&mut self, name: &str, span: Span) -> bool {
-        if let Some(local) = self.locals.iter_mut().rev().find(|l| l.name == name) {
-            local.used = true;
+        if let Some(place) = self.innermost(name) {
+            self.locals[place].used = true;
             return true;
         }
         let given = self.rule && matches!(name, "theta" | "grad");
@@ -271,9 +282,10 @@ impl Resolver<'_, '_> {
         if self.known(name, span) {
             return;
         }
+        let guess = self.sink.may_guess();
         let locals = self.locals.iter().map(|l| l.name.as_str());
         let mut d = Diagnostic::error("unknown-name", span, format!("there is no `{name}` here"));
-        if let Some(near) = nearest(name, locals.chain(self.items.callable_names())) {
+        if guess && let Some(near) = nearest(name, locals.chain(self.items.callable_names())) {
             d = d.fix(format!("did you mean `{near}`?"), span, near);
         }
         self.sink.add(d);

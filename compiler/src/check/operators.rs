@@ -3,6 +3,7 @@
 //! nothing else broadcasts.
 
 use super::bounds;
+use super::dims::whole_term;
 use super::elaborate::Elaborator;
 use super::entity::{Entity, Env, Term, shape_text};
 use super::expr::binary as make_binary;
@@ -10,10 +11,13 @@ use super::expr::{literal, rebuild, substitute, unary as make_unary};
 use super::number::Num;
 use crate::numeric::{eval_binary_f64, eval_unary_f64};
 use crate::scalar::{Binary, Kind, Unary};
-use crate::typed::{Expr, IndexId};
+use crate::typed::{Definition, Element, Expr, IndexId, Type};
 use grammar::ast::{self, BinaryOp, UnaryOp};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
+
+/// Entries of a list up to which they are chosen one by one; more numbers than that lie in memory.
+const CHOSEN: usize = 16;
 
 /// An operand: a constant whose kind follows its partner, or a term.
 #[derive(Clone)]
@@ -369,8 +373,13 @@ impl<'a> Elaborator<'a> {
         result
     }
 
-    /// `[a, b, c]` as a tensor: its elements chosen by position.
+    /// `[a, b, c]` as a tensor: many numbers lie in memory, else the elements are chosen by position.
     pub fn list_term(&mut self, list: Vec<Entity<'a>>, span: Span) -> Option<Term> {
+        if let Some((dims, values)) = numbers(&list)
+            && values.len() > CHOSEN
+        {
+            return Some(self.listed(dims, values, Element::Number, span));
+        }
         let mut parts = vec![];
         for entity in list {
             let term = self.float_or_whole(entity, span)?;
@@ -391,14 +400,31 @@ impl<'a> Elaborator<'a> {
         let kind = wider(&aligned.parts);
         let exprs: Vec<_> = aligned.parts.iter().map(|p| p.expr(kind)).collect();
         let axis = self.builder().axes(&[n])[0];
-        let mut rest = exprs[n - 1].clone();
-        for (i, e) in exprs[..n - 1].iter().enumerate().rev() {
-            let here = Expr::Binary(Binary::Eq, Box::new(Expr::Index(axis)), Box::new(Expr::Int(i as i64)));
-            rest = Expr::Select(Box::new(here), Box::new(e.clone()), Box::new(rest));
-        }
+        let chosen = choice(axis, 0, exprs);
         let axes = std::iter::once(axis).chain(aligned.axes).collect();
         let dims = std::iter::once(n).chain(aligned.dims).collect();
-        Some(Term { axes, dims, expr: rest, kind, origin: span, pass: self.now })
+        Some(Term { axes, dims, expr: chosen, kind, origin: span, pass: self.now })
+    }
+
+    /// A value that is a class where it is written as a whole number.
+    pub fn class_term(&mut self, value: Entity<'a>, span: Span) -> Option<Term> {
+        if let Entity::List(list) = &value
+            && let Some((dims, values)) = numbers(list)
+            && values.len() > CHOSEN
+            && values.iter().all(|v| v.fract() == 0.0 && (0.0..f64::from(i32::MAX)).contains(v))
+        {
+            let classes = values.iter().fold(0.0, |most: f64, v| most.max(*v)) as usize + 1;
+            return Some(self.listed(dims, values, Element::Class(classes), span));
+        }
+        self.term(value, span).map(whole_term)
+    }
+
+    /// Numbers as they are listed, as a value of the pass.
+    fn listed(&mut self, dims: Vec<usize>, values: Vec<f64>, element: Element, span: Span) -> Term {
+        let name = self.value_name("list");
+        let ty = Type { per_sample: false, dims, element };
+        let id = self.builder().outside(Definition::Listed(values.into()), &name, ty, span);
+        self.builder().read(id, span)
     }
 
     fn float_or_whole(&mut self, entity: Entity<'a>, span: Span) -> Option<Term> {
@@ -407,6 +433,45 @@ impl<'a> Elaborator<'a> {
             other => self.term(other, span),
         }
     }
+}
+
+/// The extents of a list of numbers, or of lists of numbers in one shape, and the numbers row-major.
+fn numbers(list: &[Entity]) -> Option<(Vec<usize>, Vec<f64>)> {
+    let (mut inner, mut values): (Option<Vec<usize>>, Vec<f64>) = (None, vec![]);
+    for entity in list {
+        let shape = match entity {
+            Entity::Number(n) => {
+                values.push(n.value);
+                vec![]
+            }
+            Entity::List(list) => {
+                let (shape, more) = numbers(list)?;
+                values.extend(more);
+                shape
+            }
+            _ => return None,
+        };
+        if inner.get_or_insert_with(|| shape.clone()) != &shape {
+            return None;
+        }
+    }
+    Some((std::iter::once(list.len()).chain(inner?).collect(), values))
+}
+
+/// The entry whose place along the axis it is: a few are asked one after the other, more by halves, so that the expression
+/// is no deeper than it must be.
+fn choice(axis: IndexId, first: usize, mut entries: Vec<Expr>) -> Expr {
+    let asked =
+        |op, place: usize| Box::new(Expr::Binary(op, Box::new(Expr::Index(axis)), Box::new(Expr::Int(place as i64))));
+    if entries.len() > CHOSEN {
+        let half = entries.len() / 2;
+        let upper = choice(axis, first + half, entries.split_off(half));
+        let lower = choice(axis, first, entries);
+        return Expr::Select(asked(Binary::Lt, first + half), Box::new(lower), Box::new(upper));
+    }
+    let Some(last) = entries.pop() else { return Expr::Number(0.0) };
+    let before = entries.into_iter().enumerate().rev();
+    before.fold(last, |rest, (n, e)| Expr::Select(asked(Binary::Eq, first + n), Box::new(e), Box::new(rest)))
 }
 
 fn positive(part: &Operand) -> bool {

@@ -170,6 +170,10 @@ impl Ranges<'_> {
                 self.of(value, &mut vec![]).sum(0.0, f64::INFINITY)
             }
             Definition::Draw { distribution: Distribution::Uniform, .. } => Interval::half_open(0.0, 1.0),
+            Definition::Listed(values) => Interval::closed(
+                values.iter().copied().fold(f64::INFINITY, f64::min),
+                values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            ),
             _ => match value.ty.element {
                 Element::Class(n) => Interval::closed(0.0, n as f64 - 1.0),
                 Element::Sample => Interval::from(0.0),

@@ -89,6 +89,10 @@ fn value_text(pass: &Pass, value: &Value) -> String {
             format!("{head} = {of} one turn earlier along axis {turn}, at first {initial}")
         }
         Definition::Supplied(s) => format!("{head} = {}", format!("{s:?}").to_lowercase()),
+        Definition::Listed(values) => {
+            let values: Vec<_> = values.iter().map(|v| format!("{v:?}")).collect();
+            format!("{head} = [{}]", values.join(", "))
+        }
         Definition::Draw { distribution, site } => {
             format!("{head} ~ {} site {site:08x}", format!("{distribution:?}").to_lowercase())
         }

@@ -114,12 +114,22 @@ fn width_of(arg: &IndexArg, env: &Env<'_>) -> Option<usize> {
     }
 }
 
+/// The extents of a list: how many entries it has, then those of its first.
+fn nested(items: &[Entity]) -> Vec<usize> {
+    let inner = match items.first() {
+        Some(Entity::List(items)) => nested(items),
+        Some(Entity::Term(t)) => t.dims.clone(),
+        _ => vec![],
+    };
+    std::iter::once(items.len()).chain(inner).collect()
+}
+
 /// The extents of what is read, where they are known without elaborating it.
 fn extents<'a>(s: &mut Elaborator<'a>, base: &'a Expr, env: &Env<'a>) -> Option<Vec<usize>> {
     match &base.kind {
         ExprKind::Name(_) | ExprKind::Field { .. } => match known(s, base, env)? {
             Entity::Term(t) => Some(t.dims),
-            Entity::List(items) => Some(vec![items.len()]),
+            Entity::List(items) => Some(nested(&items)),
             _ => None,
         },
         ExprKind::Paren(e) | ExprKind::Sample { base: e, .. } => extents(s, e, env),

@@ -2,21 +2,29 @@
 
 use grammar::diagnostic::{Diagnostic, Label, Severity};
 use grammar::span::Span;
+use std::collections::BTreeSet;
 
 /// The diagnostics so far.
 #[derive(Default)]
 pub(super) struct Sink {
     /// In order of discovery.
     pub list: Vec<Diagnostic>,
+    /// The codes at their places.
+    known: BTreeSet<(&'static str, Span)>,
 }
 
 impl Sink {
     /// Adds a diagnostic unless one of that code already stands at its place.
     pub fn add(&mut self, diagnostic: Diagnostic) {
-        let same = |d: &Diagnostic| d.code == diagnostic.code && d.primary.span == diagnostic.primary.span;
-        if !self.list.iter().any(same) {
+        if self.known.insert((diagnostic.code, diagnostic.primary.span)) {
             self.list.push(diagnostic);
         }
+    }
+
+    /// Whether so few mistakes were found that what was meant is worth looking for: nobody reads a hundredth guess, and
+    /// each compares a name with all others.
+    pub fn may_guess(&self) -> bool {
+        self.list.len() < 100
     }
 
     /// Says something at a place of the last diagnostic.
@@ -35,16 +43,23 @@ impl Sink {
     }
 }
 
+/// Letters of a name beyond which it is no typing error of another.
+const LONGEST_NAME: usize = 64;
+
 /// The candidate nearest to `name`, if one is near enough to be what was meant.
 pub fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let limit = match name.chars().count() {
+    let length = name.chars().take(LONGEST_NAME + 1).count();
+    let limit = match length {
         0..=2 => 1,
         3..=5 => 2,
-        _ => 3,
+        6..=LONGEST_NAME => 3,
+        _ => return None,
     };
+    // A letter is at most four bytes.
+    let alike = |c: &str| c.len() <= 4 * (length + limit) && c.chars().count().abs_diff(length) <= limit;
     candidates
         .into_iter()
-        .filter(|c| *c != name)
+        .filter(|c| *c != name && alike(c))
         .map(|c| (distance(name, c), c.chars().next() != name.chars().next(), c))
         .filter(|(d, _, c)| *d <= limit && *d < c.chars().count())
         .min()

@@ -369,7 +369,7 @@ impl<'a> Elaborator<'a> {
         }
         let origin = made_at(&self.activation().origin, group.span);
         self.activations.push(Activation::new(path, origin, None, group.span, Role::Rule(number)));
-        self.calls.push(Call { callable, span: group.span, given: vec![] });
+        self.calls.push(Call { callable, span: group.span, given: vec![], plain: None });
         let inner = Scope::inside(Some(&scope));
         let mut good = true;
         for (param, value) in callable.params.iter().zip(bound) {

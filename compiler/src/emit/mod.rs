@@ -20,7 +20,7 @@ pub mod template;
 mod agreement;
 mod layout;
 
-use crate::ir::{Distribution, Draw, Module, Role, TensorId};
+use crate::ir::{Distribution, Draw, Listed, Module, Role, TensorId};
 pub use crate::numeric::ops::Precision;
 use crate::scalar::Kind;
 use crate::schedule::nest::{Form, Nest};
@@ -29,10 +29,9 @@ use cranelift_jit::JITModule;
 use functions::{Functions, Listing};
 use lanes::Types;
 use layout::Layout;
-use runtime::contract::Contraction;
 use runtime::execute::FILL_GRAIN;
 pub use runtime::plan;
-use runtime::plan::{Bundle, Fault};
+use runtime::plan::{Bundle, Excess, Fault};
 use runtime::plan::{Element, Fill, Launch, Program, Work};
 use runtime::random;
 use template::{Memory, Template};
@@ -73,7 +72,16 @@ pub struct Dump {
 /// # Errors
 /// When persistent tensors of one name differ in shape, or code cannot be made: faults of ours.
 pub fn compile(modules: &[(&str, &Module)], options: &Options) -> Result<Bundle, Fault> {
+    compile_within(modules, options, usize::MAX)
+}
+
+/// As [`compile`], refusing what needs more than `most` bytes before anything is made that grows with its tensors.
+///
+/// # Errors
+/// As [`compile`]; a fault with an [`Excess`] where memory is what lacks.
+pub fn compile_within(modules: &[(&str, &Module)], options: &Options, most: usize) -> Result<Bundle, Fault> {
     let mut compiler = Compiler::new(jit::module()?, options, false);
+    compiler.most = most;
     let made = compiler.make(modules, 0)?;
     bundle(modules, made, compiler.functions)
 }
@@ -100,6 +108,8 @@ type Launches = Vec<(String, usize, Planned)>;
 struct Compiler<M> {
     types: Types,
     functions: Functions<M>,
+    /// Bytes that a plan may need.
+    most: usize,
     /// Whether texts are asked for.
     listing: bool,
     dump: Dump,
@@ -115,7 +125,7 @@ struct Made {
 impl<M: cranelift_module::Module> Compiler<M> {
     fn new(module: M, options: &Options, listing: bool) -> Self {
         let types = Types { precision: options.precision };
-        Self { types, functions: Functions::new(module), listing, dump: Dump::default() }
+        Self { types, functions: Functions::new(module), most: usize::MAX, listing, dump: Dump::default() }
     }
 
     /// Schedules, lays out from byte `head` of the arena on, and makes the kernels.
@@ -123,6 +133,11 @@ impl<M: cranelift_module::Module> Compiler<M> {
         let vectors = Vectors { width: self.types.width(), double: self.types.precision == Precision::F64 };
         let schedules: Vec<Schedule> = modules.iter().map(|(_, m)| schedule(m, vectors)).collect();
         let layout = Layout::new(modules, &schedules, self.types, head)?;
+        let tables = schedules.iter().map(Schedule::table_bytes).fold(0, usize::saturating_add);
+        let bytes = layout.arena_bytes.saturating_add(tables);
+        if bytes > self.most {
+            return Err(Fault::excess(Excess { bytes, holdings: layout.holdings }));
+        }
         let mut planned = vec![];
         for (number, schedule) in schedules.iter().enumerate() {
             if self.listing {
@@ -141,14 +156,18 @@ impl<M: cranelift_module::Module> Compiler<M> {
                 Task::Product(product) => {
                     let [a, b, c] = product.tensors.map(|t| layout.offset(number, t));
                     let size = self.types.float().bytes() as usize;
-                    let at = &product.work.base;
-                    let base = [a + at[0] * size, b + at[1] * size, c + at[2] * size];
-                    let work = Contraction { base, ..product.work.clone() };
+                    let at = &product.base;
+                    let work = product.work([a + at[0] * size, b + at[1] * size, c + at[2] * size]);
                     (work.tasks(), Planned::Work(Work::Contraction(Box::new(work))))
                 }
                 Task::Draw(draw) => {
                     let fill = fill(draw, layout, number, &schedule.module, self.types);
                     (fill.slot.len.div_ceil(FILL_GRAIN).max(1), Planned::Work(Work::Fill(fill)))
+                }
+                Task::Listed(listed) => {
+                    let to = layout.offset(number, listed.target);
+                    let bytes = listed_bytes(listed, &schedule.module, self.types);
+                    (1, Planned::Work(Work::Listed { to, bytes }))
                 }
             };
             launches.push((schedule.label(step), tasks, work));
@@ -211,7 +230,9 @@ fn bundle(modules: &[(&str, &Module)], made: Made, functions: Functions<JITModul
         })
     };
     let scratch_bytes = contractions().map(|c| c.scratch_bytes()).max().unwrap_or(0);
-    let table_bytes = contractions().map(|c| c.table_bytes()).sum();
+    let listed = |l: &Launch| if let Work::Listed { bytes, .. } = &l.work { bytes.len() } else { 0 };
+    let listed: usize = programs.iter().flat_map(|p| &p.launches).map(listed).sum();
+    let table_bytes = contractions().map(|c| c.table_bytes()).sum::<usize>() + listed;
     let Layout { persistent, holdings, arena_bytes, .. } = layout;
     let code = Box::new(code);
     Ok(Bundle { programs, persistent, arena_bytes, scratch_bytes, holdings, table_bytes, code })
@@ -256,6 +277,16 @@ fn program(name: &str, schedule: &Schedule, layout: &Layout, number: usize, laun
     let recurrences = schedule.recurrences.iter().map(turns).collect();
     let bytes = layout.bytes[number];
     Program { name: name.to_string(), launches, recurrences, tensors, inputs, outputs, bytes }
+}
+
+/// Listed numbers as they are held.
+fn listed_bytes(listed: &Listed, module: &Module, types: Types) -> Box<[u8]> {
+    let values = listed.values();
+    match element(module.t(listed.target).kind, types) {
+        Element::F32 => values.flat_map(|v| (v as f32).to_le_bytes()).collect(),
+        Element::F64 => values.flat_map(f64::to_le_bytes).collect(),
+        Element::I32 => values.flat_map(|v| (v as i32).to_le_bytes()).collect(),
+    }
 }
 
 /// How elements of a kind are held.

@@ -59,6 +59,7 @@ pub fn cost(module: &Module) -> Cost {
     for item in &module.items {
         total += match item {
             Item::Def(def) => cost_of(module, def),
+            Item::Listed(listed) => Cost { writes: listed.bits.len() as u64, ..Cost::default() },
             Item::Draw(draw) => {
                 let n = module.t(draw.target).len() as u64;
                 Cost { draws: n, writes: n, ..Cost::default() }

@@ -118,6 +118,7 @@ fn run(
         }
         let contents = match item {
             Item::Draw(d) => sized(module.t(d.target), draws(d, module.t(d.target)))?,
+            Item::Listed(l) => sized(module.t(l.target), l.values().collect())?,
             Item::Def(d) => evaluate(d, &values, None)?,
         };
         values.insert(item.target(), contents);

@@ -6,6 +6,7 @@
 //! T[i0, i1] = sum[r0: 784] W[i1, r0] * x[i0, r0]          a projection (reduces r0)
 //! T[i0] = max(x[i0], 0)                                    pointwise
 //! over [i0: 3, i1: 4]  T[2*i0 + i1] += e                   a scatter
+//! listed T: f[3] = [0.5, -1.0, 2.0]                        numbers as they are
 //! ```
 //!
 //! Expressions are hash-consed in one arena per module, so equal expressions have equal ids and
@@ -33,10 +34,12 @@ pub mod verify;
 
 pub use affine::Linear;
 pub use range::Interval;
+pub use rewrite::visited;
 
 use crate::scalar::{Binary, Kind, Unary};
 use grammar::span::Span;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Index of a node in [`Module::nodes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -138,6 +141,28 @@ pub struct Draw {
     pub per_sample: bool,
 }
 
+/// Numbers as the program lists them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Filled with them (Float or Int).
+    pub target: TensorId,
+    /// The bits of each as an f64, row-major.
+    pub bits: Arc<[u64]>,
+}
+
+impl Listed {
+    /// The numbers of a target, row-major.
+    #[must_use]
+    pub fn new(target: TensorId, values: &[f64]) -> Self {
+        Self { target, bits: values.iter().map(|v| v.to_bits()).collect() }
+    }
+
+    /// The numbers, row-major.
+    pub fn values(&self) -> impl Iterator<Item = f64> {
+        self.bits.iter().map(|b| f64::from_bits(*b))
+    }
+}
+
 /// One step of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
@@ -145,6 +170,8 @@ pub enum Item {
     Def(Def),
     /// A draw.
     Draw(Draw),
+    /// A list of numbers.
+    Listed(Listed),
 }
 
 impl Item {
@@ -154,6 +181,7 @@ impl Item {
         match self {
             Self::Def(d) => d.target,
             Self::Draw(d) => d.target,
+            Self::Listed(l) => l.target,
         }
     }
 
@@ -162,7 +190,7 @@ impl Item {
     pub fn def(&self) -> Option<&Def> {
         match self {
             Self::Def(d) => Some(d),
-            Self::Draw(_) => None,
+            Self::Draw(_) | Self::Listed(_) => None,
         }
     }
 }
@@ -197,7 +225,7 @@ impl Tensor {
     /// Number of elements.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        points(&self.shape)
     }
 
     /// Whether it has no elements.
@@ -205,6 +233,18 @@ impl Tensor {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Elements of one tensor beyond which no machine holds it.
+const MOST_ELEMENTS: usize = 1 << 40;
+/// Points of one domain beyond which nothing is computed over it: far more than can be, and few enough that counts of
+/// operations fit 64 bits.
+const MOST_POINTS: usize = 1 << 55;
+
+/// The product of some extents, or the largest number if it is larger.
+#[must_use]
+pub fn points(extents: &[usize]) -> usize {
+    extents.iter().fold(1, |n: usize, extent| n.saturating_mul(*extent))
 }
 
 /// A program in index notation.
@@ -241,6 +281,14 @@ impl Module {
         self.names.insert(unique.clone(), 2);
         self.tensors.push(Tensor { name: unique, shape, kind, role, span });
         TensorId((self.tensors.len() - 1) as u32)
+    }
+
+    /// A tensor that no machine holds, or whose definition nobody can wait for.
+    #[must_use]
+    pub fn uncountable(&self) -> Option<TensorId> {
+        let large = self.tensors.iter().position(|t| t.len() > MOST_ELEMENTS).map(|n| TensorId(n as u32));
+        let long = |def: &&Def| points(&def.domain) > MOST_POINTS;
+        large.or_else(|| self.items.iter().filter_map(Item::def).find(long).map(|def| def.target))
     }
 
     /// The tensor of that id.

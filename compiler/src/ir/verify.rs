@@ -112,6 +112,14 @@ impl Verifier<'_> {
         self.demand(temporary, || "is defined, but not a temporary".into());
         match item {
             Item::Def(def) => self.definition(def),
+            Item::Listed(listed) => {
+                let tensor = self.m.t(target);
+                self.demand(tensor.kind != Kind::Bool, || "is a list, but of truth values".into());
+                let whole = tensor.kind == Kind::Float || listed.values().all(|v| v == f64::from(v as i32));
+                self.demand(whole, || "is Int, but a number of its list is not".into());
+                let (given, wanted) = (listed.bits.len(), tensor.len());
+                self.demand(given == wanted, || format!("is given {given} numbers, but has {wanted}"));
+            }
             Item::Draw(_) => self.demand(self.m.t(target).kind == Kind::Float, || "is drawn, but not Float".into()),
         }
         let first = self.defined.insert(target) || !temporary;

@@ -71,6 +71,7 @@ impl LeafTensors<'_> {
                 module.tensor(&format!("total.{n}"), shape, Kind::Float, Role::Input, None)
             }
             Definition::Draw { .. }
+            | Definition::Listed(_)
             | Definition::Indexed { .. }
             | Definition::Accumulate { .. }
             | Definition::Delayed { .. } => {

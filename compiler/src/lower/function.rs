@@ -30,6 +30,7 @@ pub fn function(f: &Function) -> Module {
         Definition::Gradient { .. }
         | Definition::Total(_)
         | Definition::Draw { .. }
+        | Definition::Listed(_)
         | Definition::Indexed { .. }
         | Definition::Accumulate { .. }
         | Definition::Delayed { .. } => unreachable!("not a leaf of a function"),

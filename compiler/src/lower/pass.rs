@@ -5,7 +5,7 @@
 
 use super::bounds::reads_are_inside;
 use crate::ir::recurrence::arrange;
-use crate::ir::{Combine, Def, Draw, ExprId, Item, Module, Node, Role, Scatter, TensorId};
+use crate::ir::{Combine, Def, Draw, ExprId, Item, Listed, Module, Node, Role, Scatter, TensorId};
 use crate::scalar::{Binary, Kind, Unary};
 use crate::typed::{Definition, Expr, Extent, IndexId, Pass, ReduceOp, SAMPLE, ValueId};
 use grammar::span::Span;
@@ -129,6 +129,12 @@ impl<'a> Lowering<'a> {
                 module.items.push(Item::Draw(Draw { target, site: *site, distribution: *distribution, per_sample }));
                 target
             }
+            Definition::Listed(values) => {
+                let kind = value.ty.element.kind();
+                let target = module.tensor(&value.name, shape, kind, Role::Temporary, Some(value.span));
+                module.items.push(Item::Listed(Listed::new(target, values)));
+                target
+            }
             Definition::Delayed { .. } => {
                 module.tensor(&value.name, shape, value.ty.element.kind(), Role::Temporary, Some(value.span))
             }
@@ -244,7 +250,7 @@ impl<'a> Lowering<'a> {
         match op {
             ReduceOp::Mean => {
                 let sum = hoist(module, Combine::Sum);
-                let count: usize = over.iter().map(|v| self.extent(*v)).product();
+                let count = over.iter().fold(1, |n: usize, v| n.saturating_mul(self.extent(*v)));
                 let count = module.float(count as f64);
                 module.binary(Binary::Div, sum, count)
             }

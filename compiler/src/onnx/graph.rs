@@ -82,6 +82,15 @@ impl Graph {
         self.shared(Type::Float, &[], (value as f32).to_le_bytes().to_vec())
     }
 
+    /// A constant of real or whole numbers.
+    pub fn listed(&mut self, kind: Type, dims: &[usize], values: &[f64]) -> String {
+        let raw = match kind {
+            Type::Int => values.iter().flat_map(|v| (*v as i64).to_le_bytes()).collect(),
+            _ => values.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect(),
+        };
+        self.shared(kind, dims, raw)
+    }
+
     /// A constant of truth values.
     pub fn bools(&mut self, dims: &[usize], values: &[bool]) -> String {
         self.shared(Type::Bool, dims, values.iter().map(|b| u8::from(*b)).collect())

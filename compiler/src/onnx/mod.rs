@@ -99,6 +99,12 @@ pub fn export(source: &Source) -> Result<Vec<u8>, Refusal> {
                 export.definition(def).map_err(|e| Refusal::at(tensor, format!("`{}`: {e}", tensor.name)))?;
             }
             Step::Joined { tensor, axis, turns } => export.join(*tensor, *axis, turns),
+            Step::Item(Item::Listed(listed)) => {
+                let tensor = module.t(listed.target);
+                let values: Vec<f64> = listed.values().collect();
+                let name = export.graph.listed(element(tensor.kind), &tensor.shape, &values);
+                export.names.insert(listed.target, name);
+            }
             Step::Item(Item::Draw(draw)) => {
                 let tensor = module.t(draw.target);
                 let message = format!("`{}` draws random numbers, which an exported network cannot", tensor.name);

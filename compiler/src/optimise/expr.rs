@@ -33,7 +33,7 @@ pub fn reads_nothing(m: &Module, root: ExprId) -> bool {
 #[must_use]
 pub fn roots(item: &Item) -> Vec<ExprId> {
     match item {
-        Item::Draw(_) => vec![],
+        Item::Draw(_) | Item::Listed(_) => vec![],
         Item::Def(d) => d.roots(),
     }
 }

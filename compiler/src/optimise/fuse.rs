@@ -36,7 +36,7 @@ pub fn run(m: &mut Module) {
                 producers.extend(Producer::of(m, &def, &uses).map(|p| (def.target, p)));
                 Item::Def(def)
             }
-            draw @ Item::Draw(_) => draw,
+            other @ (Item::Draw(_) | Item::Listed(_)) => other,
         };
         m.items.push(item);
     }

@@ -6,9 +6,9 @@
 //! reciprocal, which is in the list of float rewrites.
 
 use super::rewrite::{simple, substitute};
-use crate::ir::{Combine, Def, ExprId, Item, Module, Node};
+use crate::ir::{Combine, Def, ExprId, Item, Module, Node, points};
 use crate::scalar::{Binary, Kind, Unary};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many times the domain must be as large as what the subexpression's variables span.
 const FRACTION: usize = 8;
@@ -18,7 +18,7 @@ pub fn run(m: &mut Module) {
     for item in std::mem::take(&mut m.items) {
         let item = match item {
             Item::Def(def) => Item::Def(hoist(m, def)),
-            draw @ Item::Draw(_) => draw,
+            other @ (Item::Draw(_) | Item::Listed(_)) => other,
         };
         m.items.push(item);
     }
@@ -27,11 +27,13 @@ pub fn run(m: &mut Module) {
 /// A definition whose value reads what was hoisted; defines that before it.
 fn hoist(m: &mut Module, def: Def) -> Def {
     let mut done: BTreeMap<ExprId, ExprId> = BTreeMap::new();
-    for e in m.reachable(&[def.value]) {
+    let order = m.reachable(&[def.value]);
+    let facts = Facts::new(m, &def, &order);
+    for e in order {
         let get = |a: ExprId| done.get(&a).copied().unwrap_or(a);
         let new = match m.node(e).clone() {
             Node::Binary(op @ (Binary::Div | Binary::ZeroOrQuotient), a, b)
-                if narrow(m, &def, b) && !narrow(m, &def, a) =>
+                if facts.narrow(b) && !facts.narrow(a) =>
             {
                 let one = m.float(1.0);
                 let product = if op == Binary::Div { Binary::Mul } else { Binary::ZeroOrProduct };
@@ -40,15 +42,15 @@ fn hoist(m: &mut Module, def: Def) -> Def {
                 simple(m, &def.domain, Node::Binary(product, get(a), factor))
             }
             Node::Unary(op, a) => {
-                let a = operand(m, &def, &done, a);
+                let a = operand(m, &def, (&done, &facts), a);
                 simple(m, &def.domain, Node::Unary(op, a))
             }
             Node::Binary(op, a, b) => {
-                let (a, b) = (operand(m, &def, &done, a), operand(m, &def, &done, b));
+                let (a, b) = (operand(m, &def, (&done, &facts), a), operand(m, &def, (&done, &facts), b));
                 simple(m, &def.domain, Node::Binary(op, a, b))
             }
             Node::Select(c, a, b) => {
-                let (a, b) = (operand(m, &def, &done, a), operand(m, &def, &done, b));
+                let (a, b) = (operand(m, &def, (&done, &facts), a), operand(m, &def, (&done, &facts), b));
                 simple(m, &def.domain, Node::Select(get(c), a, b))
             }
             _ => e,
@@ -59,26 +61,64 @@ fn hoist(m: &mut Module, def: Def) -> Def {
 }
 
 /// An operand of something wide: hoisted if it is narrow and costly, else as rebuilt.
-fn operand(m: &mut Module, def: &Def, done: &BTreeMap<ExprId, ExprId>, e: ExprId) -> ExprId {
-    if narrow(m, def, e) && costly(m, e) { outside(m, def, e) } else { done.get(&e).copied().unwrap_or(e) }
+fn operand(m: &mut Module, def: &Def, (done, facts): (&BTreeMap<ExprId, ExprId>, &Facts), e: ExprId) -> ExprId {
+    if facts.narrow(e) && facts.costly(e) { outside(m, def, e) } else { done.get(&e).copied().unwrap_or(e) }
 }
 
-/// Whether an expression varies over a small part of the domain only.
-fn narrow(m: &Module, def: &Def, e: ExprId) -> bool {
-    let span: usize = m.variables(e).iter().map(|v| def.domain[*v as usize]).product();
-    span * FRACTION <= def.domain.iter().product() && m.kind(e) == Kind::Float && !safe_only_here(m, def, e)
+/// What is asked of every subexpression of a definition, found in one walk from the operands up.
+struct Facts {
+    of: BTreeMap<ExprId, Fact>,
 }
 
-/// Whether an expression reads where only a condition around it keeps the position inside.
-fn safe_only_here(m: &Module, def: &Def, e: ExprId) -> bool {
-    m.reachable(&[e]).into_iter().any(|e| match m.node(e) {
-        Node::Read { tensor, at, otherwise: None } => !m.proven_inside(*tensor, at, &def.domain),
-        _ => false,
-    })
+#[derive(Clone, Default)]
+struct Fact {
+    variables: BTreeSet<u32>,
+    /// Whether it varies over a small part of the domain only, and may stand outside of it.
+    narrow: bool,
+    costly: bool,
+    /// Whether it reads where only a condition around it keeps the position inside.
+    safe_only_here: bool,
 }
 
-fn costly(m: &Module, e: ExprId) -> bool {
-    m.reachable(&[e]).into_iter().any(|e| match m.node(e) {
+impl Facts {
+    /// `order` has operands before what is made of them.
+    fn new(m: &Module, def: &Def, order: &[ExprId]) -> Self {
+        let whole = points(&def.domain);
+        let mut facts = Self { of: BTreeMap::new() };
+        for e in order {
+            let mut fact = Fact::default();
+            for operand in m.operands(*e).iter().filter_map(|o| facts.of.get(o)) {
+                fact.variables.extend(&operand.variables);
+                fact.costly |= operand.costly;
+                fact.safe_only_here |= operand.safe_only_here;
+            }
+            match m.node(*e) {
+                Node::Var(v) => drop(fact.variables.insert(*v)),
+                Node::Read { tensor, at, otherwise: None } => {
+                    fact.safe_only_here |= !m.proven_inside(*tensor, at, &def.domain);
+                }
+                node => fact.costly |= costs(node),
+            }
+            let spans: Vec<usize> = fact.variables.iter().map(|v| def.domain[*v as usize]).collect();
+            let small = points(&spans).saturating_mul(FRACTION) <= whole;
+            fact.narrow = small && m.kind(*e) == Kind::Float && !fact.safe_only_here;
+            facts.of.insert(*e, fact);
+        }
+        facts
+    }
+
+    fn narrow(&self, e: ExprId) -> bool {
+        self.of.get(&e).is_some_and(|f| f.narrow)
+    }
+
+    fn costly(&self, e: ExprId) -> bool {
+        self.of.get(&e).is_some_and(|f| f.costly)
+    }
+}
+
+/// Whether a function is worth computing once.
+fn costs(node: &Node) -> bool {
+    match node {
         Node::Unary(op, _) => matches!(
             op,
             Unary::Sqrt
@@ -93,7 +133,7 @@ fn costly(m: &Module, e: ExprId) -> bool {
         ),
         Node::Binary(op, ..) => matches!(op, Binary::Div | Binary::ZeroOrQuotient | Binary::Pow),
         _ => false,
-    })
+    }
 }
 
 /// A read of a new tensor that holds the expression for each value of its variables.

@@ -30,7 +30,7 @@ pub fn run(m: &mut Module) {
                 cuts.extend(cut(m, &def));
                 Item::Def(def)
             }
-            draw @ Item::Draw(_) => draw,
+            other @ (Item::Draw(_) | Item::Listed(_)) => other,
         };
         m.items.push(item);
     }

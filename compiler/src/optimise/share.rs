@@ -4,17 +4,20 @@
 //! expressions are hash-consed, equal values have equal ids. Items are visited in order with reads
 //! already redirected, so chains of equal definitions collapse in one sweep; what a recurrence reads
 //! from further on is redirected in the end. Draws are equal when they have the same site: the same
-//! counter gives the same numbers.
+//! counter gives the same numbers; lists are, when their numbers are.
 
 use super::expr::sources;
 use super::rewrite::redirect;
 use crate::ir::{Combine, Distribution, ExprId, Item, Module, TensorId};
+use crate::scalar::Kind;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// What makes two items compute the same contents.
 #[derive(PartialEq, Eq, Hash)]
 enum Key {
     Def { shape: Vec<usize>, domain: Vec<usize>, combine: Combine, value: ExprId, scatter: Option<(Vec<ExprId>, bool)> },
+    Listed { shape: Vec<usize>, kind: Kind, bits: Arc<[u64]> },
     Draw { shape: Vec<usize>, site: u32, distribution: Distribution, per_sample: bool },
 }
 
@@ -54,6 +57,7 @@ fn key(m: &Module, item: &Item) -> Key {
             value: d.value,
             scatter: d.scatter.as_ref().map(|s| (s.at.clone(), s.dropping)),
         },
+        Item::Listed(l) => Key::Listed { shape, kind: m.t(l.target).kind, bits: l.bits.clone() },
         Item::Draw(d) => Key::Draw { shape, site: d.site, distribution: d.distribution, per_sample: d.per_sample },
     }
 }

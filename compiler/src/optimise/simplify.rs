@@ -39,6 +39,7 @@ pub fn run(m: &mut Module) {
                 }
                 Item::Draw(draw)
             }
+            Item::Listed(listed) => Item::Listed(listed),
         };
         m.items.push(item);
     }

@@ -21,7 +21,7 @@ pub fn run(m: &mut Module) {
     for item in std::mem::take(&mut m.items) {
         let item = match item {
             Item::Def(def) => Item::Def(follow(m, def, &moved)),
-            draw @ Item::Draw(_) => draw,
+            other @ (Item::Draw(_) | Item::Listed(_)) => other,
         };
         m.items.push(item);
     }

@@ -1,7 +1,8 @@
 //! From the nest of a sum of products to the runtime's contraction engine.
 //!
 //! The nest's loops fall into batch, M, N and K by the operands they move; offsets along each
-//! become tables. Both loads must be plain: affine and unguarded.
+//! become tables, but not here: tables are as long as the extents, so they are made only once the memory of the whole
+//! plan is known to fit. Both loads must be plain: affine and unguarded.
 
 use super::affine::{Affine, Loop};
 use super::nest::{Nest, Op};
@@ -14,13 +15,81 @@ const WORTH_PACKING: usize = 4096;
 /// Columns that make a batch of narrower products worthwhile.
 const COLUMNS_ENOUGH: usize = 64;
 
-/// A contraction over tensors that have no place yet; `work.base` holds element offsets inside them.
+/// A contraction over tensors that have no place yet.
 #[derive(Clone, Debug)]
 pub struct Product {
     /// A, B and C.
     pub tensors: [TensorId; 3],
-    /// The engine's plan.
-    pub work: Contraction,
+    /// Whether elements are f64 rather than f32.
+    pub double: bool,
+    /// The elements of A, B and C at which the offsets begin.
+    pub base: [usize; 3],
+    /// Elements by which A, B and C lie further on with every turn of a recurrence.
+    pub step: [isize; 3],
+    /// Rows and columns of a task's tile.
+    pub tile: (usize, usize),
+    /// The loops of batch, M, N and K, outermost first.
+    groups: [Vec<Walk>; 4],
+}
+
+/// A loop: its extent, and by how many elements each operand moves with it.
+#[derive(Clone, Copy, Debug)]
+struct Walk {
+    extent: usize,
+    factors: [i64; 3],
+}
+
+impl Product {
+    /// Points of batch, M, N and K.
+    #[must_use]
+    pub fn extents(&self) -> [usize; 4] {
+        self.groups.each_ref().map(|loops| loops.iter().map(|w| w.extent).product())
+    }
+
+    /// Bytes that its tables will take.
+    #[must_use]
+    pub fn table_bytes(&self) -> usize {
+        let [batch, m, n, k] = self.extents();
+        let entries = [3, 2, 2, 2].into_iter().zip([batch, m, n, k]);
+        entries.fold(0, |sum: usize, (tables, points)| sum.saturating_add(points.saturating_mul(4 * tables)))
+    }
+
+    /// The engine's plan, its tables made; A, B and C begin at these bytes of the arena.
+    #[must_use]
+    pub fn work(&self, base: [usize; 3]) -> Contraction {
+        let [batch, m, n, k] = &self.groups;
+        let [ba, bb, bc] = [0, 1, 2].map(|operand| table(batch, operand));
+        Contraction {
+            double: self.double,
+            base,
+            step: self.step,
+            batch: ba.into_iter().zip(bb).zip(bc).map(|((a, b), c)| [a, b, c]).collect(),
+            rows: [table(m, 0), table(m, 2)],
+            columns: [table(n, 1), table(n, 2)],
+            depth: [table(k, 0), table(k, 1)],
+            tile: self.tile,
+        }
+    }
+}
+
+/// Offsets of an operand above its least along some of the loops.
+fn table(loops: &[Walk], operand: usize) -> Table {
+    let mut table = vec![0_u32];
+    for Walk { extent, factors } in loops {
+        let (factor, last) = (factors[operand], *extent as i64 - 1);
+        let step = |i: i64| if factor < 0 { factor * (i - last) } else { factor * i };
+        table = table.iter().flat_map(|t| (0..=last).map(move |i| t + step(i) as u32)).collect();
+    }
+    table
+}
+
+/// Whether every offset of every operand along the loops is below 2^32, as tables hold them.
+fn addressable(loops: &[Walk]) -> bool {
+    let span = |operand: usize| {
+        let far = loops.iter().map(|w| w.factors[operand].unsigned_abs().saturating_mul(w.extent as u64 - 1));
+        far.fold(0, u64::saturating_add)
+    };
+    [0, 1, 2].into_iter().all(|operand| span(operand) <= u64::from(u32::MAX))
 }
 
 /// Offsets of the two operands and the result over the loops.
@@ -50,23 +119,13 @@ pub fn product(nest: &Nest, double: bool) -> Option<Product> {
     let operands = [&access.a, &access.b, &access.c];
     let base = operands.map(|x| nest.lowest(x));
     let step = operands.map(|x| if nest.turn.is_some() { x.factor(0) as isize } else { 0 });
-    let table = |loops: &[Loop], x: &Affine| nest.table(loops, x);
-    let [ba, bb, bc] = [&access.a, &access.b, &access.c].map(|x| table(&groups.batch, x));
-    let mut offsets = Vec::with_capacity(batch);
-    for i in 0..batch {
-        offsets.push([ba.as_ref()?[i], bb.as_ref()?[i], bc.as_ref()?[i]]);
+    let walk = |v: &Loop| Walk { extent: nest.extents[*v], factors: operands.map(|x| x.factor(*v)) };
+    let groups = [groups.batch, groups.m, groups.n, groups.k].map(|loops| loops.iter().map(walk).collect::<Vec<_>>());
+    if !groups.iter().all(|loops| addressable(loops)) {
+        return None;
     }
-    let work = Contraction {
-        double,
-        base,
-        step,
-        batch: offsets,
-        rows: [table(&groups.m, &access.a)?, table(&groups.m, &access.c)?],
-        columns: [table(&groups.n, &access.b)?, table(&groups.n, &access.c)?],
-        depth: [table(&groups.k, &access.a)?, table(&groups.k, &access.b)?],
-        tile: Contraction::choose_tile([batch, m, n, k], ENOUGH_TASKS),
-    };
-    Some(Product { tensors: [a.0, b.0, store.tensor], work })
+    let tile = Contraction::choose_tile([batch, m, n, k], ENOUGH_TASKS);
+    Some(Product { tensors: [a.0, b.0, store.tensor], double, base, step, tile, groups })
 }
 
 /// The tensor and offset of a plain load.
@@ -124,16 +183,5 @@ impl Nest {
         let mut extents = self.extents.clone();
         extents[..self.first()].fill(1);
         offset.range(&extents).0 as usize
-    }
-
-    /// Offsets above the least along some of the loops; `None` beyond 32 bits.
-    fn table(&self, loops: &[Loop], offset: &Affine) -> Option<Table> {
-        let mut table = vec![0_i64];
-        for v in loops {
-            let (factor, extent) = (offset.factor(*v), self.extents[*v] as i64);
-            let step = |i: i64| if factor < 0 { factor * (i - extent + 1) } else { factor * i };
-            table = table.iter().flat_map(|t| (0..extent).map(move |i| t + step(i))).collect();
-        }
-        table.into_iter().map(|t| u32::try_from(t).ok()).collect()
     }
 }

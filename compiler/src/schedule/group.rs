@@ -5,7 +5,7 @@
 //! step, never past one that defines what it reads, nor into a recurrence or out of it.
 
 use crate::ir::recurrence::Recurrence;
-use crate::ir::{Combine, Def, Draw, Item, Module, Node, TensorId};
+use crate::ir::{Combine, Def, Draw, Item, Listed, Module, Node, TensorId};
 use crate::optimise::expr::{reads, roots, sources};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +20,8 @@ pub enum Group {
     Defs(Vec<Def>, Option<usize>),
     /// A draw.
     Draw(Draw),
+    /// A list of numbers.
+    Listed(Listed),
 }
 
 impl Group {
@@ -28,6 +30,7 @@ impl Group {
         let (defs, draw): (&[Def], _) = match self {
             Self::Defs(defs, _) => (defs, None),
             Self::Draw(draw) => (&[], Some(draw.target)),
+            Self::Listed(listed) => (&[], Some(listed.target)),
         };
         defs.iter().map(|d| d.target).chain(draw)
     }
@@ -49,7 +52,7 @@ impl Group {
     pub fn recurrence(&self) -> Option<usize> {
         match self {
             Self::Defs(_, recurrence) => *recurrence,
-            Self::Draw(_) => None,
+            Self::Draw(_) | Self::Listed(_) => None,
         }
     }
 }
@@ -66,6 +69,7 @@ pub fn group(module: &Module, recurrences: &[Recurrence]) -> Vec<Group> {
             Item::Def(def) if is_pointwise(def) => join(module, &mut groups, &step_of, def, within),
             Item::Def(def) => push(&mut groups, Group::Defs(vec![def.clone()], number)),
             Item::Draw(draw) => push(&mut groups, Group::Draw(draw.clone())),
+            Item::Listed(listed) => push(&mut groups, Group::Listed(listed.clone())),
         };
         step_of.insert(item.target(), step);
     }

@@ -14,7 +14,7 @@ pub mod operands;
 pub mod shape;
 
 use crate::ir::recurrence::{Recurrence, recurrences};
-use crate::ir::{Combine, Draw, Module, TensorId};
+use crate::ir::{Combine, Draw, Listed, Module, TensorId};
 use contraction::Product;
 use group::Group;
 use nest::Nest;
@@ -40,6 +40,8 @@ pub enum Task {
     Product(Box<Product>),
     /// Draws random numbers.
     Draw(Draw),
+    /// Puts listed numbers where they belong.
+    Listed(Listed),
 }
 
 /// One launch to be.
@@ -118,6 +120,7 @@ fn step(
     let reads = group.sources(module);
     let task = match group {
         Group::Draw(draw) => Task::Draw(draw.clone()),
+        Group::Listed(listed) => Task::Listed(listed.clone()),
         Group::Defs(defs, _) => {
             let turn = recurrence.and_then(|r| r.variable(module, &defs[0]));
             nest_or_product(module, defs, turn, needed, vectors)
@@ -171,6 +174,9 @@ impl Schedule {
             match &step.task {
                 Task::Nest(nest) => out.push_str(&nest.text(&self.module)),
                 Task::Product(product) => out.push_str(&self.product_text(product)),
+                Task::Listed(listed) => {
+                    let _ = writeln!(out, "  list of {} numbers", listed.bits.len());
+                }
                 Task::Draw(draw) => {
                     let _ = writeln!(out, "  draw {:?} at site {:08x}", draw.distribution, draw.site);
                 }
@@ -185,6 +191,13 @@ impl Schedule {
         out
     }
 
+    /// Bytes of the tables that its contractions will have.
+    #[must_use]
+    pub fn table_bytes(&self) -> usize {
+        let bytes = |step: &Step| if let Task::Product(product) = &step.task { product.table_bytes() } else { 0 };
+        self.steps.iter().map(bytes).fold(0, usize::saturating_add)
+    }
+
     /// The names of what a step defines.
     #[must_use]
     pub fn label(&self, step: &Step) -> String {
@@ -194,9 +207,8 @@ impl Schedule {
 
     fn product_text(&self, product: &Product) -> String {
         let [a, b, _] = product.tensors.map(|t| self.module.t(t).name.clone());
-        let work = &product.work;
-        let (m, n, k) = (work.rows[0].len(), work.columns[0].len(), work.depth[0].len());
-        let (rows, columns) = work.tile;
-        format!("  product {a} * {b}: batch {} m {m} n {n} k {k}, tiles of {rows} by {columns}\n", work.batch.len())
+        let [batch, m, n, k] = product.extents();
+        let (rows, columns) = product.tile;
+        format!("  product {a} * {b}: batch {batch} m {m} n {n} k {k}, tiles of {rows} by {columns}\n")
     }
 }

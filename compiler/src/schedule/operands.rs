@@ -34,7 +34,7 @@ pub fn prepare(module: &Module) -> Module {
     for item in &module.items {
         match item {
             Item::Def(def) => prepare_def(&mut out, def, &mut copies),
-            Item::Draw(_) => out.items.push(item.clone()),
+            Item::Draw(_) | Item::Listed(_) => out.items.push(item.clone()),
         }
     }
     arrange(&mut out);

@@ -12,7 +12,7 @@ mod names;
 mod turns;
 
 use crate::ir::recurrence::{Recurrence, recurrences};
-use crate::ir::{Combine, Def, Distribution, Draw, Item, Module, Node, Role, TensorId};
+use crate::ir::{Combine, Def, Distribution, Draw, Item, Listed, Module, Node, Role, TensorId};
 use crate::optimise::expr::sources;
 use crate::scalar::Kind;
 use expr::{Indexed, call, name, number, whole};
@@ -119,6 +119,7 @@ fn result(m: &Module, names: &Names) -> Option<Stmt> {
 fn statement(m: &Module, names: &Names, item: &Item) -> Stmt {
     match item {
         Item::Draw(draw) => statement_of(drawn(m, names, draw)),
+        Item::Listed(listed) => statement_of(listing(m, names, listed)),
         Item::Def(def) => match &def.scatter {
             Some(scatter) => scattered(m, names, def, &scatter.at, scatter.dropping),
             None => defined(m, names, def),
@@ -186,6 +187,29 @@ fn read_outside(m: &Module, items: &Range<usize>, t: TensorId) -> bool {
     let others = m.items[..items.start].iter().chain(&m.items[items.end..]);
     let given_out = m.outputs.iter().map(|(_, o)| *o).chain(m.updates.iter().map(|(_, from)| *from));
     others.into_iter().any(|i| sources(m, i).contains(&t)) || given_out.into_iter().any(|o| o == t)
+}
+
+/// `c: [2, 2] = [[1.0, 2.0], [3.0, 4.0]]`, a list in the list for each axis but the last.
+fn listing(m: &Module, names: &Names, listed: &Listed) -> StmtKind {
+    let tensor = m.t(listed.target);
+    let digit = |v: f64| if tensor.kind == Kind::Int { whole(v as i64) } else { number(v) };
+    let mut parts: Vec<Expr> = listed.values().map(digit).collect();
+    for extent in tensor.shape.iter().rev() {
+        let mut rest = parts.into_iter();
+        parts = std::iter::from_fn(|| {
+            let row: Vec<Expr> = rest.by_ref().take(*extent).collect();
+            (!row.is_empty()).then(|| expr::of(ExprKind::List(row)))
+        })
+        .collect();
+    }
+    let value = parts.pop().unwrap_or_else(|| number(0.0));
+    let of = (tensor.kind == Kind::Int).then(|| {
+        let most = listed.values().fold(0.0, f64::max);
+        TypeKind::Class(Box::new(whole(most as i64 + 1)))
+    });
+    let ty = Some(TypeExpr { kind: tensor_type(&tensor.shape, of), span: Span::default() });
+    let lhs = Lhs { name: ident(names.tensor(listed.target)), indices: None, ty };
+    StmtKind::Define { lhs, value, per_microbatch: false }
 }
 
 fn drawn(m: &Module, names: &Names, draw: &Draw) -> StmtKind {

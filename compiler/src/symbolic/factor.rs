@@ -14,7 +14,7 @@ pub fn run(m: &mut Module) {
                 def.value = factor.expr(m, def.value);
                 Item::Def(def)
             }
-            draw @ Item::Draw(_) => draw,
+            other @ (Item::Draw(_) | Item::Listed(_)) => other,
         };
         m.items.push(item);
     }

@@ -44,7 +44,7 @@ pub fn run(m: &mut Module, first: usize) {
                 }
                 Item::Def(def)
             }
-            draw @ Item::Draw(_) => draw,
+            other @ (Item::Draw(_) | Item::Listed(_)) => other,
         };
         m.items.push(item);
     }

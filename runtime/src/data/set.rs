@@ -69,26 +69,27 @@ impl Split {
         for (rows, width) in self.columns.iter().zip(&self.widths) {
             hash.write(&(*width as u64).to_le_bytes());
             match rows {
-                Rows::Numbers(values) => write_words(&mut hash, values, f32::to_bits),
+                Rows::Numbers(values) => write_words(&mut hash, values, |v| v.to_le_bytes()),
+                Rows::Doubles(values) => write_words(&mut hash, values, |v| v.to_le_bytes()),
                 Rows::Bytes(bytes) => {
                     hash.write(&bytes.codes);
-                    bytes.tables.iter().for_each(|table| write_words(&mut hash, table, f32::to_bits));
+                    bytes.tables.iter().for_each(|table| write_words(&mut hash, table, |v| v.to_le_bytes()));
                 }
-                Rows::Classes { values, .. } => write_words(&mut hash, values, |v| v as u32),
+                Rows::Classes { values, .. } => write_words(&mut hash, values, |v| v.to_le_bytes()),
             }
         }
         hash.finish()
     }
 }
 
-/// Hands values to a hash by their bits, many at a time.
-fn write_words<T: Copy>(hash: &mut XxHash3_64, values: &[T], bits: impl Fn(T) -> u32) {
+/// Hands values to a hash by their bytes, many at a time.
+fn write_words<T: Copy, const N: usize>(hash: &mut XxHash3_64, values: &[T], bytes_of: impl Fn(T) -> [u8; N]) {
     let mut bytes = [0; 4096];
-    for chunk in values.chunks(bytes.len() / 4) {
-        for (place, value) in bytes.chunks_exact_mut(4).zip(chunk) {
-            place.copy_from_slice(&bits(*value).to_le_bytes());
+    for chunk in values.chunks(bytes.len() / N) {
+        for (place, value) in bytes.chunks_exact_mut(N).zip(chunk) {
+            place.copy_from_slice(&bytes_of(*value));
         }
-        hash.write(&bytes[..4 * chunk.len()]);
+        hash.write(&bytes[..N * chunk.len()]);
     }
 }
 

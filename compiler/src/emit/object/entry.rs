@@ -283,6 +283,10 @@ impl<M: Module> Body<'_, '_, M> {
                 let (to, from) = (self.at(*to), self.at(*from));
                 self.copy(to, from, *bytes);
             }
+            Planned::Work(Work::Listed { to, bytes }) => {
+                let (to, from) = (self.at(*to), self.fixed(bytes.to_vec())?);
+                self.copy(to, from, bytes.len());
+            }
             Planned::Work(Work::Kernel { .. }) => {
                 return Err(Fault::new("a kernel in memory cannot go into an object"));
             }

@@ -2,7 +2,7 @@
 
 use super::lexer::{Token, lex};
 use super::{COMBINES, DISTRIBUTIONS, KINDS, named};
-use crate::ir::{Combine, Def, Draw, ExprId, Item, Module, Role, Scatter, TensorId};
+use crate::ir::{Combine, Def, Draw, ExprId, Item, Listed, Module, Role, Scatter, TensorId};
 use crate::scalar::Kind;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -177,6 +177,7 @@ impl Parser {
                 self.later.insert(tensor);
             }
             "draw" => self.draw()?,
+            "listed" => self.listed()?,
             "output" => {
                 let label = self.name()?;
                 self.expect("=")?;
@@ -236,6 +237,26 @@ impl Parser {
             self.expect_word("sample")?;
         }
         self.module.items.push(Item::Draw(Draw { target, site, distribution, per_sample }));
+        Ok(())
+    }
+
+    /// `NAME: f[3] = [0.5, -1.0, 2.0]`, each a constant.
+    fn listed(&mut self) -> Parsed<()> {
+        let target = self.declare(Role::Temporary)?;
+        self.expect("=")?;
+        self.scope = Scope { rank: 0, bound: vec![] };
+        self.expect("[")?;
+        let mut values = vec![];
+        while !self.sign("]") {
+            if !values.is_empty() {
+                self.expect(",")?;
+            }
+            let number = self.expr(0)?;
+            let whole = self.module.as_int(number).map(|n| n as f64);
+            let Some(value) = self.module.as_float(number).or(whole) else { return self.fail("a number expected") };
+            values.push(value);
+        }
+        self.module.items.push(Item::Listed(Listed::new(target, &values)));
         Ok(())
     }
 

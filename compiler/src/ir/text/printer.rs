@@ -1,8 +1,8 @@
 //! Writes a module as text.
 
 use super::{COMBINES, DISTRIBUTIONS, KINDS, TIGHTEST, is_plain, precedence};
-use crate::ir::{Combine, Def, Draw, ExprId, Item, Module, Node, Role, Tensor, TensorId};
-use crate::scalar::{Binary, Unary};
+use crate::ir::{Combine, Def, Draw, ExprId, Item, Listed, Module, Node, Role, Tensor, TensorId};
+use crate::scalar::{Binary, Kind, Unary};
 use std::collections::{BTreeSet, HashMap};
 
 /// An expression used in several places is bound by `let` from this number of nodes on.
@@ -30,6 +30,7 @@ pub fn print(module: &Module) -> String {
         match item {
             Item::Def(d) => definition(&mut out, module, d),
             Item::Draw(d) => draw(&mut out, module, d),
+            Item::Listed(l) => listed(&mut out, module, l),
         }
     }
     for (label, tensor) in &module.outputs {
@@ -85,6 +86,13 @@ fn draw(out: &mut String, module: &Module, draw: &Draw) {
     let per_sample = if draw.per_sample { " per sample" } else { "" };
     let kind = word(&DISTRIBUTIONS, &draw.distribution);
     line(out, &format!("draw {} {kind} site {}{per_sample}", declaration(module.t(draw.target)), draw.site));
+}
+
+fn listed(out: &mut String, module: &Module, listed: &Listed) {
+    let tensor = module.t(listed.target);
+    let number = |v: f64| if tensor.kind == Kind::Int { format!("{v}") } else { float(v) };
+    let numbers: Vec<String> = listed.values().map(number).collect();
+    line(out, &format!("listed {} = [{}]", declaration(tensor), numbers.join(", ")));
 }
 
 fn definition(out: &mut String, module: &Module, def: &Def) {
