@@ -19,7 +19,8 @@ const EXAMPLES: &str = "Examples:
   nnc explain shape-mismatch              what an error means, with a wrong and a right program
 
 Exit status: 0 success, 1 errors in the program, 2 wrong usage, 3 data or file trouble,
-4 the run diverged, 70 a fault of nnc itself, 130 interrupted (a checkpoint is kept).";
+4 the run diverged, 70 a fault of nnc itself, 130 interrupted (a checkpoint is kept),
+141 nobody reads standard output any more.";
 
 /// The most threads that a command takes: more than any machine has use for.
 const MOST_THREADS: usize = 1024;

@@ -20,8 +20,7 @@ const UPDATES: &str = "updates";
 /// The condition that says how many epochs these are.
 const EPOCHS: &str = "epochs";
 /// Conditions of which [`PROGRAM`] is a consequence, so that it says nothing new where one of them differs.
-const BEFORE_PROGRAM: [&str; 7] =
-    ["nnc", "processor", "precision", "batch", "accumulate", "objectives", "metrics"];
+const BEFORE_PROGRAM: [&str; 7] = ["nnc", "processor", "precision", "batch", "accumulate", "objectives", "metrics"];
 const PROGRAM: &str = "compiled programs";
 /// Updates at which a schedule of another length is compared.
 const COMPARED: u64 = 16;
@@ -133,7 +132,8 @@ pub fn compare(train: &Train, bound: &Bound, saved: &checkpoint::Progress, now: 
             (old, new) => format!("{name}: {} then, {} now", says(old), says(new)),
         });
     }
-    if differ.iter().any(|d| BEFORE_PROGRAM.contains(d)) {
+    let entails = |d: &&str| BEFORE_PROGRAM.contains(d) || d.starts_with("samples of ") || d.starts_with("field ");
+    if differ.iter().any(entails) {
         lines.retain(|line| !line.starts_with(PROGRAM));
     }
     let mut found = Differences { lines, longer: None };
@@ -164,12 +164,7 @@ fn samples(name: &str, old: &str, new: &str) -> String {
 }
 
 /// Why a run of another length is not the continuation of this one; `None` if it is.
-fn wrong_length(
-    train: &Train,
-    bound: &Bound,
-    saved: &checkpoint::Progress,
-    (then, now): (u64, u64),
-) -> Option<String> {
+fn wrong_length(train: &Train, bound: &Bound, saved: &checkpoint::Progress, (then, now): (u64, u64)) -> Option<String> {
     if saved.step > now {
         return Some(format!("{} updates have been made already", saved.step));
     }

@@ -43,5 +43,9 @@ fn item_name(asked: &str) -> Option<String> {
 /// As a shell reads it back as one word.
 fn quoted(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,=@%".contains(c);
-    if path.chars().all(plain) && !path.starts_with('-') { path.to_string() } else { format!("'{}'", path.replace('\'', "'\\''")) }
+    if path.chars().all(plain) && !path.starts_with('-') {
+        path.to_string()
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
+    }
 }

@@ -2,9 +2,9 @@
 
 use crate::args;
 use crate::bind::{self, Bound};
+use crate::conditions::{self, Conditions};
 use crate::diverged;
 use crate::fault::{Fault, FaultKind};
-use crate::conditions::{self, Conditions};
 use crate::folder::{self, Folder, Root};
 use crate::front::{self, Front};
 use crate::groups;
@@ -53,7 +53,8 @@ pub fn run(options: &args::Run) -> Result<(), Fault> {
     for train in front::needed(&front, goal) {
         let inside = Folder::at(folder.path.join(&train.name));
         let resume = resumes && inside.has_checkpoint();
-        let kind = Place { folder: inside.clone(), start, resume, settled: resumes && goes_on, quiet: false, root: &root };
+        let kind =
+            Place { folder: inside.clone(), start, resume, settled: resumes && goes_on, quiet: false, root: &root };
         train_one(&front, train, options, kind, &interrupted)?;
         start = Some(inside.path);
     }
@@ -550,7 +551,7 @@ fn resume(
             )));
         }
     }
-    if let Some(longer) = found.longer {
+    if let Some(longer) = found.longer.filter(|_| list.is_empty()) {
         complain!(
             "note: the length is another: {longer}. Nothing that has been computed depends on it: the weights will be those \
              of a run of this length from the start"

@@ -187,11 +187,7 @@ fn figures(
     if train.start.is_some() {
         return Err(wrong("a block that starts from another's weights cannot be swept"));
     }
-    let run = args::Run {
-        program: options.program.clone(),
-        machine: options.machine.clone(),
-        ..args::Run::default()
-    };
+    let run = args::Run { program: options.program.clone(), machine: options.machine.clone(), ..args::Run::default() };
     let folder = Folder::at(place);
     let resume = folder.has_checkpoint();
     let place = |resume| Place { folder: folder.clone(), start: None, resume, settled: true, quiet: true, root };

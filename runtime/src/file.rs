@@ -21,9 +21,7 @@ pub(crate) fn unwritable(error: &io::Error, path: &Path) -> DataError {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "free some space; what was there before still stands"
         }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "choose a place that can be written to"
-        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to",
         _ => "what was there before still stands",
     };
     DataError::new(Kind::Unwritable, format!("cannot write the file: {error}")).in_file(path).help(help)

@@ -111,7 +111,14 @@ impl Pool {
         };
         let workers: Vec<_> = (1..threads).map_while(start).collect();
         begun.iter().take(workers.len()).for_each(drop);
-        Self { shared, workers }
+        let pool = Self { shared, workers };
+        if pool.threads() == threads.max(1) {
+            return pool;
+        }
+        // The system has nothing left: half of what it gave goes back, for all else that the process needs.
+        let fewer = pool.threads() / 2;
+        drop(pool);
+        Self::new(fewer)
     }
 
     /// How many threads there are, the caller included: workers are numbered from 0 to one less.
@@ -357,7 +364,10 @@ mod tests {
         let pool = Pool::new(2);
         // Neither task ends before the other has begun: on one thread this would not end.
         let met = Barrier::new(2);
-        assert_eq!(pool.run(2, &|_, _| drop(met.wait())), Ok(()));
+        let outcome = pool.run(2, &|_, _| {
+            met.wait();
+        });
+        assert_eq!(outcome, Ok(()));
     }
 
     #[test]

@@ -299,7 +299,13 @@ impl<'a> Elaborator<'a> {
 
     fn plain_value(&mut self, entity: Entity<'a>, span: Span) -> Option<DataValue> {
         match entity {
-            Entity::Number(n) => Some(DataValue::Number(n.value)),
+            Entity::Number(n) if n.is_kept() => Some(DataValue::Number(n.value)),
+            Entity::Number(n) => {
+                let message =
+                    format!("{} has more digits than are kept of a number here; it would become {}", n.text(), n.value);
+                self.fail(Diagnostic::error("wrong-kind", span, message).help("take a number of at most 15 digits"));
+                None
+            }
             Entity::Bool(b) => Some(DataValue::Bool(b)),
             Entity::Text(t) => Some(DataValue::Text(t)),
             Entity::List(items) => {

@@ -54,6 +54,14 @@ impl Num {
         }
     }
 
+    /// Whether its floating value is the number itself, as far as whole numbers go.
+    pub fn is_kept(self) -> bool {
+        match self.whole() {
+            Some(n) => self.value as i64 == n,
+            None => self.value.fract() != 0.0 || self.value.abs() <= (1_u64 << 53) as f64,
+        }
+    }
+
     fn both(self, other: Self, value: f64, f: impl Fn((i128, i128), (i128, i128)) -> Option<(i128, i128)>) -> Self {
         let exact = self.exact.zip(other.exact).and_then(|(a, b)| f(a, b));
         Self { value, exact }

@@ -60,7 +60,8 @@ fn trained(items: &Items<'_>, sweep: &ast::Sweep, sink: &mut Sink) {
             sink.add(with_nearest(d, &name, &blocks).note(listed("there is", &blocks)));
         }
         None => {
-            let d = Diagnostic::error("wrong-kind", train.span, "`train` names the block that is trained at each point");
+            let d =
+                Diagnostic::error("wrong-kind", train.span, "`train` names the block that is trained at each point");
             sink.add(d.help("write `train = block`, or `train = block(width)` for one with parameters"));
         }
     }
