@@ -13,6 +13,7 @@ use grammar::ast::{self, File, Item, TrainEntry};
 use grammar::diagnostic::{Diagnostic, Severity};
 use grammar::parser::parse;
 use grammar::span::Sources;
+use runtime::file;
 use std::path::Path;
 
 /// A program read and checked, errors and all.
@@ -115,11 +116,7 @@ fn read(path: &Path) -> Result<String, Fault> {
 
 /// A file's text, or why it has none.
 fn text_of(path: &Path) -> Result<String, String> {
-    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
-    String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        format!("it is not UTF-8 text: byte {at} does not belong to any character")
-    })
+    file::read_text(path, file::PROGRAM).map_err(|e| e.message)
 }
 
 /// The library's texts: built in, or from a folder.

@@ -3,15 +3,17 @@
 //! written by `weights`.
 
 use crate::data::{DataError, Kind};
+use crate::file::{self, ARRAYS};
+use crate::{head, zipped};
 use npyz::WriterBuilder;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read, Write};
+use std::io::{BufReader, Cursor, Read, Write};
 use std::path::Path;
 
-/// Largest file and largest member that is read, in bytes.
-const LIMIT: u64 = 4 << 30;
+/// The longest head of an array, in bytes.
+const LONGEST_HEAD: u64 = 1 << 16;
 
 type Result<T> = std::result::Result<T, DataError>;
 
@@ -29,20 +31,18 @@ pub struct Array {
 /// # Errors
 /// If the file is missing, broken, too large, of another format, or holds elements that are no numbers.
 pub fn read(path: &Path) -> Result<BTreeMap<String, Array>> {
-    let size = std::fs::metadata(path).map_err(|e| DataError::io(&e, "cannot be read").in_file(path))?.len();
-    if size > LIMIT {
-        return Err(malformed("larger than 4 GiB").in_file(path));
-    }
-    let bytes = std::fs::read(path).map_err(|e| DataError::io(&e, "cannot be read").in_file(path))?;
-    let arrays = match extension(path) {
-        Some("safetensors") => read_safetensors(&bytes),
-        Some("npz") => read_npz(&bytes),
-        Some("npy") => read_npy(&bytes)
-            .map(|array| BTreeMap::from([(stem(path), array)]))
-            .map_err(|e| malformed(format!("no whole npy file: {e}"))),
+    let arrays = || match extension(path) {
+        Some("safetensors") => read_safetensors(&head::whole(path)?),
+        Some("npz") => read_npz(path),
+        Some("npy") => {
+            let input = file::open(path, ARRAYS)?;
+            let size = input.size();
+            let array = read_npy(BufReader::new(input), size).map_err(|e| malformed(format!("no whole npy file: {e}")))?;
+            Ok(BTreeMap::from([(stem(path), array)]))
+        }
         _ => Err(malformed("the name ends neither in .safetensors nor in .npz or .npy")),
     };
-    arrays.map_err(|e| e.in_file(path))
+    arrays().map_err(|e| e.in_file(path))
 }
 
 /// Writes arrays, as f64 if `double`, else f32; the file is the old one or the new one, never half.
@@ -125,30 +125,34 @@ fn safetensors_bytes(arrays: &BTreeMap<String, Array>, double: bool) -> Result<V
     views.and_then(|v| safetensors::serialize(v, None)).map_err(|e| malformed(e.to_string()))
 }
 
-fn read_npz(bytes: &[u8]) -> Result<BTreeMap<String, Array>> {
-    let broken = |e: zip::result::ZipError| malformed(format!("no valid npz file: {e}"));
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
+fn read_npz(path: &Path) -> Result<BTreeMap<String, Array>> {
+    let mut archive = zipped::open(path, ARRAYS)?;
     let mut arrays = BTreeMap::new();
+    let mut left = ARRAYS;
     for k in 0..archive.len() {
-        let mut member = archive.by_index(k).map_err(broken)?;
-        let full = member.name().map_err(broken)?.into_owned();
+        let (full, size) = zipped::member(&mut archive, k)?;
         let Some(name) = full.strip_suffix(".npy").map(str::to_string) else { continue };
-        if member.size() > LIMIT {
-            return Err(malformed(format!("array `{name}` is larger than 4 GiB")));
-        }
-        let mut content = vec![];
-        (&mut member)
-            .take(LIMIT)
-            .read_to_end(&mut content)
-            .map_err(|e| malformed(format!("array `{name}` cannot be unpacked: {e}")))?;
-        let array = read_npy(&content).map_err(|e| malformed(format!("array `{name}`: {e}")))?;
+        left = left.checked_sub(size).ok_or_else(|| file::too_large(ARRAYS - left + size, ARRAYS))?;
+        let what = format!("array `{name}`");
+        let content = zipped::contents(&mut archive, k, &what, size)?;
+        let array = read_npy(&content[..], size).map_err(|e| malformed(format!("{what}: {e}")))?;
         arrays.insert(name, array);
     }
     Ok(arrays)
 }
 
-fn read_npy(content: &[u8]) -> std::io::Result<Array> {
-    let file = npyz::NpyFile::new(content)?;
+/// An array of a file of `size` bytes. What its head claims is compared with them before there is room made for it.
+fn read_npy(mut content: impl Read, size: u64) -> std::io::Result<Array> {
+    let head = npy_head(&mut content)?;
+    let length = head.len() as u64;
+    let file = npyz::NpyFile::new((&head[..]).chain(content))?;
+    let claimed = file.shape().iter().try_fold(1u64, |a, d| a.checked_mul(*d));
+    let width = file.dtype().num_bytes().unwrap_or(0) as u64;
+    let claimed = claimed.and_then(|n| n.checked_mul(width)).and_then(|n| n.checked_add(length));
+    if claimed != Some(size) {
+        let claimed = claimed.map_or("more than any file has".to_string(), |n| format!("{n} bytes"));
+        return Err(std::io::Error::other(format!("its head tells of {claimed}, but it holds {size}")));
+    }
     if file.order() == npyz::Order::Fortran && file.shape().len() > 1 {
         return Err(std::io::Error::other("stored column by column; save it with numpy.ascontiguousarray"));
     }
@@ -164,6 +168,22 @@ fn read_npy(content: &[u8]) -> std::io::Result<Array> {
         _ => return Err(std::io::Error::other(format!("holds {kind}; save it as float32 or float64"))),
     };
     Ok(Array { shape, values })
+}
+
+/// The head of an array: magic number, version, length of what follows, and that.
+fn npy_head(content: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let mut head = vec![0; 8];
+    content.read_exact(&mut head)?;
+    let digits = if head[6] == 1 { 2 } else { 4 };
+    let mut length = [0; 4];
+    content.read_exact(&mut length[..digits])?;
+    head.extend(&length[..digits]);
+    let count = u64::from(u32::from_le_bytes(length));
+    if &head[..6] != b"\x93NUMPY" || count > LONGEST_HEAD {
+        return Err(std::io::Error::other("it does not begin as an array of NumPy does"));
+    }
+    content.take(count).read_to_end(&mut head)?;
+    Ok(head)
 }
 
 fn widened<T: Into<f64>>(values: Vec<T>) -> Vec<f64> {

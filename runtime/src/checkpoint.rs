@@ -7,7 +7,8 @@
 
 use crate::data::{DataError, Kind, Result};
 use crate::file::replace;
-use crate::weights::{Tensor, decode, encode, read_whole};
+use crate::head;
+use crate::weights::{Tensor, decode, encode};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -103,7 +104,7 @@ pub fn save(run: &Path, progress: &Progress, tensors: &[Tensor]) -> Result<()> {
 /// If there is none, or it was damaged.
 pub fn load(run: &Path) -> Result<(Progress, Vec<Tensor<'static>>)> {
     let path = path(run);
-    let bytes = read_whole(&path).map_err(|e| match e.kind {
+    let bytes = head::whole(&path).map_err(|e| match e.kind {
         Kind::Missing => DataError::new(Kind::Missing, "this folder holds no checkpoint")
             .in_file(run)
             .help("give the folder of a run that has saved one, such as runs/lenet-1"),

@@ -35,7 +35,7 @@ pub fn load_inputs(path: &Path, features: usize) -> Result<Table> {
 
 /// The columns of a file and how many cells each has.
 fn read(files: &Files, path: &Path, header: bool) -> Result<(usize, Vec<Series>)> {
-    let text = files.open(path)?.take_rest()?;
+    let text = files.open(path)?.take_text()?;
     let mut reader =
         ::csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(::csv::Trim::All).from_reader(&text[..]);
     let mut cells: Vec<Series> = Vec::new();

@@ -23,12 +23,13 @@ mod read {
     use super::super::table::Table;
     use ::parquet::file::reader::{FileReader, SerializedFileReader};
     use ::parquet::record::Field;
+    use crate::file;
     use std::fs::File;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::path::Path;
 
     pub fn read(files: &Files, path: &Path, label: Option<&str>) -> Result<Table> {
-        let file = File::open(path).map_err(|e| DataError::io(&e, "cannot open the file"))?;
+        let file = file::open(path, files.limit)?.into_file();
         // The reader trusts what a file says of itself; one that lies may bring it down.
         let rows = catch_unwind(AssertUnwindSafe(|| rows(files, file)));
         let (count, series) = rows.unwrap_or_else(|_| Err(broken(&"its parts contradict each other", 1)))?;
