@@ -2,6 +2,7 @@
 //! ([`crate::plan`]), binds inputs and results.
 
 use crate::args::{Machine, Resources};
+use crate::complain;
 use crate::doctor;
 use crate::fault::{Fault, FaultKind};
 use crate::plan::{self, Plan};
@@ -47,7 +48,9 @@ pub struct Bound {
 /// Opens the data a train block names; `None` if it has none.
 pub fn open_data(train: &Train, program: &Path, resources: &Resources) -> Result<Option<DataSet>, Fault> {
     let spec = data_spec(train, program, resources)?;
-    spec.map(|spec| runtime::data::load(&spec).map_err(Fault::data)).transpose()
+    let data = spec.map(|spec| runtime::data::load(&spec).map_err(Fault::data)).transpose()?;
+    data.iter().flat_map(|data| &data.notes).for_each(|note| complain!("note: {note}"));
+    Ok(data)
 }
 
 /// What the runtime has to know to open the data a train block names.

@@ -1,7 +1,7 @@
 //! The folder of a run: where it is, what is kept in it.
 
 use crate::fault::Fault;
-use runtime::arrays::{self, Array};
+use runtime::arrays::Weights;
 use runtime::checkpoint;
 use runtime::file::replace;
 use runtime::log::{self, Log};
@@ -10,7 +10,6 @@ use runtime::plot::Picture;
 use runtime::session::{Position, Session};
 use runtime::weights::{self, Tensor, Values};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A run's folder.
@@ -94,10 +93,10 @@ impl Folder {
 }
 
 /// The weights in a file, or the best ones in the folder of a run.
-pub fn weights(path: &Path) -> Result<BTreeMap<String, Array>, Fault> {
+pub fn weights(path: &Path) -> Result<Weights, Fault> {
     let inside = ["best.safetensors", "weights.safetensors"].map(|name| path.join(name));
     let file = inside.iter().find(|p| p.exists()).map_or(path, PathBuf::as_path);
-    arrays::read(file).map_err(Fault::data)
+    Weights::read(file).map_err(Fault::data)
 }
 
 /// Tensors of the session under the names given.

@@ -11,7 +11,7 @@ use compiler::lower::programs::{Produced, Program, init, prediction};
 use compiler::optimise::dead;
 use compiler::optimise::expr::sources;
 use compiler::typed::Train;
-use runtime::arrays::{self, Array};
+use runtime::arrays::{self, Array, Weights};
 use runtime::data::{self, Column, Field, Kind, Origin, Split, Table, Values};
 use runtime::execute::{Clock, Executor};
 use runtime::plan::Element;
@@ -144,7 +144,7 @@ fn inputs(fields: &[Field], options: &args::Predict, as_is: bool) -> Result<Orig
 /// Every named local of the train block for all samples, batch by batch.
 fn outputs(
     train: &Train,
-    weights: &BTreeMap<String, Array>,
+    weights: &Weights,
     fields: &[usize],
     samples: &Split,
     options: &args::Predict,

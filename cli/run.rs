@@ -9,14 +9,15 @@ use crate::front::{self, Front};
 use crate::groups;
 use crate::progress::{Display, figures};
 use crate::{complain, say};
+use compiler::emit::Precision;
 use compiler::modules;
 use compiler::typed::Train;
+use runtime::arrays::{Array, Taken, Weights};
 use runtime::checkpoint::{self, Best, Exact};
 use runtime::log::Log;
 use runtime::plan::Slot;
 use runtime::session::{Position, Session, Sums};
 use runtime::trainer::{self, End, Metrics, Monitor, Observer, Progress, Record, Settings};
-use runtime::weights;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -118,7 +119,9 @@ pub fn train_one(
 fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<(), Fault> {
     bound.session.initialise().map_err(Fault::internal)?;
     let Some(start) = start else { return Ok(()) };
-    let tensors = weights::read(&start.join("weights.safetensors")).map_err(Fault::data)?;
+    let weights = Weights::read(&start.join("weights.safetensors")).map_err(Fault::data)?;
+    let tensors = weights.arrays();
+    let double = train.settings.precision == Precision::F64;
     let persistent = bound.session.executor.bundle().persistent.clone();
     let parameters = train.parameters.iter().map(|p| (&p.saved, &p.path));
     let states = train.states.iter().map(|s| (&s.saved, &s.path));
@@ -128,16 +131,19 @@ fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<(), F
         name == saved || Some(name) == inside
     };
     let mut found = vec![];
-    for (saved, path) in parameters.chain(states) {
+    for (k, (saved, path)) in parameters.chain(states).enumerate() {
         let Some(slot) = persistent.get(path) else { continue };
-        if let Some(tensor) = tensors.iter().find(|t| there(saved, &t.name) && t.shape == slot.shape) {
-            bound.session.executor.write_f64(slot, &tensor.values.to_f64());
+        let fits = |(name, array): &(&String, &Array)| there(saved, name) && array.shape == slot.shape;
+        let Some((name, _)) = tensors.iter().find(fits) else { continue };
+        let taken = if k < train.parameters.len() { Taken::Parameter } else { Taken::State };
+        if let Some(array) = weights.get(name, taken, double).map_err(Fault::data)? {
+            bound.session.executor.write_f64(slot, &array.values);
             found.push(saved.as_str());
         }
     }
     if found.is_empty() {
         let (has, wants): (Vec<&str>, Vec<&str>) = (
-            tensors.iter().map(|t| t.name.as_str()).collect(),
+            tensors.keys().map(String::as_str).collect(),
             train.parameters.iter().map(|p| p.saved.as_str()).collect(),
         );
         return Err(Fault::data(format!(

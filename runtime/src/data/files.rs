@@ -71,6 +71,12 @@ impl Files {
         Err(self.missing(&format!("there is no folder `{name}`")))
     }
 
+    /// The same places, with another limit.
+    #[must_use]
+    pub fn at_most(&self, limit: u64) -> Self {
+        Self { limit, ..self.clone() }
+    }
+
     /// Refuses names that leave the data folders.
     fn inside(&self, name: &str) -> Result<()> {
         let leaves = |c| !matches!(c, Component::Normal(_) | Component::CurDir);

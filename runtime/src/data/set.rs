@@ -14,6 +14,8 @@ pub struct DataSet {
     pub names: Vec<Vec<String>>,
     /// `train` first, then `valid` if there is one, then the others in order.
     pub splits: Vec<Split>,
+    /// What whoever runs the program should know of the data, though nothing is wrong.
+    pub notes: Vec<String>,
 }
 
 /// Some of the samples.

@@ -10,6 +10,8 @@ pub struct Table {
     pub count: usize,
     /// Each with `count` rows.
     pub columns: Vec<Column>,
+    /// What whoever runs the program should know of them, though nothing is wrong.
+    pub notes: Vec<String>,
 }
 
 /// One value for each sample.
@@ -49,7 +51,7 @@ impl Table {
     /// A table of columns of `count` rows each.
     #[must_use]
     pub fn new(count: usize, columns: Vec<Column>) -> Self {
-        Self { count, columns }
+        Self { count, columns, notes: vec![] }
     }
 
     /// The column of that name.
@@ -64,7 +66,8 @@ impl Table {
     #[must_use]
     pub fn thinned(&self, count: usize) -> Self {
         let samples: Vec<usize> = (0..count).map(|i| i * self.count / count).collect();
-        Self { count, columns: self.columns.iter().map(|c| c.picked(&samples)).collect() }
+        let columns = self.columns.iter().map(|c| c.picked(&samples)).collect();
+        Self { count, columns, notes: self.notes.clone() }
     }
 
     /// Takes the column of that name out of the table and leaves an empty one; several are put one behind the other for

@@ -7,6 +7,7 @@ use super::arguments::Arguments;
 use super::catalogue::TRANSFORMS;
 use super::error::{DataError, Kind, Result};
 use super::set::{Bytes, Rows};
+use super::shape;
 use super::spec::{Call, Field};
 
 /// Channels up to which bytes have a table for each; more are written out as numbers.
@@ -31,6 +32,7 @@ impl Pipeline {
             match args.name() {
                 "standardize" => self.center_and_scale(),
                 "reshape" => self.reshape(field)?,
+                "permute" => self.permute(field, &args.order("order"))?,
                 "scale" => self.each(|x, by| x * by, args.number("by", 1.0)),
                 "shift" => self.each(|x, by| x + by, args.number("by", 0.0)),
                 _ => self.one_hot(field)?,
@@ -39,9 +41,7 @@ impl Pipeline {
         if self.shape != field.dims {
             let message =
                 format!("field `{}` is declared {:?}, its source gives {:?}", field.name, field.dims, self.shape);
-            let fits = self.shape.iter().product::<usize>() == field.width();
-            let help = if fits { "add `|> reshape`".to_string() } else { format!("declare it {:?}", self.shape) };
-            return Err(DataError::new(Kind::Mismatch, message).help(help));
+            return Err(DataError::new(Kind::Mismatch, message).help(shape::advice(&self.shape, &field.dims)));
         }
         Ok(self.splits)
     }
@@ -58,11 +58,25 @@ impl Pipeline {
     }
 
     fn reshape(&mut self, field: &Field) -> Result<()> {
-        if self.shape.iter().product::<usize>() != field.width() {
-            let message = format!("field `{}`: {:?} cannot be reshaped to {:?}", field.name, self.shape, field.dims);
-            return Err(DataError::new(Kind::Mismatch, message).help("both must have the same number of elements"));
-        }
+        reshapes(field, &self.shape)?;
         self.shape = field.dims.clone();
+        Ok(())
+    }
+
+    fn permute(&mut self, field: &Field, order: &[usize]) -> Result<()> {
+        permutes(field, &self.shape, order)?;
+        for split in &mut self.splits {
+            match split {
+                Rows::Bytes(bytes) if bytes.tables.len() == 1 => {
+                    bytes.codes = shape::permuted(&bytes.codes, &self.shape, order);
+                }
+                // The numbers that codes stand for depend on where they stood.
+                Rows::Bytes(bytes) => *split = Rows::Numbers(shape::permuted(&bytes.decoded(), &self.shape, order)),
+                Rows::Numbers(values) => *values = shape::permuted(values, &self.shape, order),
+                Rows::Classes { .. } => {}
+            }
+        }
+        self.shape = shape::permuted_shape(&self.shape, order);
         Ok(())
     }
 
@@ -128,6 +142,34 @@ impl Pipeline {
         self.shape.push(classes);
         Ok(())
     }
+}
+
+/// Refuses a reshape of other elements than there are, and one that would take one axis for another.
+pub(super) fn reshapes(field: &Field, from: &[usize]) -> Result<()> {
+    let (name, dims) = (&field.name, &field.dims);
+    if from.iter().product::<usize>() != field.width() {
+        let message = format!("field `{name}`: {from:?} cannot be reshaped to {dims:?}");
+        return Err(DataError::new(Kind::Mismatch, message).help("both must have the same number of elements"));
+    }
+    if shape::scrambles(from, dims) {
+        let message = format!("field `{name}`: a reshape of {from:?} to {dims:?} would take one axis for another");
+        return Err(DataError::new(Kind::Mismatch, message).help(shape::advice(from, dims)));
+    }
+    Ok(())
+}
+
+/// Refuses an order of other axes than there are.
+pub(super) fn permutes(field: &Field, from: &[usize], order: &[usize]) -> Result<()> {
+    if order.len() == from.len() {
+        return Ok(());
+    }
+    let message = format!(
+        "field `{}`: `permute({order:?})` is for {} axes, but a sample has {}: {from:?}",
+        field.name,
+        order.len(),
+        from.len()
+    );
+    Err(DataError::new(Kind::Mismatch, message).help("name each axis of a sample once, from 0 on, in the order wanted"))
 }
 
 /// Mean and deviation of group `g` where blocks of `inner` elements belong to the groups in turn.
