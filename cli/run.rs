@@ -142,10 +142,8 @@ fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<(), F
         }
     }
     if found.is_empty() {
-        let (has, wants): (Vec<&str>, Vec<&str>) = (
-            tensors.keys().map(String::as_str).collect(),
-            train.parameters.iter().map(|p| p.saved.as_str()).collect(),
-        );
+        let (has, wants): (Vec<&str>, Vec<&str>) =
+            (tensors.keys().map(String::as_str).collect(), train.parameters.iter().map(|p| p.saved.as_str()).collect());
         return Err(Fault::data(format!(
             "`{}` shares no tensor with the weights it is to start from: it has {}; they have {}",
             train.name,

@@ -42,7 +42,8 @@ fn read_all(path: &Path) -> Result<BTreeMap<String, (Array, bool)>> {
         Some("npy") => {
             let input = file::open(path, ARRAYS)?;
             let size = input.size();
-            let array = read_npy(BufReader::new(input), size).map_err(|e| malformed(format!("no whole npy file: {e}")))?;
+            let array =
+                read_npy(BufReader::new(input), size).map_err(|e| malformed(format!("no whole npy file: {e}")))?;
             Ok(BTreeMap::from([(stem(path), array)]))
         }
         _ => Err(malformed("the name ends neither in .safetensors nor in .npz or .npy")),

@@ -3,9 +3,9 @@
 //! limit.
 
 use super::error::{DataError, Kind, Position, Result};
-use flate2::read::MultiGzDecoder;
 use crate::file;
 use crate::zipped::{MOST_PACKED, most_unpacked};
+use flate2::read::MultiGzDecoder;
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Component, Path, PathBuf};
 
@@ -228,8 +228,7 @@ impl Source {
         let Some(packed) = self.packed.filter(|packed| self.limit == most_unpacked(*packed)) else {
             return too_large(self.limit);
         };
-        let message =
-            format!("the file unpacks to more than {}, from {}", file::size(self.limit), file::size(packed));
+        let message = format!("the file unpacks to more than {}, from {}", file::size(self.limit), file::size(packed));
         DataError::new(Kind::TooLarge, message).help(format!(
             "what packs better than {MOST_PACKED} to 1 is seldom data; if this is, unpack it with gunzip and name that"
         ))

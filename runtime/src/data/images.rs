@@ -117,7 +117,8 @@ impl Decoding<'_> {
         }
         let message =
             format!("an image has 1 channel (grey) or 3 (red, green, blue), but the field is declared with {channels}");
-        let help = "declare the field [1, h, w] or [3, h, w]; for channels last, [h, w, 3] = image |> permute([1, 2, 0])";
+        let help =
+            "declare the field [1, h, w] or [3, h, w]; for channels last, [h, w, 3] = image |> permute([1, 2, 0])";
         Err(DataError::new(Kind::Mismatch, message).help(help).in_file(self.place))
     }
 
@@ -173,8 +174,10 @@ impl Decoding<'_> {
         let (message, help) = if (width, height) != (frame.width, frame.height) {
             let turned = (height, width) == (frame.width, frame.height);
             let what = if turned { ", turned by a quarter" } else { "" };
-            let message =
-                format!("the image has {width} x {height} pixels, but {first} has {} x {}{what}", frame.width, frame.height);
+            let message = format!(
+                "the image has {width} x {height} pixels, but {first} has {} x {}{what}",
+                frame.width, frame.height
+            );
             (message, format!("ask for one size: images(.., size = [{}, {}])", frame.height, frame.width))
         } else if is_deep(image) != frame.deep {
             let bits = |deep: bool| if deep { 16 } else { 8 };

@@ -110,11 +110,10 @@ fn in_archive(
     // What ends without the two blocks of zeros that end an archive was cut, or else before the checksum of the packed
     // file, which stands behind all.
     let mut source = archive.into_inner();
-    let read = source.offset();
-    if read < end + 1024 {
-        return Err(broken(read, &"it has no end"));
-    }
     source.skip_rest()?;
+    if source.offset() < end + 1024 {
+        return Err(broken(source.offset(), &"it has no end"));
+    }
     if !found {
         return Err(DataError::new(Kind::Missing, format!("the archive holds no folder `{inner}`")));
     }

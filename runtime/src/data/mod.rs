@@ -256,7 +256,11 @@ fn orders(field: &Field, steps: &[Call], from: &[usize]) -> Result<Vec<(Vec<usiz
             }
         }
     }
-    if shape == field.dims { Ok(orders) } else { Err(uneven(field, &field.dims, &shape).help(shape::advice(&shape, &field.dims))) }
+    if shape == field.dims {
+        Ok(orders)
+    } else {
+        Err(uneven(field, &field.dims, &shape).help(shape::advice(&shape, &field.dims)))
+    }
 }
 
 fn uneven(field: &Field, expected: &[usize], got: &[usize]) -> DataError {

@@ -21,9 +21,9 @@ mod read {
     use super::super::files::Files;
     use super::super::frame::{self, Series};
     use super::super::table::Table;
+    use crate::file;
     use ::parquet::file::reader::{FileReader, SerializedFileReader};
     use ::parquet::record::Field;
-    use crate::file;
     use std::fs::File;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::path::Path;

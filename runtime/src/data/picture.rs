@@ -3,7 +3,9 @@
 
 use super::error::{DataError, Kind, Position, Result};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits, Luma, LumaA, Primitive, Rgb, Rgba};
+use image::{
+    DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits, Luma, LumaA, Primitive, Rgb, Rgba,
+};
 use std::io::Cursor;
 
 /// The most bytes of a file with a picture.
@@ -89,10 +91,10 @@ fn blended<T: Primitive>(colour: T, alpha: T, background: Option<f64>) -> Option
 }
 
 fn transparent(x: u32, y: u32) -> DataError {
-    let message = format!("the image is transparent in row {}, column {}, and nothing says what it lies on", y + 1, x + 1);
-    DataError::new(Kind::BadValue, message).help(
-        "say it, `images(.., background = 255)` for white or 0 for black; or save the image without transparency",
-    )
+    let message =
+        format!("the image is transparent in row {}, column {}, and nothing says what it lies on", y + 1, x + 1);
+    DataError::new(Kind::BadValue, message)
+        .help("say it, `images(.., background = 255)` for white or 0 for black; or save the image without transparency")
 }
 
 /// Walks through the parts of a JPEG file up to its end mark.
@@ -144,9 +146,7 @@ fn whole_png(bytes: &[u8]) -> Result<()> {
 }
 
 fn damaged(message: &str, at: usize) -> DataError {
-    DataError::new(Kind::Malformed, message)
-        .at(Position::Byte(at as u64))
-        .help("fetch the file again, or take it away")
+    DataError::new(Kind::Malformed, message).at(Position::Byte(at as u64)).help("fetch the file again, or take it away")
 }
 
 fn undecodable(error: &dyn std::fmt::Display) -> DataError {

@@ -86,11 +86,19 @@ mod tests {
 
     #[test]
     fn advice_never_scrambles() {
-        assert_eq!(advice(&[32, 32, 3], &[3, 32, 32]), "move its axes with `|> permute([2, 0, 1])`, or declare it [32, 32, 3]");
-        assert_eq!(advice(&[3, 20, 10], &[3, 10, 20]), "move its axes with `|> permute([0, 2, 1])`, or declare it [3, 20, 10]");
+        assert_eq!(
+            advice(&[32, 32, 3], &[3, 32, 32]),
+            "move its axes with `|> permute([2, 0, 1])`, or declare it [32, 32, 3]"
+        );
+        assert_eq!(
+            advice(&[3, 20, 10], &[3, 10, 20]),
+            "move its axes with `|> permute([0, 2, 1])`, or declare it [3, 20, 10]"
+        );
         assert_eq!(advice(&[32, 32, 3], &[3, 1024]), "declare it [32, 32, 3]");
         assert_eq!(advice(&[6, 4], &[3, 8]), "declare it [6, 4]");
-        for (from, to) in [(&[1, 28, 28][..], &[784][..]), (&[28, 28, 1], &[1, 28, 28]), (&[64], &[8, 8]), (&[4, 5, 6], &[20, 6])] {
+        for (from, to) in
+            [(&[1, 28, 28][..], &[784][..]), (&[28, 28, 1], &[1, 28, 28]), (&[64], &[8, 8]), (&[4, 5, 6], &[20, 6])]
+        {
             assert_eq!(advice(from, to), "add `|> reshape`", "{from:?} {to:?}");
             assert!(!scrambles(from, to));
         }
