@@ -36,7 +36,7 @@ fn opened(path: &Path, limit: u64) -> Result<Input> {
     // Asked before opening, since opening alone may wait for ever or set a device going; and after it, since what the
     // name stands for may have changed in between.
     only_regular(&std::fs::metadata(path).map_err(cannot)?)?;
-    let file = without_waiting().open(path).map_err(cannot)?;
+    let file = without_waiting(path).map_err(cannot)?;
     let about = file.metadata().map_err(cannot)?;
     only_regular(&about)?;
     if about.len() > limit {
@@ -45,14 +45,14 @@ fn opened(path: &Path, limit: u64) -> Result<Input> {
     Ok(Input { file, size: about.len(), at: 0 })
 }
 
-/// How a file is opened so that a pipe without a writer is not waited for.
+/// Opens a file to read it, in such a way that a pipe without a writer is not waited for.
 #[allow(clippy::disallowed_methods, reason = "the one place that opens files to read them")]
-fn without_waiting() -> OpenOptions {
+fn without_waiting(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
-    options
+    options.open(path)
 }
 
 /// Refuses what is no regular file.
@@ -119,7 +119,7 @@ pub fn text(bytes: Vec<u8>) -> Result<String> {
 #[must_use]
 pub fn of_the_system(path: &str) -> Option<String> {
     let mut text = String::new();
-    without_waiting().open(path).ok()?.take(PROGRAM).read_to_string(&mut text).ok()?;
+    without_waiting(Path::new(path)).ok()?.take(PROGRAM).read_to_string(&mut text).ok()?;
     Some(text)
 }
 

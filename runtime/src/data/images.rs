@@ -51,8 +51,8 @@ fn is_image(name: &str) -> bool {
 fn channels(fields: &[Field]) -> Option<usize> {
     let mut reading = fields.iter().filter(|f| f.columns.iter().any(|c| c == "image"));
     let field = reading.find(|f| f.dims.len() == 3)?;
-    let moved = field.transforms.iter().filter_map(super::arguments::order);
-    let axis = moved.fold(Some(0), |axis, order| order.iter().position(|from| Some(*from) == axis));
+    let mut moved = field.transforms.iter().filter_map(super::arguments::order);
+    let axis = moved.try_fold(0, |axis, order| order.iter().position(|from| *from == axis));
     axis.and_then(|axis| field.dims.get(axis).copied())
 }
 
