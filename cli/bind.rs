@@ -5,6 +5,7 @@ use crate::args::{Machine, Resources};
 use crate::doctor;
 use crate::fault::{Fault, FaultKind};
 use crate::plan::{self, Plan};
+use crate::vectors;
 use compiler::emit::{self, Options, Precision};
 use compiler::ir::interpret::{Values, interpret};
 use compiler::ir::{Module, TensorId};
@@ -116,7 +117,8 @@ pub fn threads(asked: Option<usize>) -> usize {
 pub fn compile(programs: &mut [(String, Program)], precision: Precision) -> Result<Bundle, Fault> {
     programs.iter_mut().for_each(|(_, program)| optimise(&mut program.module));
     let modules: Vec<(&str, &Module)> = programs.iter().map(|(name, p)| (name.as_str(), &p.module)).collect();
-    emit::compile(&modules, &Options { precision }).map_err(Fault::internal)
+    let options = Options { precision, vectors: vectors::chosen()? };
+    emit::compile(&modules, &options).map_err(Fault::internal)
 }
 
 /// Opens the data and compiles everything a run of the train block needs.

@@ -1,19 +1,23 @@
 //! The pure middle of nnc: check, lower, differentiate, optimise, schedule, emit.
 //! No files, no clock, no terminal, no threads.
 
+pub mod backend;
 pub mod check;
 pub mod differentiate;
 pub mod emit;
 pub mod explain;
 pub mod ir;
+pub mod kernel;
 pub mod library;
 pub mod lower;
 pub mod modules;
 pub mod numeric;
 pub mod onnx;
 pub mod optimise;
+pub mod plan;
 pub mod scalar;
 pub mod schedule;
 pub mod source;
 pub mod symbolic;
+pub mod target;
 pub mod typed;

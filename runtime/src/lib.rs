@@ -10,7 +10,7 @@ pub mod execute;
 pub mod feed;
 pub mod file;
 pub mod log;
-mod microkernel;
+pub mod microkernel;
 mod pack;
 pub mod plan;
 pub mod plot;

@@ -8,6 +8,7 @@ use super::nest::{Nest, Op};
 use crate::ir::TensorId;
 use crate::scalar::Binary;
 use runtime::contract::{Contraction, ENOUGH_TASKS, Table};
+use runtime::microkernel::Vectors;
 
 /// Multiply-adds below which generated loops are as fast.
 const WORTH_PACKING: usize = 4096;
@@ -58,6 +59,7 @@ pub fn product(nest: &Nest, double: bool) -> Option<Product> {
     }
     let work = Contraction {
         double,
+        vectors: Vectors::Portable,
         base,
         step,
         batch: offsets,

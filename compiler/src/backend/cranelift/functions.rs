@@ -1,15 +1,13 @@
-//! Kernels as functions of a Cranelift module, in memory or in an object file; equal ones once.
+//! Kernels as functions of a Cranelift module, in memory or in an object file.
 
-use super::kernel;
-use super::lanes::Types;
-use super::template::Template;
+use super::render::render;
+use crate::kernel::Kernel;
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::{AbiParam, Signature, Type, types};
 use cranelift_codegen::settings::{self, Configurable, Flags};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId, Linkage, Module};
 use runtime::plan::Fault;
-use std::collections::HashMap;
 
 /// Functions being made.
 pub struct Functions<M> {
@@ -17,7 +15,6 @@ pub struct Functions<M> {
     pub module: M,
     /// The kernels in the order they were made.
     pub kernels: Vec<FuncId>,
-    made: HashMap<Template, usize>,
     context: Context,
     frontend: FunctionBuilderContext,
 }
@@ -57,32 +54,23 @@ impl<M: Module> Functions<M> {
     /// None yet.
     pub fn new(module: M) -> Self {
         let context = module.make_context();
-        Self { module, kernels: vec![], made: HashMap::new(), context, frontend: FunctionBuilderContext::new() }
+        Self { module, kernels: vec![], context, frontend: FunctionBuilderContext::new() }
     }
 
-    /// The number of the kernel made from a template; its texts go to `observe` if it is new.
+    /// Adds a kernel; its texts go to `observe`.
     ///
     /// # Errors
     /// When Cranelift refuses it: a fault of ours.
-    pub fn kernel(
-        &mut self,
-        template: Template,
-        types: Types,
-        observe: Option<&mut dyn FnMut(Listing)>,
-    ) -> Result<usize, Fault> {
-        if let Some(number) = self.made.get(&template) {
-            return Ok(*number);
-        }
+    pub fn kernel(&mut self, kernel: &Kernel, observe: Option<&mut dyn FnMut(Listing)>) -> Result<(), Fault> {
         let name = format!("kernel{}", self.kernels.len());
         let pointer = self.pointer();
         let params = [pointer, types::I64, types::I64, pointer];
         let id = self.define(&name, Linkage::Local, &params, None, observe, &mut |_, builder| {
-            kernel::emit(builder, &template, types);
+            render(builder, kernel);
             Ok(())
         })?;
         self.kernels.push(id);
-        self.made.insert(template, self.kernels.len() - 1);
-        Ok(self.kernels.len() - 1)
+        Ok(())
     }
 
     /// The machine's addresses.
