@@ -4,10 +4,12 @@ use super::render::render;
 use crate::kernel::Kernel;
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::{AbiParam, Signature, Type, types};
+use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::{self, Configurable, Flags};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId, Linkage, Module};
 use runtime::plan::Fault;
+use target_lexicon::Architecture;
 
 /// Functions being made.
 pub struct Functions<M> {
@@ -50,6 +52,13 @@ pub fn flags(pic: bool) -> Result<Flags, Fault> {
     Ok(Flags::new(flags))
 }
 
+/// Whether loads of vectors must be instructions of their own. Without AVX an instruction that reads memory itself wants
+/// it aligned, and Cranelift takes unaligned loads into comparisons all the same.
+fn loads_apart(isa: &dyn TargetIsa) -> bool {
+    let avx = isa.isa_flags().iter().any(|flag| flag.name == "has_avx" && flag.as_bool() == Some(true));
+    isa.triple().architecture == Architecture::X86_64 && !avx
+}
+
 impl<M: Module> Functions<M> {
     /// None yet.
     pub fn new(module: M) -> Self {
@@ -65,8 +74,9 @@ impl<M: Module> Functions<M> {
         let name = format!("kernel{}", self.kernels.len());
         let pointer = self.pointer();
         let params = [pointer, types::I64, types::I64, pointer];
+        let apart = loads_apart(self.module.isa());
         let id = self.define(&name, Linkage::Local, &params, None, observe, &mut |_, builder| {
-            render(builder, kernel);
+            render(builder, kernel, apart);
             Ok(())
         })?;
         self.kernels.push(id);

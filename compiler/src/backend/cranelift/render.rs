@@ -2,7 +2,7 @@
 //! taken. A value of several lanes is as many vectors of 128 bits as it takes, the first lanes first.
 
 use super::arithmetic::Arithmetic;
-use super::lanes::{Types, blend, float};
+use super::lanes::{Types, bits_flags, blend, float};
 use super::loops::Loop as Rendered;
 use crate::kernel::{If, Kernel, Loop, Memory, Number, Op, Statement, Type, Value as K};
 use crate::numeric::ops::Ops;
@@ -14,8 +14,8 @@ use cranelift_codegen::ir::{
 };
 use cranelift_frontend::FunctionBuilder;
 
-/// Fills the function that `builder` stands at the entry of.
-pub fn render(builder: &mut FunctionBuilder, kernel: &Kernel) {
+/// Fills the function that `builder` stands at the entry of. `apart` keeps loads of vectors out of other instructions.
+pub fn render(builder: &mut FunctionBuilder, kernel: &Kernel, apart: bool) {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
@@ -29,7 +29,7 @@ pub fn render(builder: &mut FunctionBuilder, kernel: &Kernel) {
     let (values, sums) = (vec![vec![]; kernel.types.len()], vec![None; kernel.types.len()]);
     let types = Types { precision: kernel.precision };
     let mut renderer =
-        Renderer { b: builder, kernel, types, begin, end, words, bases: vec![], own, values, sums, branches: 0 };
+        Renderer { b: builder, kernel, types, begin, end, words, bases: vec![], own, values, sums, branches: 0, apart };
     for tensor in 0..kernel.tensors.len() {
         let offset = renderer.word(tensor);
         let base = renderer.b.ins().iadd(arena, offset);
@@ -56,6 +56,8 @@ struct Renderer<'a, 'b> {
     sums: Vec<Option<(K, i64)>>,
     /// How many conditions stand around.
     branches: usize,
+    /// Whether a load of a vector must be an instruction of its own.
+    apart: bool,
 }
 
 impl Renderer<'_, '_> {
@@ -398,13 +400,15 @@ impl Renderer<'_, '_> {
     }
 
     fn load_vector(&mut self, ty: Type, flags: MemFlagsData, base: Value, after: i32, part: i32) -> Value {
-        let words = match (ty.number.is_float(), self.types.precision) {
-            (true, _) => return self.b.ins().load(self.types.floats(), flags, base, after + 16 * part),
-            (_, Precision::F32) => self.b.ins().load(types::I32X4, flags, base, after + 16 * part),
-            (_, Precision::F64) => {
-                let at = self.b.ins().iadd_imm_s(base, i64::from(after + 8 * part));
-                self.b.ins().sload32x2(flags, at, 0)
-            }
+        let wanted = self.types.vector(ty.number);
+        let words = if self.types.precision == Precision::F64 && !ty.number.is_float() {
+            let at = self.b.ins().iadd_imm_s(base, i64::from(after + 8 * part));
+            self.b.ins().sload32x2(flags, at, 0)
+        } else if self.apart {
+            let bytes = self.b.ins().load(types::I8X16, flags, base, after + 16 * part);
+            self.b.ins().bitcast(wanted, bits_flags(), bytes)
+        } else {
+            self.b.ins().load(wanted, flags, base, after + 16 * part)
         };
         if ty.number != Number::Bool {
             return words;
