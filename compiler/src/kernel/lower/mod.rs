@@ -78,7 +78,10 @@ struct Position {
     lanes: usize,
 }
 
-impl Lowering<'_> {
+/// What a loop does each time, given its counter and the values carried: those it hands on.
+type Body<'f, 'a> = &'f mut dyn FnMut(&mut Lowering<'a>, Value, &[Value]) -> Vec<Value>;
+
+impl<'a> Lowering<'a> {
     /// The memory of a tensor of the nest.
     fn memory(&self, tensor: TensorId) -> Memory {
         Memory::Tensor(tensor.0 as usize)
@@ -112,7 +115,7 @@ impl Lowering<'_> {
         to: Value,
         step: usize,
         carried: &[Value],
-        body: &mut dyn FnMut(&mut Self, Value, &[Value]) -> Vec<Value>,
+        body: Body<'_, 'a>,
     ) -> (Value, Vec<Value>) {
         let to = self.b.offset(to, 1 - step as i64);
         self.every(from, to, step, carried, body)
@@ -125,7 +128,7 @@ impl Lowering<'_> {
         to: Value,
         step: usize,
         carried: &[Value],
-        body: &mut dyn FnMut(&mut Self, Value, &[Value]) -> Vec<Value>,
+        body: Body<'_, 'a>,
     ) -> (Value, Vec<Value>) {
         let (counter, inside) = self.b.begin_loop(carried);
         let next = body(self, counter, &inside);
