@@ -91,7 +91,9 @@ pub enum Form {
 /// How a reduced loop adds (see [`super::order`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Chain {
-    /// How often it is cut into blocks: of so many steps as the longest chain, then of so many blocks, ...
+    /// Steps of the smallest blocks that it is cut into.
+    pub block: usize,
+    /// How often it is cut: into blocks of steps, blocks of blocks, ...
     pub cuts: u32,
     /// Whether each run of it is a sum of its own, which is then added to what came before.
     pub fresh: bool,
@@ -187,9 +189,8 @@ impl Nest {
             let chain = v.checked_sub(self.outer).and_then(|k| self.chains.get(k)).copied().unwrap_or_default();
             let cut = match chain.cuts {
                 0 => String::new(),
-                1 => ", cut once".to_string(),
-                2 => ", cut twice".to_string(),
-                cuts => format!(", cut {cuts} times"),
+                1 => format!(", in blocks of {}", chain.block),
+                cuts => format!(", in blocks of {}, {cuts} levels deep", chain.block),
             };
             let fresh = if chain.fresh { ", from zero" } else { "" };
             line(&mut out, depth, &format!("{reduced} i{v} in 0..{extent}{lanes}{cut}{fresh}"));

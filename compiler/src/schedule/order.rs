@@ -6,8 +6,9 @@
 //! fill no step of V, are joined after all others. A machine runs V lanes in as many vectors as it takes.
 //!
 //! No chain of additions of floats is longer than [`CHAIN`]: a loop of more steps is cut into blocks, each a sum of its
-//! own from zero, which are added in order; blocks of blocks where those are too many; and a loop around others adds
-//! whole sums of theirs, unless all of it is short. So a sum of n terms goes through some log(n) / log(16) levels, and
+//! own from zero, which are added in order; blocks of blocks where those are too many. The chain of an inner loop goes on
+//! through as many steps of the loop around it as fit; if it fills a chain by itself, each run of it is a sum of its
+//! own. So a sum of n terms goes through some log(n) / log(16) levels, and
 //! loses what a pairwise sum would.
 
 use super::nest::{Chain, Form, Lanes, Nest};
@@ -39,26 +40,32 @@ pub fn chains(nest: &Nest, precision: Precision) -> Vec<Chain> {
     for (k, extent) in reduced.iter().enumerate().rev() {
         let innermost = k + 1 == reduced.len();
         let steps = if innermost && nest.lanes == Lanes::Reduced { extent.div_ceil(lanes(precision)) } else { *extent };
-        if length * steps <= CHAIN {
+        let room = (CHAIN / length).max(1);
+        if steps <= room {
             length *= steps;
             continue;
         }
-        if !innermost {
+        let fresh = room == 1;
+        if fresh && !innermost {
             chains[k + 1].fresh = true;
         }
-        (chains[k].cuts, length) = cuts(steps);
+        let block = if fresh { CHAIN } else { room };
+        (chains[k].block, (chains[k].cuts, length)) = (block, cuts(steps, block));
     }
     chains
 }
 
-/// How often that many steps are cut, and how many blocks there are in the end.
-fn cuts(mut steps: usize) -> (u32, usize) {
-    let mut cuts = 0;
-    while steps > CHAIN {
-        steps = steps.div_ceil(CHAIN);
+/// How often that many steps are cut, the first time into blocks of that many, and how many blocks there are in the end.
+fn cuts(steps: usize, block: usize) -> (u32, usize) {
+    if steps <= block {
+        return (0, steps);
+    }
+    let (mut cuts, mut blocks) = (1, steps.div_ceil(block));
+    while blocks > CHAIN {
+        blocks = blocks.div_ceil(CHAIN);
         cuts += 1;
     }
-    (cuts, steps)
+    (cuts, blocks)
 }
 
 #[cfg(test)]
@@ -67,10 +74,11 @@ mod tests {
 
     #[test]
     fn a_long_loop_is_cut_until_its_chains_are_short() {
-        assert_eq!(cuts(16), (0, 16));
-        assert_eq!(cuts(17), (1, 2));
-        assert_eq!(cuts(256), (1, 16));
-        assert_eq!(cuts(257), (2, 2));
-        assert_eq!(cuts(100_000), (4, 2));
+        assert_eq!(cuts(16, 16), (0, 16));
+        assert_eq!(cuts(17, 16), (1, 2));
+        assert_eq!(cuts(256, 16), (1, 16));
+        assert_eq!(cuts(257, 16), (2, 2));
+        assert_eq!(cuts(100_000, 16), (4, 2));
+        assert_eq!(cuts(64, 4), (1, 16));
     }
 }

@@ -97,8 +97,8 @@ impl Renderer<'_, '_> {
     fn note(&mut self, value: K, op: &Op) {
         if let Op::Binary(Binary::Add, a, b) = op
             && self.kernel.ty(*a) == Type::OFFSET
-            && let Some((constant, by)) = self.sums[b.0 as usize]
-            && constant == *b
+            && let Some((known, by)) = self.sums[b.0 as usize]
+            && known == *b
             && self.sums[a.0 as usize].is_none()
         {
             self.sums[value.0 as usize] = Some((*a, by));
@@ -368,7 +368,7 @@ impl Renderer<'_, '_> {
             None => (at, 0),
         };
         let index = self.one(index);
-        let offset = self.b.ins().ishl_imm_u(index, i64::from(size.trailing_zeros()));
+        let offset = self.b.ins().ishl_imm_u(index, if size == 8 { 3 } else { 2 });
         (self.b.ins().iadd(base, offset), after)
     }
 

@@ -5,7 +5,7 @@ use super::{Lowering, Position};
 use crate::ir::Combine;
 use crate::kernel::{Op as To, Type, Value};
 use crate::scalar::{Binary, Kind};
-use crate::schedule::nest::{Lanes, Val};
+use crate::schedule::nest::{Chain, Lanes, Val};
 use crate::schedule::order::{self, CHAIN};
 
 impl Lowering<'_> {
@@ -31,7 +31,7 @@ impl Lowering<'_> {
             return self.combine_at(at, carried, reduction);
         }
         let (from, to) = (self.b.int(0), self.extents[level]);
-        let cuts = self.nest.chains[level - self.nest.outer].cuts;
+        let Chain { cuts, .. } = self.nest.chains[level - self.nest.outer];
         if self.nest.lanes == Lanes::Reduced && level + 1 == self.nest.extents.len() {
             return self.in_lanes(at, to, cuts, carried, reduction);
         }
@@ -60,7 +60,7 @@ impl Lowering<'_> {
             });
             return sums;
         }
-        let block = CHAIN.pow(cuts);
+        let block = self.nest.chains[at.counters.len() - self.nest.outer].block * CHAIN.pow(cuts - 1);
         let (_, sums) = self.every(from, to, block, carried, &mut |this, start, carried| {
             let end = this.b.offset(start, block as i64);
             let end = this.b.binary(Binary::Min, end, to);
