@@ -630,6 +630,8 @@ pub enum Stage {
     Opt,
     /// Loops and memory plan
     Loops,
+    /// What one task does, with its vectors
+    Kernel,
     /// Cranelift's code
     Clif,
     /// Machine code

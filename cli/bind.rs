@@ -6,6 +6,7 @@ use crate::complain;
 use crate::doctor;
 use crate::fault::{Fault, FaultKind};
 use crate::plan::{self, Plan};
+use crate::vectors;
 use compiler::emit::{self, Options, Precision};
 use compiler::ir::interpret::{Values, interpret};
 use compiler::ir::{Module, TensorId};
@@ -130,7 +131,8 @@ pub fn compile(
     programs.iter_mut().for_each(|(_, program)| optimise(&mut program.module));
     let modules: Vec<(&str, &Module)> = programs.iter().map(|(name, p)| (name.as_str(), &p.module)).collect();
     let most = allowed.or_else(doctor::memory).unwrap_or(usize::MAX);
-    emit::compile_within(&modules, &Options { precision }, most).map_err(|fault| match &fault.excess {
+    let options = Options { precision, vectors: vectors::chosen()? };
+    emit::compile_within(&modules, &options, most).map_err(|fault| match &fault.excess {
         Some(excess) => too_much(excess.bytes, &excess.holdings, most, allowed.is_some()),
         None => Fault::internal(fault),
     })

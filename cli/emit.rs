@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use crate::front;
 use crate::network::Graph;
 use crate::picture;
+use crate::vectors;
 use compiler::emit::{self, Dump, Options};
 use compiler::lower::programs::{Program, evaluation, forward, init, training};
 use compiler::typed::Train;
@@ -51,7 +52,8 @@ fn render(options: &args::Emit) -> Result<String, Fault> {
         module
     };
     let back_end = |part: fn(Dump) -> String| {
-        let dump = emit::dump(&train.name, &optimised(), &Options { precision: train.settings.precision });
+        let options = Options { precision: train.settings.precision, vectors: vectors::chosen()? };
+        let dump = emit::dump(&train.name, &optimised(), &options);
         dump.map(part).map_err(Fault::internal)
     };
     let form = options.form.unwrap_or(if options.stage == Stage::Grad { Form::Source } else { Form::Index });
@@ -66,6 +68,7 @@ fn render(options: &args::Emit) -> Result<String, Fault> {
         }),
         Stage::Opt => Ok(ir::text::print(&optimised())),
         Stage::Loops => back_end(|d| d.loops),
+        Stage::Kernel => back_end(|d| d.kernels),
         Stage::Clif => back_end(|d| d.clif),
         Stage::Asm => back_end(|d| d.assembly),
     }

@@ -43,6 +43,7 @@ pub mod reproduction;
 pub mod run;
 pub mod steps;
 pub mod sweep;
+pub mod vectors;
 
 use args::{Cli, Command};
 use clap::Parser;

@@ -6,7 +6,6 @@ use crate::c_names::plain;
 use crate::fault::Fault;
 use crate::header::{Field, Header};
 use crate::{front, say};
-use compiler::emit::Options;
 use compiler::emit::object::{Export, Part, Run, Saved, Target, object};
 use compiler::lower::programs::{Produced, Program, accumulation, application, init, prediction, training};
 use compiler::optimise::optimise;
@@ -45,8 +44,7 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
     let exports = exports(&name, &functions, train.settings.accumulate);
     let saved = saved(train, &name);
     let requires = target.requires;
-    let made = object(&modules, &exports, &saved, &Options { precision: train.settings.precision }, target)
-        .map_err(Fault::internal)?;
+    let made = object(&modules, &exports, &saved, train.settings.precision, target).map_err(Fault::internal)?;
     let header = Header {
         name: &name,
         title: &train.name,

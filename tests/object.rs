@@ -176,6 +176,9 @@ fn an_object_for_another_machine_gives_the_same_bits_there() {
         return;
     }
     agrees("tests/object/dropout.nn", 6, &ARM, args::Precision::F32);
+    agrees("tests/object/dropout.nn", 6, &ARM, args::Precision::F64);
+    agrees("tests/object/recurrent.nn", 4, &ARM, args::Precision::F32);
+    agrees("examples/digits_mlp.nn", 6, &ARM, args::Precision::F32);
 }
 
 #[test]

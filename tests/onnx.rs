@@ -93,7 +93,7 @@ fn compiled(cases: &[Case]) -> Vec<Vec<f64>> {
     };
     let modules: Vec<(String, Module)> = cases.iter().map(|c| (c.name.clone(), optimised(c))).collect();
     let named: Vec<(&str, &Module)> = modules.iter().map(|(n, m)| (n.as_str(), m)).collect();
-    let bundle = compile(&named, &Options { precision: Precision::F32 }).unwrap_or_else(|e| panic!("{e}"));
+    let bundle = compile(&named, &Options::new(Precision::F32)).unwrap_or_else(|e| panic!("{e}"));
     let mut executor = Executor::new(bundle, 2).unwrap_or_else(|e| panic!("{e}"));
     let mut results = vec![];
     for (k, case) in cases.iter().enumerate() {

@@ -3,19 +3,23 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+pub mod backend;
 pub mod check;
 pub mod differentiate;
 pub mod emit;
 pub mod explain;
 pub mod ir;
+pub mod kernel;
 pub mod library;
 pub mod lower;
 pub mod modules;
 pub mod numeric;
 pub mod onnx;
 pub mod optimise;
+pub mod plan;
 pub mod scalar;
 pub mod schedule;
 pub mod source;
 pub mod symbolic;
+pub mod target;
 pub mod typed;

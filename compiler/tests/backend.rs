@@ -53,7 +53,7 @@ fn draws(draw: &Draw, tensor: &Tensor) -> Vec<f64> {
 
 /// Runs a module once on the given contents and returns outputs and persistent tensors by name.
 fn run_on(module: &Module, given: &Values, precision: Precision, threads: usize) -> Vec<(String, Vec<f64>)> {
-    let bundle = compile(&[("p", module)], &Options { precision }).unwrap_or_else(|e| panic!("{e}"));
+    let bundle = compile(&[("p", module)], &Options::new(precision)).unwrap_or_else(|e| panic!("{e}"));
     let mut executor = Executor::new(bundle, threads).unwrap_or_else(|e| panic!("{e}"));
     for (id, values) in given {
         let slot = executor.program(0).tensors[&module.t(*id).name].clone();

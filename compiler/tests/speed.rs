@@ -61,7 +61,7 @@ const CONVOLUTIONS: &str = "input x: f[64, 1, 28, 28]\ninput g: f[64, 16, 10, 10
 fn measure(name: &str, text: &str, precision: Precision) {
     let module = parse(text).unwrap_or_else(|e| panic!("{e:?}"));
     let start = Instant::now();
-    let bundle = compile(&[(name, &module)], &Options { precision }).unwrap_or_else(|e| panic!("{e}"));
+    let bundle = compile(&[(name, &module)], &Options::new(precision)).unwrap_or_else(|e| panic!("{e}"));
     let compiled = start.elapsed();
     let flops: BTreeMap<String, usize> = bundle.programs[0]
         .launches

@@ -9,7 +9,7 @@
 //! Every element is one chain of fused multiply-adds over k, cut every [`DEPTH`] terms. Neither
 //! the machine's caches nor its vector width nor the number of threads change a bit.
 
-use crate::microkernel::{Float, Kernel};
+use crate::microkernel::{Float, Kernel, Vectors};
 use crate::pack::pack;
 use crate::plan::ALIGNMENT;
 
@@ -30,6 +30,8 @@ pub type Table = Vec<u32>;
 pub struct Contraction {
     /// Whether elements are f64 rather than f32.
     pub double: bool,
+    /// The instructions of the microkernel: no bit depends on them.
+    pub vectors: Vectors,
     /// First bytes of A, B and C in the arena.
     pub base: [usize; 3],
     /// Elements by which A, B and C lie further on with every turn of a recurrence.
@@ -125,7 +127,7 @@ impl Contraction {
     /// # Safety
     /// As [`Self::run`], the elements being of type `T`.
     unsafe fn run_in<T: Float>(&self, arena: *mut u8, scratch: *mut u8, turn: usize, task: usize) {
-        let kernel = T::kernel();
+        let kernel = T::kernel(self.vectors);
         let (tiles, task) = (self.row_tiles() * self.column_tiles(), task);
         let (batch, tile) = (self.batch[task / tiles], task % tiles);
         let rows = span(tile / self.column_tiles(), self.tile.0, self.rows[0].len());

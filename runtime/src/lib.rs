@@ -13,7 +13,7 @@ pub mod feed;
 pub mod file;
 mod head;
 pub mod log;
-mod microkernel;
+pub mod microkernel;
 mod moments;
 mod pack;
 pub mod plan;

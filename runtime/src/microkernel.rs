@@ -1,11 +1,56 @@
 //! Register-tiled inner products: a block of C from one packed panel of A and one of B.
 //!
 //! `tile[r][c] = sum over k of a[k][r] * b[k][c]`, each element one chain of fused multiply-adds in
-//! the order of k, from zero: the same bits at every vector width. The best kernel for the machine is
-//! chosen once.
+//! the order of k, from zero: the same bits at every vector width.
 
 use std::ops::Add;
-use std::sync::OnceLock;
+
+/// The instructions that a processor has for vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Vectors {
+    /// What every processor of a kind has; a fused multiply-add may be a call.
+    Portable,
+    /// 256 bits with fused multiply-add, on x86-64.
+    Avx2,
+    /// 512 bits, on x86-64.
+    Avx512,
+}
+
+impl Vectors {
+    /// All of them, the best last.
+    pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+
+    /// What a user calls them.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+
+    /// Whether this machine has them.
+    #[must_use]
+    pub fn is_here(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        let (avx2, avx512) =
+            (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"), is_x86_feature_detected!("avx512f"));
+        #[cfg(not(target_arch = "x86_64"))]
+        let (avx2, avx512) = (false, false);
+        match self {
+            Self::Portable => true,
+            Self::Avx2 => avx2,
+            Self::Avx512 => avx2 && avx512,
+        }
+    }
+
+    /// The best that this machine has.
+    #[must_use]
+    pub fn best() -> Self {
+        Self::ALL.into_iter().rfind(|v| v.is_here()).unwrap_or(Self::Portable)
+    }
+}
 
 /// The signature of a kernel: depth, panel of A, panel of B, tile to fill.
 type Run<T> = unsafe fn(usize, *const T, *const T, *mut T);
@@ -28,8 +73,8 @@ pub struct Kernel<T> {
 pub trait Float: Copy + Add<Output = Self> + 'static {
     /// Zero.
     const ZERO: Self;
-    /// The best kernel of this machine.
-    fn kernel() -> Kernel<Self>;
+    /// The kernel of these instructions, which the machine has.
+    fn kernel(vectors: Vectors) -> Kernel<Self>;
 
     /// Four runs of four elements into four rows, `width` apart, of one element from each run.
     ///
@@ -47,20 +92,14 @@ pub trait Float: Copy + Add<Output = Self> + 'static {
 
 impl Float for f32 {
     const ZERO: Self = 0.0;
-    fn kernel() -> Kernel<Self> {
-        static CHOSEN: OnceLock<Kernel<f32>> = OnceLock::new();
-        *CHOSEN.get_or_init(|| {
+    fn kernel(vectors: Vectors) -> Kernel<Self> {
+        match vectors {
             #[cfg(target_arch = "x86_64")]
-            {
-                if is_x86_feature_detected!("avx512f") {
-                    return Kernel { rows: 12, columns: 32, run: x86::avx512_f32 };
-                }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    return Kernel { rows: 6, columns: 16, run: x86::avx2_f32 };
-                }
-            }
-            Kernel { rows: 4, columns: 8, run: portable::<f32, 4, 8> }
-        })
+            Vectors::Avx512 => Kernel { rows: 12, columns: 32, run: x86::avx512_f32 },
+            #[cfg(target_arch = "x86_64")]
+            Vectors::Avx2 => Kernel { rows: 6, columns: 16, run: x86::avx2_f32 },
+            _ => Kernel { rows: 4, columns: 8, run: portable::<f32, 4, 8> },
+        }
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -79,20 +118,14 @@ impl Float for f32 {
 
 impl Float for f64 {
     const ZERO: Self = 0.0;
-    fn kernel() -> Kernel<Self> {
-        static CHOSEN: OnceLock<Kernel<f64>> = OnceLock::new();
-        *CHOSEN.get_or_init(|| {
+    fn kernel(vectors: Vectors) -> Kernel<Self> {
+        match vectors {
             #[cfg(target_arch = "x86_64")]
-            {
-                if is_x86_feature_detected!("avx512f") {
-                    return Kernel { rows: 12, columns: 16, run: x86::avx512_f64 };
-                }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    return Kernel { rows: 6, columns: 8, run: x86::avx2_f64 };
-                }
-            }
-            Kernel { rows: 4, columns: 8, run: portable::<f64, 4, 8> }
-        })
+            Vectors::Avx512 => Kernel { rows: 12, columns: 16, run: x86::avx512_f64 },
+            #[cfg(target_arch = "x86_64")]
+            Vectors::Avx2 => Kernel { rows: 6, columns: 8, run: x86::avx2_f64 },
+            _ => Kernel { rows: 4, columns: 8, run: portable::<f64, 4, 8> },
+        }
     }
 }
 
@@ -235,7 +268,7 @@ mod tests {
 
     fn agrees<T: Fused + PartialEq + std::fmt::Debug>(number: fn(usize) -> T) {
         let depth = 37;
-        for kernel in [T::kernel(), Kernel { rows: 4, columns: 8, run: portable::<T, 4, 8> }] {
+        for kernel in Vectors::ALL.into_iter().filter(|v| v.is_here()).map(T::kernel) {
             let a: Vec<T> = (0..depth * kernel.rows).map(number).collect();
             let b: Vec<T> = (0..depth * kernel.columns).map(|i| number(i + 5)).collect();
             let mut tile = vec![T::ZERO; kernel.rows * kernel.columns];

@@ -51,7 +51,7 @@ fn single(module: &Module, inputs: &Values) -> Vec<Vec<f64>> {
 }
 
 fn compiled(module: &Module, inputs: &Values, precision: Precision) -> Vec<Vec<f64>> {
-    let bundle = compile(&[("p", module)], &Options { precision }).unwrap_or_else(|e| panic!("{e}"));
+    let bundle = compile(&[("p", module)], &Options::new(precision)).unwrap_or_else(|e| panic!("{e}"));
     let mut executor = Executor::new(bundle, 2).unwrap_or_else(|e| panic!("{e}"));
     for (id, values) in inputs {
         let slot = executor.program(0).tensors.get(&module.t(*id).name).cloned();

@@ -15,6 +15,7 @@ use super::adjoint::{Guarded, inside};
 use super::reduction;
 use super::table::{self, Side};
 use crate::ir::recurrence::{Recurrence, arrange, recurrences};
+use crate::ir::verify::expect_verified;
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, Role, Scatter, TensorId};
 use crate::scalar::Kind;
 use std::collections::{HashMap, HashSet};
@@ -49,6 +50,7 @@ pub fn reverse(module: &mut Module, objective: TensorId, wrt: &[TensorId]) -> Ve
     }
     let gradients = wrt.iter().map(|t| sweep.gradient(*t)).collect();
     arrange(module);
+    expect_verified(module, "reverse mode");
     gradients
 }
 

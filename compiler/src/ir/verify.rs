@@ -20,6 +20,18 @@ use std::collections::{BTreeSet, HashSet};
 /// Up to so many points of a domain are all tried; of larger ones, the corners.
 const POINTS: usize = 4096;
 
+/// Verifies a module in debug builds.
+///
+/// # Panics
+/// When something does not hold after the stage of that name: a fault of the compiler.
+pub fn expect_verified(module: &Module, stage: &str) {
+    if cfg!(debug_assertions)
+        && let Err(wrong) = verify(module)
+    {
+        panic!("after {stage}: {}", wrong.join("; "));
+    }
+}
+
 /// Checks all that is said at the head of this file.
 ///
 /// # Errors

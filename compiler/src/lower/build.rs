@@ -5,6 +5,7 @@ use super::pass::Lowering;
 use super::programs::{Produced, Program};
 use super::rounds::outcomes_of;
 use crate::differentiate::reverse;
+use crate::ir::verify::expect_verified;
 use crate::ir::{Combine, Item, Module, Role, TensorId};
 use crate::scalar::{Binary, Kind, Unary};
 use crate::typed::{Definition, Outcome, Pass, State, Supplied, Train, ValueId};
@@ -347,6 +348,7 @@ impl<'a> Build<'a> {
 
     /// The program.
     pub fn finish(self) -> Program {
+        expect_verified(&self.module, "lowering");
         let name = |id: &TensorId| self.module.t(*id).name.clone();
         let fields = self.leaves.fields.iter().map(|(f, t)| (*f, name(t))).collect();
         let supplied = self.leaves.supplied.iter().map(|(s, t)| (*s, name(t))).collect();

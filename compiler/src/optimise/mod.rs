@@ -34,7 +34,7 @@ pub mod turns;
 
 use crate::ir::Module;
 use crate::ir::recurrence::{arrange, recurrences};
-use crate::ir::verify::verify;
+use crate::ir::verify::expect_verified;
 
 /// A rewriting of modules: total, deterministic, and equivalent.
 #[derive(Clone, Copy, Debug)]
@@ -91,10 +91,6 @@ pub fn optimise(module: &mut Module) {
         } else {
             (pass.run)(module)
         }
-        if cfg!(debug_assertions)
-            && let Err(wrong) = verify(module)
-        {
-            panic!("after the pass `{}`: {}", pass.name, wrong.join("; "));
-        }
+        expect_verified(module, &format!("the pass `{}`", pass.name));
     }
 }

@@ -9,6 +9,7 @@ use super::nest::{Nest, Op};
 use crate::ir::TensorId;
 use crate::scalar::Binary;
 use runtime::contract::{Contraction, ENOUGH_TASKS, Table};
+use runtime::microkernel::Vectors;
 
 /// Multiply-adds below which generated loops are as fast.
 const WORTH_PACKING: usize = 4096;
@@ -54,13 +55,14 @@ impl Product {
         entries.fold(0, |sum: usize, (tables, points)| sum.saturating_add(points.saturating_mul(4 * tables)))
     }
 
-    /// The engine's plan, its tables made; A, B and C begin at these bytes of the arena.
+    /// The engine's plan for a level of vectors, its tables made; A, B and C begin at these bytes of the arena.
     #[must_use]
-    pub fn work(&self, base: [usize; 3]) -> Contraction {
+    pub fn work(&self, base: [usize; 3], vectors: Vectors) -> Contraction {
         let [batch, m, n, k] = &self.groups;
         let [ba, bb, bc] = [0, 1, 2].map(|operand| table(batch, operand));
         Contraction {
             double: self.double,
+            vectors,
             base,
             step: self.step,
             batch: ba.into_iter().zip(bb).zip(bc).map(|((a, b), c)| [a, b, c]).collect(),

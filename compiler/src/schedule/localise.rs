@@ -148,7 +148,7 @@ impl<'a> Builder<'a> {
         };
         let turn = self.turn.map(|_| self.between_turns(first));
         let (extents, ops, kinds) = (self.extents, self.ops, self.kinds);
-        Ok(Nest { extents, outer, form, ops, kinds, stores, lanes: Lanes::Scalar, turn })
+        Ok(Nest { extents, outer, form, ops, kinds, stores, lanes: Lanes::Scalar, chains: vec![], turn })
     }
 
     /// The values of all definitions, for the variables as they are, and what is stored of them.

@@ -11,25 +11,19 @@ pub mod localise;
 pub mod memory;
 pub mod nest;
 pub mod operands;
+pub mod order;
 pub mod shape;
 
 use crate::ir::recurrence::{Recurrence, recurrences};
+use crate::ir::verify::expect_verified;
 use crate::ir::{Combine, Draw, Listed, Module, TensorId};
+use crate::numeric::Precision;
 use contraction::Product;
 use group::Group;
 use nest::Nest;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::ops::Range;
-
-/// What the vectors of the target look like.
-#[derive(Clone, Copy, Debug)]
-pub struct Vectors {
-    /// Floats in a vector.
-    pub width: usize,
-    /// Whether floats are f64.
-    pub double: bool,
-}
 
 /// What a step does.
 #[derive(Clone, Debug)]
@@ -80,9 +74,13 @@ pub struct Schedule {
 }
 
 /// Schedules a module.
+///
+/// # Panics
+/// In debug builds, when preparation breaks an invariant of the IR: a fault of the compiler.
 #[must_use]
-pub fn schedule(module: &Module, vectors: Vectors) -> Schedule {
+pub fn schedule(module: &Module, precision: Precision) -> Schedule {
     let module = operands::prepare(module);
+    expect_verified(&module, "operands were prepared");
     let recurrences = recurrences(&module);
     let groups = group::group(&module, &recurrences);
     let mut read_by_others: BTreeSet<TensorId> = groups.iter().flat_map(|g| g.sources(&module)).collect();
@@ -91,7 +89,7 @@ pub fn schedule(module: &Module, vectors: Vectors) -> Schedule {
     let needed = |t: TensorId| read_by_others.contains(&t);
     let live: Vec<&Group> = groups.iter().filter(|g| g.targets().any(needed)).collect();
     let turns = turns(&live, &recurrences);
-    let step = |g: &&Group| step(&module, g, g.recurrence().map(|n| &recurrences[n]), &needed, vectors);
+    let step = |g: &&Group| step(&module, g, g.recurrence().map(|n| &recurrences[n]), &needed, precision);
     let steps: Vec<Step> = live.iter().map(step).collect();
     let places = memory::places(&module, &steps, &turns);
     Schedule { module, steps, recurrences: turns, places }
@@ -115,7 +113,7 @@ fn step(
     group: &Group,
     recurrence: Option<&Recurrence>,
     needed: &dyn Fn(TensorId) -> bool,
-    vectors: Vectors,
+    precision: Precision,
 ) -> Step {
     let reads = group.sources(module);
     let task = match group {
@@ -123,7 +121,7 @@ fn step(
         Group::Listed(listed) => Task::Listed(listed.clone()),
         Group::Defs(defs, _) => {
             let turn = recurrence.and_then(|r| r.variable(module, &defs[0]));
-            nest_or_product(module, defs, turn, needed, vectors)
+            nest_or_product(module, defs, turn, needed, precision)
         }
     };
     let defines = match &task {
@@ -146,17 +144,17 @@ fn nest_or_product(
     defs: &[crate::ir::Def],
     turn: Option<u32>,
     needed: &dyn Fn(TensorId) -> bool,
-    vectors: Vectors,
+    precision: Precision,
 ) -> Task {
     let members: Vec<&crate::ir::Def> = defs.iter().collect();
     let mut nest = localise::localise(module, &members, turn, needed);
     if defs[0].combine == Combine::Sum
         && defs[0].scatter.is_none()
-        && let Some(product) = contraction::product(&nest, vectors.double)
+        && let Some(product) = contraction::product(&nest, precision == Precision::F64)
     {
         return Task::Product(Box::new(product));
     }
-    shape::shape(&mut nest, vectors.width, !vectors.double);
+    shape::shape(&mut nest, precision);
     Task::Nest(nest)
 }
 

@@ -88,6 +88,17 @@ pub enum Form {
     Accumulate,
 }
 
+/// How a reduced loop adds (see [`super::order`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Chain {
+    /// Steps of the smallest blocks that it is cut into.
+    pub block: usize,
+    /// How often it is cut: into blocks of steps, blocks of blocks, ...
+    pub cuts: u32,
+    /// Whether each run of it is a sum of its own, which is then added to what came before.
+    pub fresh: bool,
+}
+
 /// A loop nest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Nest {
@@ -105,6 +116,8 @@ pub struct Nest {
     pub stores: Vec<Store>,
     /// What runs in vectors.
     pub lanes: Lanes,
+    /// How each of the reduced loops adds.
+    pub chains: Vec<Chain>,
     /// In a recurrence, where loop 0 is the turn: elements of the target from one turn to the next.
     pub turn: Option<usize>,
 }
@@ -173,7 +186,14 @@ impl Nest {
                 _ => "reduce",
             };
             let lanes = if self.lane_loop() == Some(v) { " in lanes" } else { "" };
-            line(&mut out, depth, &format!("{reduced} i{v} in 0..{extent}{lanes}"));
+            let chain = v.checked_sub(self.outer).and_then(|k| self.chains.get(k)).copied().unwrap_or_default();
+            let cut = match chain.cuts {
+                0 => String::new(),
+                1 => format!(", in blocks of {}", chain.block),
+                cuts => format!(", in blocks of {}, {cuts} levels deep", chain.block),
+            };
+            let fresh = if chain.fresh { ", from zero" } else { "" };
+            line(&mut out, depth, &format!("{reduced} i{v} in 0..{extent}{lanes}{cut}{fresh}"));
             depth += 1;
         }
         for (v, op) in self.ops.iter().enumerate() {

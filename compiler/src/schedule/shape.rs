@@ -1,17 +1,30 @@
 //! Gives a nest its final shape: loops that can be one become one, and the loop to run in vector
-//! lanes is chosen.
+//! lanes is chosen. The order of sums follows from both, so nothing here knows a machine.
 
 use super::affine::{Affine, Loop};
 use super::nest::{Address, Form, Guard, Lanes, Nest, Op, Val};
+use super::order;
 use crate::ir::Combine;
+use crate::numeric::Precision;
 use crate::scalar::{Binary, Kind, Unary};
 
-/// Merges loops and chooses lanes for vectors of `width` lanes, whose integers have 32 bits if `narrow`.
-pub fn shape(nest: &mut Nest, width: usize, narrow: bool) {
+/// Points that make lanes worthwhile: those of the narrowest vectors that machines have.
+fn fewest(precision: Precision) -> usize {
+    match precision {
+        Precision::F32 => 4,
+        Precision::F64 => 2,
+    }
+}
+
+/// Merges loops and chooses lanes.
+pub fn shape(nest: &mut Nest, precision: Precision) {
+    // Integers of a vector are as wide as its floats.
+    let (width, narrow) = (fewest(precision), precision == Precision::F32);
     drop_single_turns(nest);
     merge(nest);
     widen_innermost(nest, width);
     nest.lanes = lanes(nest, width, narrow);
+    nest.chains = order::chains(nest, precision);
 }
 
 /// Loops of one turn vanish.

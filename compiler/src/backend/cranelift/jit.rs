@@ -1,9 +1,12 @@
 //! Machine code in memory: a Cranelift module for the host.
 
 use super::functions::{Functions, fault, flags};
+use crate::target::Vectors;
+use cranelift_codegen::isa;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
 use runtime::plan::{Entry, Fault};
+use target_lexicon::Triple;
 
 /// Finished code; dropping it frees it.
 pub struct Code {
@@ -22,13 +25,30 @@ impl Drop for Code {
     }
 }
 
-/// An empty module for this machine.
+/// An empty module for this machine, whose portable code uses no more than every machine of its kind has.
 ///
 /// # Errors
 /// When Cranelift does not know the machine.
-pub fn module() -> Result<JITModule, Fault> {
-    let isa = cranelift_native::builder().map_err(fault)?.finish(flags(false)?).map_err(fault)?;
-    Ok(JITModule::new(JITBuilder::with_isa(isa, default_libcall_names())))
+pub fn module(vectors: Vectors) -> Result<JITModule, Fault> {
+    let builder = match vectors {
+        Vectors::Portable => isa::lookup(Triple::host()).map_err(fault)?,
+        Vectors::Avx2 | Vectors::Avx512 => cranelift_native::builder().map_err(fault)?,
+    };
+    let isa = builder.finish(flags(false)?).map_err(fault)?;
+    let mut builder = JITBuilder::with_isa(isa, default_libcall_names());
+    builder.symbol("fmaf", fused_f32 as *const u8);
+    builder.symbol("fma", fused_f64 as *const u8);
+    Ok(JITModule::new(builder))
+}
+
+/// What portable code calls for a fused multiply-add.
+extern "C" fn fused_f32(a: f32, b: f32, c: f32) -> f32 {
+    a.mul_add(b, c)
+}
+
+/// As [`fused_f32`].
+extern "C" fn fused_f64(a: f64, b: f64, c: f64) -> f64 {
+    a.mul_add(b, c)
 }
 
 /// Makes the kernels callable, in the order they were made.

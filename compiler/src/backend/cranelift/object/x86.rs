@@ -241,8 +241,8 @@ pub fn level() -> Code {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Precision;
     use super::*;
+    use crate::numeric::Precision;
     use std::process::Command;
 
     /// The bytes that the system's assembler makes of a text.

@@ -1,9 +1,8 @@
-//! What code depends on of a nest, apart from what it is told when it runs.
+//! The compile-time part of a kernel: a nest without tensor offsets and loop extents, which are passed at run time.
 //!
-//! A kernel is told in words where each of its tensors begins and how far each loop goes. Nests
-//! that differ in nothing else share one: the layers of a stack, the same update after a full and a short batch.
+//! Nests that differ in nothing else share one kernel: the layers of a stack, the same update after a full and a short
+//! batch.
 
-use super::reduce::PARALLEL;
 use crate::ir::TensorId;
 use crate::scalar::Kind;
 use crate::schedule::nest::{Form, Lanes, Nest, Op};
@@ -28,23 +27,24 @@ pub struct Held {
     pub written: bool,
 }
 
-/// A nest without places and extents.
+/// A nest without offsets and extents.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Template {
-    /// Its tensors are numbers of `places`, its extents zero.
+    /// Its tensors are numbers of `tensors`, its extents zero.
     pub nest: Nest,
-    /// Places in the order of their use; tensors that share memory share one.
-    pub places: Vec<Held>,
+    /// Tensors in the order of their use; those that share memory are one.
+    pub tensors: Vec<Held>,
     /// Whether several vectors of results are reduced at once.
     pub together: bool,
 }
 
 impl Template {
     /// Takes a nest apart: the template, and the words that make it this nest again. They are an offset for each
-    /// place, the extents, and for an accumulation the number of elements it clears (in a recurrence, how many
-    /// runs it clears in a turn, and how long they are).
+    /// tensor, the extents, and for an accumulation the number of elements it clears (in a recurrence, how many
+    /// runs it clears in a time step, and how long they are). `several` results make it worthwhile to keep several
+    /// vectors of them.
     #[must_use]
-    pub fn new(nest: &Nest, memory: &dyn Fn(TensorId) -> Memory, width: usize) -> (Self, Box<[u64]>) {
+    pub fn new(nest: &Nest, memory: &dyn Fn(TensorId) -> Memory, several: usize) -> (Self, Box<[u64]>) {
         let written: Vec<usize> = nest.stores.iter().map(|s| memory(s.tensor).offset).collect();
         let mut seen: Vec<(usize, Kind)> = vec![];
         let mut number = |tensor: TensorId| {
@@ -62,7 +62,7 @@ impl Template {
             }
         }
         plain.stores.iter_mut().for_each(|s| s.tensor = number(s.tensor));
-        let places =
+        let tensors =
             seen.iter().map(|(offset, kind)| Held { kind: *kind, written: written.contains(offset) }).collect();
         let accumulates = nest.stores.iter().take(usize::from(nest.form == Form::Accumulate));
         let cleared = accumulates.flat_map(|s| match (memory(s.tensor).len, nest.turn) {
@@ -71,12 +71,12 @@ impl Template {
         });
         let offsets = seen.iter().map(|(offset, _)| *offset);
         let words = offsets.chain(nest.extents.iter().copied()).chain(cleared).map(|w| w as u64).collect();
-        (Self { nest: plain, places, together: together(nest, width) }, words)
+        (Self { nest: plain, tensors, together: together(nest, several) }, words)
     }
 }
 
 /// Whether the lane loop over results is long enough to keep several vectors of them.
-fn together(nest: &Nest, width: usize) -> bool {
+fn together(nest: &Nest, several: usize) -> bool {
     let results = nest.outer.checked_sub(1).map_or(0, |v| nest.extents[v]);
-    matches!(nest.form, Form::Reduce(..)) && nest.lanes == Lanes::Outer && results >= PARALLEL * width
+    matches!(nest.form, Form::Reduce(..)) && nest.lanes == Lanes::Outer && results >= several
 }

@@ -1,15 +1,15 @@
-//! Kernels as functions of a Cranelift module, in memory or in an object file; equal ones once.
+//! Kernels as functions of a Cranelift module, in memory or in an object file.
 
-use super::kernel;
-use super::lanes::Types;
-use super::template::Template;
+use super::render::render;
+use crate::kernel::Kernel;
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::{AbiParam, Signature, Type, types};
+use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::{self, Configurable, Flags};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId, Linkage, Module};
 use runtime::plan::Fault;
-use std::collections::HashMap;
+use target_lexicon::Architecture;
 
 /// Functions being made.
 pub struct Functions<M> {
@@ -17,7 +17,6 @@ pub struct Functions<M> {
     pub module: M,
     /// The kernels in the order they were made.
     pub kernels: Vec<FuncId>,
-    made: HashMap<Template, usize>,
     context: Context,
     frontend: FunctionBuilderContext,
 }
@@ -53,36 +52,35 @@ pub fn flags(pic: bool) -> Result<Flags, Fault> {
     Ok(Flags::new(flags))
 }
 
+/// Whether loads of vectors must be instructions of their own. Without AVX an instruction that reads memory itself wants
+/// it aligned, and Cranelift takes unaligned loads into comparisons all the same.
+fn loads_apart(isa: &dyn TargetIsa) -> bool {
+    let avx = isa.isa_flags().iter().any(|flag| flag.name == "has_avx" && flag.as_bool() == Some(true));
+    isa.triple().architecture == Architecture::X86_64 && !avx
+}
+
 impl<M: Module> Functions<M> {
     /// None yet.
     pub fn new(module: M) -> Self {
         let context = module.make_context();
-        Self { module, kernels: vec![], made: HashMap::new(), context, frontend: FunctionBuilderContext::new() }
+        Self { module, kernels: vec![], context, frontend: FunctionBuilderContext::new() }
     }
 
-    /// The number of the kernel made from a template; its texts go to `observe` if it is new.
+    /// Adds a kernel; its texts go to `observe`.
     ///
     /// # Errors
     /// When Cranelift refuses it: a fault of ours.
-    pub fn kernel(
-        &mut self,
-        template: Template,
-        types: Types,
-        observe: Option<&mut dyn FnMut(Listing)>,
-    ) -> Result<usize, Fault> {
-        if let Some(number) = self.made.get(&template) {
-            return Ok(*number);
-        }
+    pub fn kernel(&mut self, kernel: &Kernel, observe: Option<&mut dyn FnMut(Listing)>) -> Result<(), Fault> {
         let name = format!("kernel{}", self.kernels.len());
         let pointer = self.pointer();
         let params = [pointer, types::I64, types::I64, pointer];
+        let apart = loads_apart(self.module.isa());
         let id = self.define(&name, Linkage::Local, &params, None, observe, &mut |_, builder| {
-            kernel::emit(builder, &template, types);
+            render(builder, kernel, apart);
             Ok(())
         })?;
         self.kernels.push(id);
-        self.made.insert(template, self.kernels.len() - 1);
-        Ok(self.kernels.len() - 1)
+        Ok(())
     }
 
     /// The machine's addresses.

@@ -1,8 +1,8 @@
 //! Offsets in the arena for the tensors of all modules of a bundle.
 
 use super::element;
-use super::lanes::Types;
 use crate::ir::{Module, Role, TensorId};
+use crate::numeric::Precision;
 use crate::schedule::Schedule;
 use crate::schedule::memory::{Need, aligned, pack};
 use runtime::plan::{Fault, Holding, Slot};
@@ -16,8 +16,8 @@ pub struct Layout {
     pub holdings: Vec<Holding>,
     /// Bytes in all.
     pub arena_bytes: usize,
-    /// Machine types.
-    pub types: Types,
+    /// What floats are.
+    pub precision: Precision,
     /// Bytes of what does not live from run to run, by module.
     pub bytes: Vec<usize>,
     /// Offset of each tensor, by module.
@@ -29,9 +29,14 @@ impl Layout {
     ///
     /// # Errors
     /// When persistent tensors of one name differ.
-    pub fn new(modules: &[(&str, &Module)], schedules: &[Schedule], types: Types, head: usize) -> Result<Self, Fault> {
+    pub fn new(
+        modules: &[(&str, &Module)],
+        schedules: &[Schedule],
+        precision: Precision,
+        head: usize,
+    ) -> Result<Self, Fault> {
         let (persistent, holdings, bytes, offsets) = (BTreeMap::new(), vec![], vec![], vec![]);
-        let mut layout = Self { persistent, holdings, arena_bytes: head, types, bytes, offsets };
+        let mut layout = Self { persistent, holdings, arena_bytes: head, precision, bytes, offsets };
         for schedule in schedules {
             layout.place_persistent(&schedule.module)?;
         }
@@ -50,13 +55,13 @@ impl Layout {
 
     /// The slot of a tensor of a module.
     #[must_use]
-    pub fn slot(&self, number: usize, module: &Module, tensor: TensorId, types: Types) -> Slot {
-        slot(module, tensor, self.offset(number, tensor), types)
+    pub fn slot(&self, number: usize, module: &Module, tensor: TensorId) -> Slot {
+        slot(module, tensor, self.offset(number, tensor), self.precision)
     }
 
     fn place_persistent(&mut self, module: &Module) -> Result<(), Fault> {
         for (id, tensor) in tensors(module).filter(|(_, t)| t.role == Role::Persistent) {
-            let new = slot(module, id, self.arena_bytes, self.types);
+            let new = slot(module, id, self.arena_bytes, self.precision);
             match self.persistent.get(&tensor.name) {
                 Some(old) if old.shape == new.shape && old.element == new.element => {}
                 Some(old) => {
@@ -75,7 +80,7 @@ impl Layout {
 
     fn place_module(&mut self, name: &str, schedule: &Schedule, start: usize) {
         let module = &schedule.module;
-        let needs = needs(schedule, self.types);
+        let needs = needs(schedule, self.precision);
         let (at, bytes) = pack(&needs);
         let mut offsets: BTreeMap<TensorId, usize> = at.iter().map(|(t, offset)| (*t, start + offset)).collect();
         for need in &needs {
@@ -99,15 +104,15 @@ fn tensors(module: &Module) -> impl Iterator<Item = (TensorId, &crate::ir::Tenso
     module.tensors.iter().enumerate().map(|(n, t)| (TensorId(n as u32), t))
 }
 
-fn slot(module: &Module, id: TensorId, offset: usize, types: Types) -> Slot {
+fn slot(module: &Module, id: TensorId, offset: usize, precision: Precision) -> Slot {
     let tensor = module.t(id);
-    Slot { offset, len: tensor.len(), shape: tensor.shape.clone(), element: element(tensor.kind, types) }
+    Slot { offset, len: tensor.len(), shape: tensor.shape.clone(), element: element(tensor.kind, precision) }
 }
 
 /// What the module's inputs and stored temporaries need, and when. Inputs stay whole through the
 /// run, so that a program can run again on the same ones; outputs and sources of copies stay to its end.
 /// What a recurrence touches is needed until its last turn, what it defines from its first.
-fn needs(schedule: &Schedule, types: Types) -> Vec<Need> {
+fn needs(schedule: &Schedule, precision: Precision) -> Vec<Need> {
     let module = &schedule.module;
     let end = schedule.steps.len();
     let mut spans: BTreeMap<TensorId, (usize, usize)> = BTreeMap::new();
@@ -127,6 +132,6 @@ fn needs(schedule: &Schedule, types: Types) -> Vec<Need> {
         spans.insert(id, (0, end));
     }
     let own = |id: &TensorId| module.t(*id).role != Role::Persistent && !schedule.places.shared.contains_key(id);
-    let need = |(id, span)| Need { tensor: id, bytes: slot(module, id, 0, types).bytes(), span };
+    let need = |(id, span)| Need { tensor: id, bytes: slot(module, id, 0, precision).bytes(), span };
     spans.into_iter().filter(|(id, _)| own(id)).map(need).collect()
 }

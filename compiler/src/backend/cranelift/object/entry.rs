@@ -3,10 +3,10 @@
 use super::super::functions::{Functions, fault};
 use super::super::lanes::Types;
 use super::super::loops::Loop;
-use super::super::{Launches, Planned};
 use super::contraction;
 use super::memory::{load, word};
 use super::{Export, Interface, Placed, Run};
+use crate::plan::{Launches, Planned};
 use crate::schedule::Turns;
 use crate::typed::Supplied;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};

@@ -8,7 +8,7 @@ use cranelift_frontend::FunctionBuilder;
 pub struct Loop {
     header: Block,
     after: Block,
-    step: usize,
+    step: i64,
     /// The counter.
     pub i: Value,
     /// What the body before this one passed on.
@@ -18,6 +18,12 @@ pub struct Loop {
 impl Loop {
     /// Starts the loop at `from` with the values carried from body to body; what is emitted next is its body.
     pub fn open(b: &mut FunctionBuilder, from: Value, to: Value, step: usize, carried: &[Value]) -> Self {
+        let last = b.ins().iadd_imm_s(to, 1 - step as i64);
+        Self::open_while(b, from, last, step as i64, carried)
+    }
+
+    /// As [`Self::open`] for `while i < to { body; i += step }`.
+    pub fn open_while(b: &mut FunctionBuilder, from: Value, to: Value, step: i64, carried: &[Value]) -> Self {
         let [header, inside, after] = [(); 3].map(|()| b.create_block());
         let i = b.append_block_param(header, types::I64);
         let values: Vec<Value> = carried
@@ -27,10 +33,9 @@ impl Loop {
                 b.append_block_param(header, kind)
             })
             .collect();
-        let last = b.ins().iadd_imm_s(to, 1 - step as i64);
         jump(b, header, from, carried);
         b.switch_to_block(header);
-        let more = b.ins().icmp(IntCC::SignedLessThan, i, last);
+        let more = b.ins().icmp(IntCC::SignedLessThan, i, to);
         b.ins().brif(more, inside, &[], after, &[]);
         b.switch_to_block(inside);
         b.seal_block(inside);
@@ -39,7 +44,7 @@ impl Loop {
 
     /// Ends the body, which passes `next` on; yields the counter and the values after the loop.
     pub fn close(self, b: &mut FunctionBuilder, next: &[Value]) -> (Value, Vec<Value>) {
-        let i = b.ins().iadd_imm_s(self.i, self.step as i64);
+        let i = b.ins().iadd_imm_s(self.i, self.step);
         jump(b, self.header, i, next);
         b.seal_block(self.header);
         b.switch_to_block(self.after);

@@ -15,10 +15,12 @@ mod x86;
 
 use super::functions::{Functions, fault, flags};
 use super::lanes::Types;
-use super::{Compiler, Launches, Made, Options, Planned, element};
 use crate::ir::Module;
+use crate::numeric::Precision;
+use crate::plan::{Launches, Plan, Planned, element, plan};
 use crate::schedule::Turns;
 use crate::schedule::memory::aligned;
+use crate::target::Vectors;
 use crate::typed::Supplied;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::Configurable;
@@ -177,22 +179,25 @@ impl Target {
 /// Compiles modules that share persistent tensors into an object with a function for each export.
 ///
 /// # Errors
-/// As [`super::compile`], and when a name is that of no tensor: faults of ours.
+/// As [`crate::emit::compile`], and when a name is that of no tensor: faults of ours.
 pub fn object(
     modules: &[(&str, &Module)],
     exports: &[Export],
     saved: &Saved,
-    options: &Options,
+    precision: Precision,
     target: Target,
 ) -> Result<Object, Fault> {
     let builder = ObjectBuilder::new(target.isa, "program", default_libcall_names()).map_err(fault)?;
-    let mut compiler = Compiler::new(ObjectModule::new(builder), options, false);
-    let made = compiler.make(modules, CONTROL)?;
-    let (types, mut functions) = (compiler.types, compiler.functions);
+    // The vectors of its contractions are chosen when it runs.
+    let made = plan(modules, &crate::target::Target::new(precision, Vectors::Portable), CONTROL)?;
+    let (types, mut functions) = (Types { precision }, Functions::new(ObjectModule::new(builder)));
+    for (_, kernel) in &made.kernels {
+        functions.kernel(kernel, None)?;
+    }
     let helpers = helpers(&mut functions, &made, types)?;
     let mut interfaces = vec![];
     for export in exports {
-        let parts = export.parts.iter().map(|part| Placed::new(part, &made, types)).collect::<Result<Vec<_>, _>>()?;
+        let parts = export.parts.iter().map(|part| Placed::new(part, &made)).collect::<Result<Vec<_>, _>>()?;
         let input =
             |field: &usize| parts.iter().flat_map(|p| &p.inputs).find(|(f, _)| f == field).map(|(_, s)| s.clone());
         let interface = Interface {
@@ -210,9 +215,9 @@ pub fn object(
 }
 
 /// The functions that launches need beside kernels, and the scratch behind the arena.
-fn helpers(functions: &mut Functions<ObjectModule>, made: &Made, types: Types) -> Result<Helpers, Fault> {
+fn helpers(functions: &mut Functions<ObjectModule>, made: &Plan, types: Types) -> Result<Helpers, Fault> {
     let works = || {
-        made.planned
+        made.launches
             .iter()
             .flat_map(|program| program.iter())
             .filter_map(|(_, _, p)| if let Planned::Work(w) = p { Some(w) } else { None })
@@ -245,27 +250,28 @@ struct Placed<'a> {
 }
 
 impl<'a> Placed<'a> {
-    fn new(part: &Part, made: &'a Made, types: Types) -> Result<Self, Fault> {
+    fn new(part: &Part, made: &'a Plan) -> Result<Self, Fault> {
         let schedule = &made.schedules[part.module];
         let slot = |name: &String| {
             let at = schedule.module.tensors.iter().position(|t| t.name == *name);
             let at = at.ok_or_else(|| Fault::new(format!("no program has a tensor {name}")))?;
-            Ok(made.layout.slot(part.module, &schedule.module, crate::ir::TensorId(at as u32), types))
+            Ok(made.layout.slot(part.module, &schedule.module, crate::ir::TensorId(at as u32)))
         };
         Ok(Self {
             repeated: part.repeated,
             inputs: part.inputs.iter().map(|(f, name)| Ok((*f, slot(name)?))).collect::<Result<_, Fault>>()?,
             supplied: part.supplied.iter().map(|(s, name)| Ok((*s, slot(name)?))).collect::<Result<_, Fault>>()?,
             outputs: part.outputs.iter().map(slot).collect::<Result<_, Fault>>()?,
-            launches: &made.planned[part.module],
+            launches: &made.launches[part.module],
             recurrences: &schedule.recurrences,
         })
     }
 }
 
 /// The element of a program's Floats.
-pub fn float_element(options: &Options) -> Element {
-    element(crate::scalar::Kind::Float, Types { precision: options.precision })
+#[must_use]
+pub fn float_element(precision: Precision) -> Element {
+    element(crate::scalar::Kind::Float, precision)
 }
 
 /// The triple of this machine.
