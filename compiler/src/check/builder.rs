@@ -89,7 +89,7 @@ impl Builder {
     /// Adds a value.
     pub fn push(&mut self, name: &str, ty: Type, definition: Definition, span: Span) -> ValueId {
         let per_microbatch = self.per_microbatch;
-        self.pass.values.push(Value { name: name.into(), ty, definition, span, per_microbatch });
+        self.pass.values.push(Value { name: name.into(), ty, definition, span, per_microbatch, given: false });
         ValueId((self.pass.values.len() - 1) as u32)
     }
 
@@ -241,6 +241,15 @@ impl Builder {
         }
         let origin = term.origin;
         self.define(&term, name, span).map_or(term, |d| Term { origin, ..d.1 })
+    }
+
+    /// The term as a read of a value that is marked as what a layer or model gives.
+    pub fn give(&mut self, term: Term, name: &str, span: Span) -> Term {
+        let term = self.plain(term, name, span);
+        if let (Expr::Read { value, .. }, true) = (&term.expr, self.is_plain(&term)) {
+            self.pass.values[value.0 as usize].given = true;
+        }
+        term
     }
 
     /// Whether the term differs from sample to sample.
