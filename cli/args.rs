@@ -199,6 +199,9 @@ pub struct Program {
     /// The numbers computed with, whatever the program says
     #[arg(long, value_enum)]
     pub precision: Option<Precision>,
+    /// A folder beside the program's own that `use` may read from; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub module_path: Vec<PathBuf>,
     /// A folder with other library texts than the built-in ones (one `.nn` file a topic)
     #[arg(long, value_name = "DIR", hide = true)]
     pub library: Option<PathBuf>,
@@ -319,6 +322,9 @@ pub struct Check {
     /// How messages are written
     #[arg(long, value_enum, default_value_t = MessageFormat::Human)]
     pub message_format: MessageFormat,
+    /// A folder beside the program's own that `use` may read from; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub module_path: Vec<PathBuf>,
     /// Also print the memory that a run will hold, part by part; data is opened for that
     #[arg(long)]
     pub memory: bool,

@@ -7,6 +7,7 @@ use crate::fault::Fault;
 use crate::front;
 use crate::say;
 use crate::steps::Steps;
+use runtime::file;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -111,9 +112,9 @@ fn profile(bound: &mut Bound, steps: &mut Steps, options: &args::Bench) -> Resul
 /// Seconds since the kernel started this process; resolution 10 ms, so it is an upper bound to that.
 pub fn since_process_start() -> f64 {
     let started = || -> Option<f64> {
-        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+        let stat = file::of_the_system("/proc/self/stat")?;
         let ticks: f64 = stat.rsplit(')').next()?.split_whitespace().nth(19)?.parse().ok()?;
-        let up: f64 = std::fs::read_to_string("/proc/uptime").ok()?.split_whitespace().next()?.parse().ok()?;
+        let up: f64 = file::of_the_system("/proc/uptime")?.split_whitespace().next()?.parse().ok()?;
         Some(up - ticks / 100.0)
     };
     started().unwrap_or(0.0)
@@ -121,7 +122,7 @@ pub fn since_process_start() -> f64 {
 
 /// The largest resident memory this process had, in bytes.
 fn peak_rss() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = file::of_the_system("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
     line.and_then(|l| l.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or(0) * 1024
 }

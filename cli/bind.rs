@@ -55,7 +55,9 @@ pub fn open_data(
     record: Option<Record>,
 ) -> Result<Option<DataSet>, Fault> {
     let spec = data_spec(train, program, resources)?;
-    spec.map(|spec| data::load(&Spec { record, ..spec }).map_err(Fault::data)).transpose()
+    let data = spec.map(|spec| data::load(&Spec { record, ..spec }).map_err(Fault::data)).transpose()?;
+    data.iter().flat_map(|data| &data.notes).for_each(|note| complain!("note: {note}"));
+    Ok(data)
 }
 
 /// What the runtime has to know to open the data a train block names.

@@ -16,7 +16,12 @@ use std::path::Path;
 pub fn check(options: &args::Check) -> Result<(), Fault> {
     let (mut errors, mut warnings) = (0, 0);
     for file in &options.files {
-        let program = args::Program { file: file.clone(), precision: options.precision, ..args::Program::default() };
+        let program = args::Program {
+            file: file.clone(),
+            module_path: options.module_path.clone(),
+            precision: options.precision,
+            ..args::Program::default()
+        };
         let front = front::examine(&program)?;
         render::print(&front.sources, &front.diagnostics, options.message_format);
         errors += front.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();

@@ -53,7 +53,7 @@ pub fn memory() -> Option<usize> {
 }
 
 fn proc_field(file: &str, key: &str) -> Option<String> {
-    let text = std::fs::read_to_string(file).ok()?;
+    let text = runtime::file::of_the_system(file)?;
     let line = text.lines().find(|l| l.starts_with(key))?;
     Some(line.split_once(':')?.1.trim().to_string())
 }

@@ -6,6 +6,7 @@ use crate::{output, render, say};
 use grammar::diagnostic::Severity;
 use grammar::format::{format, same_tokens};
 use grammar::span::Sources;
+use runtime::file;
 use std::io::Read;
 use std::path::Path;
 
@@ -34,14 +35,17 @@ fn is_standard_input(file: &Path) -> bool {
     file == Path::new("-")
 }
 
-fn read(file: &Path) -> Result<String, Fault> {
-    let mut text = String::new();
-    let read = if is_standard_input(file) {
-        std::io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        std::fs::read_to_string(file)
-    };
-    read.map_err(|e| Fault::data(format!("cannot read {}: {e}", file.display())))
+fn read(path: &Path) -> Result<String, Fault> {
+    if !is_standard_input(path) {
+        return file::read_text(path, file::PROGRAM).map_err(Fault::data);
+    }
+    let cannot = |e: &dyn std::fmt::Display| Fault::data(format!("cannot read the standard input: {e}"));
+    let mut bytes = vec![];
+    std::io::stdin().take(file::PROGRAM + 1).read_to_end(&mut bytes).map_err(|e| cannot(&e))?;
+    if bytes.len() as u64 > file::PROGRAM {
+        return Err(cannot(&format!("it is more than {}", file::size(file::PROGRAM))));
+    }
+    file::text(bytes).map_err(|e| cannot(&e))
 }
 
 /// The text in order. A program that cannot be read is left alone, since what belongs together in it is not known.

@@ -8,7 +8,7 @@ use crate::args;
 use crate::fault::Fault;
 use crate::front;
 use compiler::typed::Train;
-use runtime::arrays::{self, Array};
+use runtime::arrays::Weights;
 use runtime::checkpoint;
 use runtime::data::{Record, Trained};
 use runtime::file::{self, replace};
@@ -20,7 +20,6 @@ use runtime::weights::{self, Tensor, Values};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -289,25 +288,25 @@ fn locked(path: &Path) -> Result<Option<File>, Fault> {
 }
 
 /// The weights in a file, or those that the run in a folder has ended with, else its best ones so far.
-pub fn weights(path: &Path) -> Result<BTreeMap<String, Array>, Fault> {
+pub fn weights(path: &Path) -> Result<Weights, Fault> {
     let inside = ["weights.safetensors", "best.safetensors"].map(|name| path.join(name));
     let file = inside.iter().find(|p| p.exists()).map_or(path, PathBuf::as_path);
-    arrays::read(file).map_err(Fault::data)
+    Weights::read(file).map_err(Fault::data)
 }
 
 /// What weights were trained on, if they are a run's: its folder, or a file in it.
 pub fn record(weights: &Path) -> Result<Option<Record>, Fault> {
     let run = if weights.is_dir() { weights } else { weights.parent().unwrap_or(weights) };
-    let file = run.join(COLUMNS);
+    let columns = run.join(COLUMNS);
     // A run's folder has its source; elsewhere a file of that name is somebody else's.
-    if !file.is_file() || !run.join("source.nn").is_file() {
+    if !columns.is_file() || !run.join("source.nn").is_file() {
         return Ok(None);
     }
     let broken = |e: &dyn std::fmt::Display| {
-        Fault::data(format!("{}: what the run was trained on cannot be read ({e})", file.display()))
+        Fault::data(format!("{}: what the run was trained on cannot be read ({e})", columns.display()))
     };
     let kept: Kept =
-        serde_json::from_slice(&weights::read_whole(&file).map_err(Fault::data)?).map_err(|e| broken(&e))?;
+        serde_json::from_slice(&file::read(&columns, file::LOG).map_err(Fault::data)?).map_err(|e| broken(&e))?;
     match kept.format {
         FORMAT => Ok(Some(Record { source: format!("the run {}", run.display()), trained: kept.trained })),
         other => Err(broken(&format!("its format is {other}, this nnc reads {FORMAT}"))),

@@ -13,7 +13,9 @@ use grammar::ast::{self, File, Item, TrainEntry};
 use grammar::diagnostic::{Diagnostic, Severity};
 use grammar::parser::parse;
 use grammar::span::Sources;
-use std::path::Path;
+use runtime::data::Position;
+use runtime::file;
+use std::path::{Path, PathBuf};
 
 /// A program read and checked, errors and all.
 pub struct Front {
@@ -41,7 +43,8 @@ pub fn examine(options: &args::Program) -> Result<Front, Fault> {
     let text = read(&options.file)?;
     let mut sources = Sources::default();
     let name = options.file.display().to_string();
-    let (mut file, mut diagnostics) = modules::gather(&mut sources, &name, &text, &mut |path| text_of(Path::new(path)));
+    let places = Modules::new(&options.file, &options.module_path);
+    let (mut file, mut diagnostics) = modules::gather(&mut sources, &name, &text, &mut |path| places.text_of(path));
     for (key, value) in settings(options)? {
         diagnostics.extend(override_setting(&mut sources, &mut file, options, &key, &value)?);
     }
@@ -110,16 +113,40 @@ pub fn needed<'a>(front: &'a Front, train: &Train) -> Vec<&'a Train> {
 }
 
 fn read(path: &Path) -> Result<String, Fault> {
-    text_of(path).map_err(|why| Fault::data(format!("cannot read {}: {why}", path.display())))
+    file::read_text(path, file::PROGRAM).map_err(Fault::data)
 }
 
-/// A file's text, or why it has none.
-fn text_of(path: &Path) -> Result<String, String> {
-    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
-    String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        format!("it is not UTF-8 text: byte {at} does not belong to any character")
-    })
+/// The folders that `use` may read from: the program's own, and those that `--module-path` names.
+struct Modules {
+    own: PathBuf,
+    others: Vec<PathBuf>,
+}
+
+impl Modules {
+    fn new(program: &Path, others: &[PathBuf]) -> Self {
+        let own = program.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self { own: own.to_path_buf(), others: others.to_vec() }
+    }
+
+    /// The text of the file that a program uses, or why there is none: a file that lies elsewhere is not even opened, so
+    /// that a program can show nothing of it.
+    fn text_of(&self, path: &str) -> Result<String, String> {
+        let beside = Path::new(path);
+        // What is not beside the program may lie under the same name in one of the other folders.
+        let name = beside.strip_prefix(&self.own).unwrap_or(beside);
+        let elsewhere = self.others.iter().map(|folder| folder.join(name));
+        let found = std::iter::once(beside.to_path_buf()).chain(elsewhere).find(|p| p.exists());
+        let found = found.unwrap_or_else(|| beside.to_path_buf());
+        let real = found.canonicalize().map_err(|e| e.to_string())?;
+        let mut folders = std::iter::once(&self.own).chain(&self.others).filter_map(|f| f.canonicalize().ok());
+        if !folders.any(|folder| real.starts_with(folder)) {
+            return Err("it lies outside the program's folder; name its folder with --module-path".to_string());
+        }
+        file::read_text(&real, file::PROGRAM).map_err(|e| match e.position {
+            Some(Position::Byte(at)) => format!("{} (byte {at})", e.message),
+            _ => e.message,
+        })
+    }
 }
 
 /// The library's texts: built in, or from a folder.

@@ -4,11 +4,11 @@
 use crate::args;
 use crate::bind::{self, binding};
 use crate::fault::Fault;
-use crate::front;
+use crate::{folder, front};
 use compiler::emit::Precision;
 use compiler::lower::programs::{Produced, gradients, init};
 use compiler::typed::{Element, Train};
-use runtime::arrays::{self, Array};
+use runtime::arrays::{self, Array, Taken, Weights};
 use runtime::execute::{Clock, Executor};
 use runtime::session;
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(start.program, clock).map_err(Fault::internal)?;
     if let Some(path) = &options.params {
-        load_parameters(&mut executor, train, &arrays::read(path).map_err(Fault::data)?)?;
+        load_parameters(&mut executor, train, &folder::weights(path)?)?;
     }
     for (field, slot) in &pass.fields {
         let field = &train.fields[*field];
@@ -91,12 +91,18 @@ fn batch_of(train: &Train, inputs: &BTreeMap<String, Array>) -> Result<usize, Fa
 }
 
 /// Fills parameters and states from arrays by saved name; every one must be there and fit.
-pub fn load_parameters(executor: &mut Executor, train: &Train, arrays: &BTreeMap<String, Array>) -> Result<(), Fault> {
+pub fn load_parameters(executor: &mut Executor, train: &Train, weights: &Weights) -> Result<(), Fault> {
+    let double = train.settings.precision == Precision::F64;
     let parameters = train.parameters.iter().map(|p| (p.path.as_str(), &p.saved));
     let states = train.states.iter().map(|s| (s.path.as_str(), &s.saved));
     for (k, (path, saved)) in parameters.chain(states).enumerate() {
         let Some(slot) = executor.bundle().persistent.get(path).cloned() else { continue };
-        let Some(array) = arrays.get(saved) else {
+        let taken = match slot.element {
+            _ if k < train.parameters.len() => Taken::Parameter,
+            runtime::plan::Element::I32 => Taken::Whole,
+            _ => Taken::State,
+        };
+        let Some(array) = weights.get(saved, taken, double).map_err(Fault::data)? else {
             if k >= train.parameters.len() {
                 continue;
             }

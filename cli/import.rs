@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::{folder, front, say};
 use compiler::emit::Precision;
 use compiler::typed::Train;
-use runtime::arrays::{self, Array};
+use runtime::arrays::{self, Array, Taken};
 use std::collections::BTreeMap;
 
 /// How a tensor was found.
@@ -29,20 +29,28 @@ struct Wanted<'a> {
 pub fn import(options: &args::Import) -> Result<(), Fault> {
     let front = front::load(&options.program, false)?;
     let train = front::choose(&front, &options.program)?;
-    let mut theirs = folder::weights(&options.weights)?;
+    let weights = folder::weights(&options.weights)?;
+    let theirs = weights.arrays();
     let mut wanted = wanted(train);
-    told(&mut wanted, &theirs, &options.map)?;
-    by_name(&mut wanted, &theirs);
-    by_prefix(&mut wanted, &theirs);
-    by_shape(&mut wanted, &theirs);
-    table(&wanted, &theirs);
+    told(&mut wanted, theirs, &options.map)?;
+    by_name(&mut wanted, theirs);
+    by_prefix(&mut wanted, theirs);
+    by_shape(&mut wanted, theirs);
+    table(&wanted, theirs);
     let missing: Vec<&Wanted> = wanted.iter().filter(|w| w.found.is_none()).collect();
     if !missing.is_empty() {
-        return Err(Fault::data(nothing_found(&missing, &theirs)));
+        return Err(Fault::data(nothing_found(&missing, theirs)));
     }
-    let out: BTreeMap<String, Array> =
-        wanted.iter().filter_map(|w| Some((w.name.to_string(), theirs.remove(&w.found.as_ref()?.0)?))).collect();
-    arrays::write(&options.output, &out, train.settings.precision == Precision::F64).map_err(Fault::data)
+    let double = train.settings.precision == Precision::F64;
+    let mut out = BTreeMap::new();
+    for (k, tensor) in wanted.iter().enumerate() {
+        let taken = if k < train.parameters.len() { Taken::Parameter } else { Taken::State };
+        let Some((name, _)) = &tensor.found else { continue };
+        if let Some(array) = weights.get(name, taken, double).map_err(Fault::data)? {
+            out.insert(tensor.name.to_string(), array.clone());
+        }
+    }
+    arrays::write(&options.output, &out, double).map_err(Fault::data)
 }
 
 fn wanted(train: &Train) -> Vec<Wanted<'_>> {

@@ -1,6 +1,8 @@
 //! The command `nnc`: reads the arguments, calls a command, turns trouble into an exit status.
 //! A library, so that tests can use its parts; the binary only calls [`main`].
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub mod args;
 pub mod bench;
 pub mod bind;

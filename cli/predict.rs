@@ -12,7 +12,7 @@ use compiler::lower::programs::{Produced, Program, afresh, init, prediction};
 use compiler::optimise::dead;
 use compiler::optimise::expr::sources;
 use compiler::typed::Train;
-use runtime::arrays::{self, Array};
+use runtime::arrays::{self, Array, Weights};
 use runtime::data::{self, Column, Field, Kind, Origin, Record, Spec, Split, Table, Value, Values, listed};
 use runtime::execute::{Clock, Executor};
 use runtime::plan::Element;
@@ -182,7 +182,7 @@ fn taken(arrays: &mut BTreeMap<String, Array>, field: &Field, alone: bool, path:
 /// Every named local of the train block for all samples, batch by batch.
 fn outputs(
     train: &Train,
-    weights: &BTreeMap<String, Array>,
+    weights: &Weights,
     fields: &[usize],
     samples: &Split,
     moment: &Moment,

@@ -1,6 +1,8 @@
 //! When nnc itself fails: a panic becomes a file with all that is needed to see it again.
 
 use crate::fault::Fault;
+use runtime::file;
+use std::path::Path;
 use std::sync::Mutex;
 
 /// Message and place of the last panic.
@@ -21,7 +23,7 @@ pub fn write() -> Fault {
     let arguments: Vec<String> = std::env::args().collect();
     let mut report = format!("nnc {}\narguments: {arguments:?}\nfault: {panic}\n", env!("CARGO_PKG_VERSION"));
     for argument in arguments.iter().filter(|a| a.ends_with(".nn")) {
-        if let Ok(text) = std::fs::read_to_string(argument) {
+        if let Ok(text) = file::read_text(Path::new(argument), file::PROGRAM) {
             report.push_str(&format!("\n---- {argument}\n{text}"));
         }
     }

@@ -10,14 +10,16 @@ use crate::front::{self, Front};
 use crate::groups;
 use crate::progress::{Display, figures};
 use crate::{complain, recent, say};
+use compiler::emit::Precision;
 use compiler::modules;
 use compiler::typed::{Better, Stopping, Train};
+use runtime::arrays::{self, Weights};
 use runtime::checkpoint::{self, Best, Exact};
 use runtime::log::Log;
 use runtime::plan::Slot;
 use runtime::session::{Position, Session, Sums};
 use runtime::trainer::{self, End, Metrics, Monitor, Observer, Progress, Record, Settings};
-use runtime::weights::{self, Tensor};
+use runtime::weights::Tensor;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -161,7 +163,9 @@ fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<Optio
     if let (Some(data), Some(record)) = (&bound.data, folder::record(folder)?) {
         runtime::data::in_order(&data.trained, &record).map_err(Fault::data)?;
     }
-    let tensors = weights::read(&folder.join("weights.safetensors")).map_err(Fault::data)?;
+    let weights = Weights::read(&folder.join("weights.safetensors")).map_err(Fault::data)?;
+    let tensors = weights.arrays();
+    let double = train.settings.precision == Precision::F64;
     let persistent = bound.session.executor.bundle().persistent.clone();
     let parameters = train.parameters.iter().map(|p| (&p.saved, &p.path));
     let states = train.states.iter().map(|s| (&s.saved, &s.path));
@@ -173,22 +177,24 @@ fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<Optio
     let mut found = Taken { from: start.train.clone(), taken: vec![], initial: vec![], left: vec![] };
     let mut used = vec![];
     let mut misfits = vec![];
-    for (saved, path) in parameters.chain(states) {
+    for (k, (saved, path)) in parameters.chain(states).enumerate() {
         let Some(slot) = persistent.get(path) else { continue };
-        match tensors.iter().find(|t| there(saved, &t.name)) {
-            Some(tensor) if tensor.shape == slot.shape => {
-                bound.session.executor.write_f64(slot, &tensor.values.to_f64());
+        let kind = if k < train.parameters.len() { arrays::Taken::Parameter } else { arrays::Taken::State };
+        match tensors.iter().find(|(name, _)| there(saved, name)) {
+            Some((name, array)) if array.shape == slot.shape => {
+                let array = weights.get(name, kind, double).map_err(Fault::data)?.unwrap_or(array);
+                bound.session.executor.write_f64(slot, &array.values);
                 found.taken.push(saved.clone());
-                used.push(tensor.name.as_str());
+                used.push(name.as_str());
             }
-            Some(tensor) => misfits.push(format!(
+            Some((_, array)) => misfits.push(format!(
                 "`{saved}` has shape {:?} here, but {:?} in the weights of `{}`",
-                slot.shape, tensor.shape, start.train
+                slot.shape, array.shape, start.train
             )),
             None => found.initial.push(saved.clone()),
         }
     }
-    found.left = tensors.iter().map(|t| t.name.clone()).filter(|name| !used.contains(&name.as_str())).collect();
+    found.left = tensors.keys().filter(|name| !used.contains(&name.as_str())).cloned().collect();
     if !misfits.is_empty() {
         return Err(Fault::data(format!(
             "`{}` cannot start from these weights: {}; a layer that is to begin anew takes another name, such as `as head`",
@@ -217,7 +223,7 @@ fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<Optio
             train.name,
             lacking.join(", "),
             start.train,
-            tensors.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ")
+            tensors.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
         )));
     }
     bound.session.restart().map_err(Fault::internal)?;

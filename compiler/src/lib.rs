@@ -1,6 +1,8 @@
 //! The pure middle of nnc: check, lower, differentiate, optimise, schedule, emit.
 //! No files, no clock, no terminal, no threads.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub mod check;
 pub mod differentiate;
 pub mod emit;

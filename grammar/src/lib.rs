@@ -1,6 +1,8 @@
 //! Text to syntax for nnc: lexer, parser, syntax tree, spans, and diagnostics as plain data.
 //! Knows no types and no shapes.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub mod ast;
 mod build;
 pub mod diagnostic;

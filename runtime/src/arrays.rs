@@ -3,16 +3,15 @@
 //! written by `weights`.
 
 use crate::data::files::Source;
-use crate::data::{Column, DataError, Kind, cut, npy, npz};
+use crate::data::{Column, DataError, Kind, Values, cut, npy};
+use crate::file::{self, ARRAYS};
+use crate::{head, zipped};
 use npyz::WriterBuilder;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use std::collections::BTreeMap;
-use std::io::{Cursor, Read, Write};
-use std::path::Path;
-
-/// Largest file and largest member that is read, in bytes.
-const LIMIT: u64 = 4 << 30;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
 
 type Result<T> = std::result::Result<T, DataError>;
 
@@ -30,20 +29,100 @@ pub struct Array {
 /// # Errors
 /// If the file is missing, broken, too large, of another format, or holds elements that are no numbers.
 pub fn read(path: &Path) -> Result<BTreeMap<String, Array>> {
-    let size = std::fs::metadata(path).map_err(|e| DataError::io(&e, "cannot be read").in_file(path))?.len();
-    if size > LIMIT {
-        return Err(malformed("larger than 4 GiB").in_file(path));
-    }
-    let bytes = std::fs::read(path).map_err(|e| DataError::io(&e, "cannot be read").in_file(path))?;
-    let arrays = match extension(path) {
-        Some("safetensors") => read_safetensors(&bytes),
-        Some("npz") => read_npz(&bytes),
-        Some("npy") => read_npy(bytes)
+    Ok(read_all(path)?.into_iter().map(|(name, (array, _))| (name, array)).collect())
+}
+
+/// All arrays of a file, and whether each is stored as whole numbers.
+fn read_all(path: &Path) -> Result<BTreeMap<String, (Array, bool)>> {
+    let arrays = || match extension(path) {
+        Some("safetensors") => read_safetensors(&head::whole(path)?),
+        Some("npz") => read_npz(path),
+        Some("npy") => read_npy(file::read(path, ARRAYS)?)
             .map(|array| BTreeMap::from([(stem(path), array)]))
             .map_err(|e| DataError { message: format!("no whole npy file: {}", e.message), ..e }),
         _ => Err(malformed("the name ends neither in .safetensors nor in .npz or .npy")),
     };
-    arrays.map_err(|e| e.in_file(path))
+    arrays().map_err(|e| e.in_file(path))
+}
+
+/// Arrays that are meant as weights: each is looked at when it is used for one.
+pub struct Weights {
+    file: PathBuf,
+    arrays: BTreeMap<String, Array>,
+    /// The names of those that are stored as whole numbers.
+    whole: BTreeSet<String>,
+}
+
+/// What a tensor of a program takes from a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// A parameter: finite real numbers.
+    Parameter,
+    /// A state of real numbers, which may be infinite, such as the least loss so far.
+    State,
+    /// A state of whole numbers.
+    Whole,
+}
+
+impl Weights {
+    /// Reads the arrays of a file.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let all = read_all(path)?;
+        let whole = all.iter().filter(|(_, (_, whole))| *whole).map(|(name, _)| name.clone()).collect();
+        let arrays = all.into_iter().map(|(name, (array, _))| (name, array)).collect();
+        Ok(Self { file: path.to_path_buf(), arrays, whole })
+    }
+
+    /// All of them, unlooked at.
+    #[must_use]
+    pub fn arrays(&self) -> &BTreeMap<String, Array> {
+        &self.arrays
+    }
+
+    /// The array of that name, if there is one and it is what is to be taken from it, in 32 bits unless `double`.
+    ///
+    /// # Errors
+    /// If it holds what is no such number: weights that are no numbers make everything else none.
+    pub fn get(&self, name: &str, taken: Taken, double: bool) -> Result<Option<&Array>> {
+        let Some(array) = self.arrays.get(name) else { return Ok(None) };
+        fit(name, array, self.whole.contains(name), taken, double).map_err(|e| e.in_file(&self.file))?;
+        Ok(Some(array))
+    }
+}
+
+/// Refuses an array that cannot be what it is taken for; the message names the first element that is wrong.
+fn fit(name: &str, array: &Array, whole: bool, taken: Taken, double: bool) -> Result<()> {
+    if whole && taken == Taken::Parameter {
+        let message = format!("`{name}` holds whole numbers, but the program takes real ones from it");
+        return Err(DataError::new(Kind::BadValue, message)
+            .help("if these are weights, save them as float32; whole numbers are often codes for weights, or counts"));
+    }
+    let lost = |x: f64| !double && x.is_finite() && !(x as f32).is_finite();
+    let wrong = |x: &f64| match taken {
+        Taken::Parameter => !x.is_finite() || lost(*x),
+        Taken::State => x.is_nan() || lost(*x),
+        Taken::Whole => x.fract() != 0.0 || x.abs() > f64::from(i32::MAX),
+    };
+    let Some(at) = array.values.iter().position(wrong) else { return Ok(()) };
+    let (value, place) = (array.values[at], place(at, &array.shape));
+    let (what, help) = match taken {
+        _ if lost(value) => ("which no number of 32 bits is", "run with --precision f64"),
+        Taken::Whole => ("where the program takes whole numbers", "take weights of this program"),
+        _ => ("not a finite number", "the run that wrote them has diverged; take weights that it saved before"),
+    };
+    Err(DataError::new(Kind::BadValue, format!("`{name}` holds {value} at {place:?}, {what}")).help(help))
+}
+
+/// The indices of an element, from its number.
+fn place(at: usize, shape: &[usize]) -> Vec<usize> {
+    let mut rest = at;
+    let mut place: Vec<usize> =
+        shape.iter().rev().map(|extent| (rest % extent.max(&1), rest /= extent.max(&1)).0).collect();
+    place.reverse();
+    place
 }
 
 /// Writes arrays, as f64 if `double`, else f32; the file is the old one or the new one, never half.
@@ -74,9 +153,10 @@ fn malformed(message: impl Into<String>) -> DataError {
     DataError::new(Kind::Malformed, message)
 }
 
-fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Array>> {
+fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, (Array, bool)>> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| malformed(format!("no valid safetensors file: {e}")))?;
-    file.iter().map(|(name, view)| Ok((name.to_string(), from_view(name, &view)?))).collect()
+    let whole = |dtype| matches!(dtype, Dtype::I64 | Dtype::I32 | Dtype::U8 | Dtype::BOOL);
+    file.iter().map(|(name, view)| Ok((name.to_string(), (from_view(name, &view)?, whole(view.dtype()))))).collect()
 }
 
 fn from_view(name: &str, view: &TensorView) -> Result<Array> {
@@ -114,34 +194,27 @@ fn safetensors_bytes(arrays: &BTreeMap<String, Array>, double: bool) -> Result<V
     views.and_then(|v| safetensors::serialize(v, None)).map_err(|e| malformed(e.to_string()))
 }
 
-fn read_npz(bytes: &[u8]) -> Result<BTreeMap<String, Array>> {
-    let broken = |e: zip::result::ZipError| malformed(format!("no valid npz file: {e}"));
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
-    npz::distinct(&archive)?;
+fn read_npz(path: &Path) -> Result<BTreeMap<String, (Array, bool)>> {
+    let mut archive = zipped::open(path, ARRAYS)?;
     let mut arrays = BTreeMap::new();
+    let mut left = ARRAYS;
     for k in 0..archive.len() {
-        let mut member = archive.by_index(k).map_err(broken)?;
-        let full = member.name().map_err(broken)?.into_owned();
+        let (full, size) = zipped::member(&mut archive, k)?;
         let Some(name) = full.strip_suffix(".npy").map(str::to_string) else { continue };
-        if member.size() > LIMIT {
-            return Err(malformed(format!("array `{name}` is larger than 4 GiB")));
-        }
-        let mut content = vec![];
-        (&mut member)
-            .take(LIMIT)
-            .read_to_end(&mut content)
-            .map_err(|e| malformed(format!("array `{name}` cannot be unpacked: {e}")))?;
-        let array = read_npy(content)
-            .map_err(|e| DataError { message: format!("array `{}`: {}", cut(&name), e.message), ..e })?;
+        left = left.checked_sub(size).ok_or_else(|| file::too_large(ARRAYS - left + size, ARRAYS))?;
+        let what = format!("array `{}`", cut(&name));
+        let content = zipped::contents(&mut archive, k, &what, size)?;
+        let array = read_npy(content).map_err(|e| DataError { message: format!("{what}: {}", e.message), ..e })?;
         arrays.insert(name, array);
     }
     Ok(arrays)
 }
 
-fn read_npy(content: Vec<u8>) -> Result<Array> {
-    let npy::Array { shape, values, .. } = npy::array(&mut Source::of_bytes(content, LIMIT))?;
+fn read_npy(content: Vec<u8>) -> Result<(Array, bool)> {
+    let npy::Array { shape, values, .. } = npy::array(&mut Source::of_bytes(content, ARRAYS))?;
+    let whole = matches!(values, Values::Integers(_) | Values::Bytes(_));
     let values = Column::new("", vec![], values).into_numbers()?;
-    Ok(Array { shape, values })
+    Ok((Array { shape, values }, whole))
 }
 
 fn npz_bytes(arrays: &BTreeMap<String, Array>, double: bool) -> Result<Vec<u8>> {

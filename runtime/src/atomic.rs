@@ -24,7 +24,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     moments::pass();
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    #[allow(clippy::disallowed_methods, reason = "nothing is read: the folder is flushed to the disk")]
+    let folder = File::open(folder)?;
+    folder.sync_all()
 }
 
 /// Where the new contents of a file stand until they are complete. One name for all processes: what a killed one left

@@ -7,7 +7,8 @@
 
 use crate::data::{DataError, Kind, Result};
 use crate::file::replace;
-use crate::weights::{Tensor, decode, encode, read_whole};
+use crate::head;
+use crate::weights::{Tensor, decode, encode};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -105,7 +106,7 @@ pub fn save(run: &Path, progress: &Progress, tensors: &[Tensor]) -> Result<()> {
 /// # Errors
 /// If it cannot be read.
 pub fn digest(path: &Path) -> Result<String> {
-    Ok(digest_of(&read_whole(path)?))
+    Ok(digest_of(&head::whole(path)?))
 }
 
 /// A hash (XXH3) of bytes, as text.
@@ -120,7 +121,7 @@ pub fn digest_of(bytes: &[u8]) -> String {
 /// If there is none, or it was damaged.
 pub fn load(run: &Path) -> Result<(Progress, Vec<Tensor<'static>>)> {
     let path = path(run);
-    let bytes = read_whole(&path).map_err(|e| match e.kind {
+    let bytes = head::whole(&path).map_err(|e| match e.kind {
         Kind::Missing => DataError::new(Kind::Missing, "this folder holds no checkpoint")
             .in_file(run)
             .help("give the folder of a run that has saved one, such as runs/lenet-1"),

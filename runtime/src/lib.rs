@@ -1,6 +1,8 @@
 //! Runs what the compiler made: arena, thread pool, contractions, random numbers, data sets,
 //! checkpoints, pictures, training. Knows no syntax and no IR.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
 pub mod arrays;
 mod atomic;
 pub mod checkpoint;
@@ -9,6 +11,7 @@ pub mod data;
 pub mod execute;
 pub mod feed;
 pub mod file;
+mod head;
 pub mod log;
 mod microkernel;
 mod moments;
@@ -20,3 +23,4 @@ pub mod random;
 pub mod session;
 pub mod trainer;
 pub mod weights;
+mod zipped;

@@ -1,13 +1,16 @@
 //! `metrics.jsonl`: one JSON object a line, appended while training. After a resume it holds each
 //! line once, as if nothing had happened.
 
-use crate::data::Result;
-use crate::file::unwritable;
+use crate::data::{DataError, Result};
+use crate::file::{self, unwritable};
 use crate::moments;
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+/// The longest line: a hundred times what an epoch tells.
+const LINE: u64 = 1 << 20;
 
 /// A log open for appending.
 #[derive(Debug)]
@@ -35,6 +38,10 @@ impl Log {
     /// # Errors
     /// If the file cannot be read or written.
     pub fn resume(path: &Path, epoch: u64, step: u64) -> Result<Self> {
+        if let Ok(about) = std::fs::metadata(path) {
+            file::only_regular(&about).map_err(|e| e.in_file(path))?;
+        }
+        #[allow(clippy::disallowed_methods, reason = "opened to be written on; what is read of it is limited below")]
         let open = || -> std::io::Result<File> {
             let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
             let keep = length_until(&file, epoch, step)?;
@@ -67,7 +74,7 @@ fn length_until(file: &File, epoch: u64, step: u64) -> std::io::Result<u64> {
     let (mut line, mut keep) = (Vec::new(), 0);
     loop {
         line.clear();
-        let length = reader.read_until(b'\n', &mut line)?;
+        let length = (&mut reader).take(LINE).read_until(b'\n', &mut line)?;
         let told = line.strip_suffix(b"\n").and_then(|l| serde_json::from_slice::<Value>(l).ok());
         match told {
             Some(told) if !is_later(&told, epoch, step) => keep += length as u64,
@@ -88,14 +95,24 @@ fn is_later(line: &Value, epoch: u64, step: u64) -> bool {
         }
 }
 
-/// The lines of a log; one that was cut short ends them.
+/// The lines of a log; one that was cut short ends them. The run may go on while its log is read.
 ///
 /// # Errors
 /// If the file cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Value>> {
-    let bytes = crate::weights::read_whole(path)?;
-    let whole = bytes.split_inclusive(|b| *b == b'\n').map_while(|line| line.strip_suffix(b"\n"));
-    Ok(whole.map_while(|line| serde_json::from_slice(line).ok()).collect())
+    let input = file::open(path, file::LOG)?;
+    let size = input.size();
+    let mut reader = BufReader::new(input.into_file()).take(size);
+    let (mut line, mut lines) = (Vec::new(), vec![]);
+    loop {
+        line.clear();
+        let cannot = |e: std::io::Error| DataError::io(&e, "cannot read the log").in_file(path);
+        (&mut reader).take(LINE).read_until(b'\n', &mut line).map_err(cannot)?;
+        match line.strip_suffix(b"\n").and_then(|l| serde_json::from_slice(l).ok()) {
+            Some(told) => lines.push(told),
+            None => return Ok(lines),
+        }
+    }
 }
 
 /// The epochs of a log as comma-separated values: `epoch`, `step`, then every figure under its split, `valid.loss`.

@@ -1,8 +1,9 @@
 //! Named tensors in safetensors files: weights under their saved names, and the body of
 //! checkpoints.
 
-use crate::data::{DataError, Kind, LIMIT, Result};
+use crate::data::{DataError, Kind, Result};
 use crate::file::replace;
+use crate::head;
 use safetensors::tensor::{SafeTensorError, View};
 use safetensors::{Dtype, SafeTensors};
 use std::borrow::Cow;
@@ -112,22 +113,8 @@ pub fn write(path: &Path, tensors: &[Tensor]) -> Result<()> {
 /// # Errors
 /// If the file is missing, broken, or holds elements of a type that is not read.
 pub fn read(path: &Path) -> Result<Vec<Tensor<'static>>> {
-    let bytes = read_whole(path)?;
+    let bytes = head::whole(path)?;
     Ok(decode(&bytes).map_err(|e| e.in_file(path))?.0)
-}
-
-/// All bytes of a file, whose size is checked before.
-///
-/// # Errors
-/// If it is missing, larger than [`LIMIT`] or cannot be read.
-pub fn read_whole(path: &Path) -> Result<Vec<u8>> {
-    let cannot = |e: std::io::Error| DataError::io(&e, "cannot read the file").in_file(path);
-    let size = std::fs::metadata(path).map_err(cannot)?.len();
-    if size > LIMIT {
-        let message = format!("the file holds more than the limit of {} MiB", LIMIT >> 20);
-        return Err(DataError::new(Kind::TooLarge, message).in_file(path));
-    }
-    std::fs::read(path).map_err(cannot)
 }
 
 /// The bytes of a safetensors file with one entry of metadata (with one only, its bytes are a

@@ -32,9 +32,7 @@ fn hoist(m: &mut Module, def: Def) -> Def {
     for e in order {
         let get = |a: ExprId| done.get(&a).copied().unwrap_or(a);
         let new = match m.node(e).clone() {
-            Node::Binary(op @ (Binary::Div | Binary::ZeroOrQuotient), a, b)
-                if facts.narrow(b) && !facts.narrow(a) =>
-            {
+            Node::Binary(op @ (Binary::Div | Binary::ZeroOrQuotient), a, b) if facts.narrow(b) && !facts.narrow(a) => {
                 let one = m.float(1.0);
                 let product = if op == Binary::Div { Binary::Mul } else { Binary::ZeroOrProduct };
                 let reciprocal = simple(m, &def.domain, Node::Binary(Binary::Div, one, b));

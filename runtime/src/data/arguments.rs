@@ -101,12 +101,31 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// Axes in the order wanted.
+    #[must_use]
+    pub fn order(&self, name: &str) -> Vec<usize> {
+        self.get(name).map(axes).unwrap_or_default()
+    }
+
     /// A list of extents.
     #[must_use]
     pub fn extents(&self, name: &str) -> Vec<usize> {
         let Some(Value::List(items)) = self.get(name) else { return vec![] };
         items.iter().filter_map(|item| if let Value::Number(x) = item { as_whole(*x, 1) } else { None }).collect()
     }
+}
+
+/// The axes that a list names.
+fn axes(list: &Value) -> Vec<usize> {
+    let Value::List(items) = list else { return vec![] };
+    items.iter().filter_map(|item| if let Value::Number(x) = item { as_whole(*x, 0) } else { None }).collect()
+}
+
+/// The order that a step brings axes into, if it is one that moves them.
+#[must_use]
+pub fn order(step: &Call) -> Option<Vec<usize>> {
+    let (_, order) = step.args.first().filter(|_| step.name == "permute")?;
+    Some(axes(order))
 }
 
 fn misuse(entry: &Entry, what: &str) -> DataError {

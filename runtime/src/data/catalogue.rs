@@ -2,7 +2,7 @@
 //! so that the checker can refuse a misspelt one before anything is read.
 
 use super::spec::Value;
-use Takes::{Extents, NotNegative, Number, Part, Share, Size, Text, Truth, Whole};
+use Takes::{Extents, NotNegative, Number, Order, Part, Share, Size, Text, Truth, Whole};
 
 /// A loader, source or transform that a data block may call.
 #[derive(Clone, Copy, Debug)]
@@ -47,9 +47,14 @@ pub enum Takes {
     Whole(usize),
     /// A list of extents.
     Extents,
+    /// The axes of a sample, each once, at most [`MOST_AXES`].
+    Order,
     /// Height and width, none of them more than [`LARGEST_SIDE`].
     Size,
 }
+
+/// The most axes that are moved.
+const MOST_AXES: usize = 8;
 
 /// The most pixels that an image may be high or wide.
 const LARGEST_SIDE: usize = 1 << 14;
@@ -66,6 +71,10 @@ impl Takes {
             (Self::Share, Value::Number(x)) => (0.0..=1.0).contains(x),
             (Self::Whole(least), Value::Number(x)) => as_whole(*x, least).is_some(),
             (Self::Extents, Value::List(items)) => items.iter().all(|i| Self::Whole(1).admits(i)),
+            (Self::Order, Value::List(items)) => {
+                let has = |axis: usize| items.iter().any(|i| matches!(i, Value::Number(x) if *x == axis as f64));
+                (1..=MOST_AXES).contains(&items.len()) && (0..items.len()).all(has)
+            }
             (Self::Size, Value::List(items)) => {
                 items.len() == 2 && items.iter().all(|i| matches!(i, Value::Number(x) if side(*x)))
             }
@@ -85,6 +94,7 @@ impl Takes {
             Self::Share => "a share from 0 to 1".into(),
             Self::Whole(least) => format!("a whole number from {least} to {}", u32::MAX),
             Self::Extents => "a list of extents, such as [3, 8]".into(),
+            Self::Order => "a list that names each axis once, such as [2, 0, 1]".into(),
             Self::Size => format!("[height, width], up to {LARGEST_SIDE}"),
         }
     }
@@ -138,7 +148,7 @@ pub const LOADERS: &[Entry] = &[
     },
     Entry {
         name: "images",
-        params: &[required("folder", Text), optional("size", Size)],
+        params: &[required("folder", Text), optional("size", Size), optional("background", Number)],
         columns: &["image", "label"],
         about: "PNG and JPEG files in a folder for each class, also inside an archive: images(\"pets.tar.gz/train\")",
     },
@@ -251,6 +261,12 @@ pub const TRANSFORMS: &[Entry] = &[
         about: "mean 0, deviation 1, per channel (per feature for vectors), by the training split",
     },
     Entry { name: "reshape", params: &[], columns: &[], about: "the same elements in the field's declared shape" },
+    Entry {
+        name: "permute",
+        params: &[required("order", Order)],
+        columns: &[],
+        about: "the axes of a sample in another order: permute([2, 0, 1]) puts the last one first",
+    },
     Entry { name: "scale", params: &[required("by", Number)], columns: &[], about: "every element times a number" },
     Entry { name: "shift", params: &[required("by", Number)], columns: &[], about: "every element plus a number" },
     Entry {

@@ -52,7 +52,7 @@ pub fn load(set: &Set, files: &Files, folder: &str, part: &str) -> Result<Table>
     };
     let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_string();
     let of_use = |name: &str| [wanted, set.names].concat().contains(&last(name).as_str());
-    let (place, members) = gather(files, folder, of_use)?;
+    let (place, members) = gather(files, folder, files.limit, of_use)?;
     let find = |name: &str| members.iter().find(|m| last(&m.name) == name);
     let record = set.labels.len() + PIXELS;
     let mut images = vec![];

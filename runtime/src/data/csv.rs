@@ -30,7 +30,7 @@ pub fn load(files: &Files, name: &str, header: Option<bool>, label: Option<&str>
 /// As there.
 pub fn load_at(files: &Files, path: &Path, header: Option<bool>, label: Option<&str>) -> Result<Table> {
     let table = || {
-        let text = decoded(files.open(path)?.take_rest()?)?;
+        let text = decoded(files.open(path)?.take_text()?)?;
         let (count, cells) = read(text.trim_start_matches('\u{feff}'), header)?;
         frame::table(count, cells, label, header != Some(false), path)
     };

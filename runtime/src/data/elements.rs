@@ -2,6 +2,7 @@
 //! than it must until then.
 
 use super::error::Result;
+use super::shape;
 use super::table::{Column, Values, written_out};
 
 /// One behind the other.
@@ -43,6 +44,17 @@ impl Elements {
             Self::Doubles(v) => v.len(),
             Self::Whole(v) => v.len(),
             Self::Bytes(v) => v.len(),
+        }
+    }
+
+    /// The elements of samples of a shape after moving their axes.
+    #[must_use]
+    pub fn permuted(&self, shape: &[usize], order: &[usize]) -> Self {
+        match self {
+            Self::Singles(v) => Self::Singles(shape::permuted(v, shape, order)),
+            Self::Doubles(v) => Self::Doubles(shape::permuted(v, shape, order)),
+            Self::Whole(v) => Self::Whole(shape::permuted(v, shape, order)),
+            Self::Bytes(v) => Self::Bytes(shape::permuted(v, shape, order)),
         }
     }
 

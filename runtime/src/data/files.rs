@@ -3,13 +3,17 @@
 //! limit.
 
 use super::error::{DataError, Kind, Position, Result};
+use crate::file;
+use crate::zipped::{MOST_PACKED, most_unpacked};
 use flate2::read::MultiGzDecoder;
-use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Component, Path, PathBuf};
 
 /// The largest amount of data that one file may hold once decompressed, unless told otherwise.
 pub const LIMIT: u64 = 4 << 30;
+
+/// How a gzip file begins.
+const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// Where files are looked for, and how large they may be.
 #[derive(Clone, Debug)]
@@ -41,7 +45,8 @@ impl Files {
         self.inside(name)?;
         let twin = name.strip_suffix(".gz").map_or_else(|| format!("{name}.gz"), str::to_string);
         for candidate in [name, &twin] {
-            if let Some(found) = self.folders.iter().map(|f| f.join(candidate)).find(|p| p.is_file()) {
+            // Pipes and devices are found as well, to be refused by what they are.
+            if let Some(found) = self.folders.iter().map(|f| f.join(candidate)).find(|p| p.exists() && !p.is_dir()) {
                 return Ok(found);
             }
         }
@@ -64,6 +69,12 @@ impl Files {
             return Ok((self.find(&parts[..=at].join("/"))?, Some(parts[at + 1..].join("/"))));
         }
         Err(self.missing(&format!("there is no folder `{name}`")))
+    }
+
+    /// The same places, with another limit.
+    #[must_use]
+    pub fn at_most(&self, limit: u64) -> Self {
+        Self { limit, ..self.clone() }
     }
 
     /// Refuses names that leave the data folders.
@@ -91,22 +102,15 @@ impl Files {
     }
 
     fn try_open(&self, path: &Path) -> Result<Source> {
-        let cannot = |e: std::io::Error| DataError::io(&e, "cannot open the file");
-        let mut file = File::open(path).map_err(cannot)?;
-        let size = file.metadata().map_err(cannot)?.len();
-        if size > self.limit {
-            return Err(too_large(self.limit));
+        let input = file::open(path, self.limit)?;
+        let size = input.size();
+        let mut buffered = BufReader::with_capacity(1 << 16, input);
+        let packed = buffered.fill_buf().map_err(|e| DataError::io(&e, "cannot read the file"))?.starts_with(GZIP);
+        if !packed {
+            return Ok(Source { reader: Box::new(buffered), offset: 0, limit: self.limit, packed: None });
         }
-        let mut magic = Vec::with_capacity(2);
-        (&mut file).take(2).read_to_end(&mut magic).map_err(cannot)?;
-        file.seek(SeekFrom::Start(0)).map_err(cannot)?;
-        let buffered = BufReader::with_capacity(1 << 16, file);
-        let reader: Box<dyn Read> = if magic == [0x1f, 0x8b] {
-            Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(buffered)))
-        } else {
-            Box::new(buffered)
-        };
-        Ok(Source { reader, offset: 0, limit: self.limit })
+        let reader = Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(buffered)));
+        Ok(Source { reader, offset: 0, limit: self.limit.min(most_unpacked(size)), packed: Some(size) })
     }
 }
 
@@ -132,6 +136,8 @@ pub struct Source {
     reader: Box<dyn Read>,
     offset: u64,
     limit: u64,
+    /// Bytes of the compressed file, if it is one.
+    packed: Option<u64>,
 }
 
 impl Read for Source {
@@ -149,7 +155,7 @@ impl Source {
     /// Bytes at hand, which may be at most `limit`.
     #[must_use]
     pub fn of_bytes(bytes: Vec<u8>, limit: u64) -> Self {
-        Self { reader: Box::new(Cursor::new(bytes)), offset: 0, limit }
+        Self { reader: Box::new(Cursor::new(bytes)), offset: 0, limit, packed: None }
     }
 
     /// Bytes read so far.
@@ -164,7 +170,7 @@ impl Source {
     /// If the file ends before, or they are more than the limit (checked before reading).
     pub fn take_bytes(&mut self, count: u64, what: &str) -> Result<Vec<u8>> {
         if self.offset.saturating_add(count) > self.limit {
-            return Err(too_large(self.limit).at(Position::Byte(self.offset)));
+            return Err(self.too_large().at(Position::Byte(self.offset)));
         }
         let start = self.offset;
         let mut bytes = Vec::new();
@@ -189,6 +195,45 @@ impl Source {
         Ok(bytes)
     }
 
+    /// All that is left, which is text: a byte of zero ends it, since texts have none and files that stand for nothing
+    /// but their size have only those.
+    ///
+    /// # Errors
+    /// As [`Self::take_rest`], and if there is a zero.
+    pub fn take_text(&mut self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        loop {
+            let start = bytes.len();
+            let got = (&mut *self).take(1 << 20).read_to_end(&mut bytes).map_err(|e| self.failed(&e))?;
+            if let Some(zero) = bytes[start..].iter().position(|b| *b == 0) {
+                return Err(DataError::new(Kind::Malformed, "this is no text: the byte here is zero")
+                    .at(Position::Byte((start + zero) as u64))
+                    .help("store it as UTF-8 text"));
+            }
+            if got == 0 {
+                return Ok(bytes);
+            }
+        }
+    }
+
+    /// Reads what is left and throws it away, so that the checksums at the end of a compressed file are compared.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is more than the limit.
+    pub fn skip_rest(&mut self) -> Result<()> {
+        std::io::copy(self, &mut std::io::sink()).map_err(|e| self.failed(&e)).map(drop)
+    }
+
+    fn too_large(&self) -> DataError {
+        let Some(packed) = self.packed.filter(|packed| self.limit == most_unpacked(*packed)) else {
+            return too_large(self.limit);
+        };
+        let message = format!("the file unpacks to more than {}, from {}", file::size(self.limit), file::size(packed));
+        DataError::new(Kind::TooLarge, message).help(format!(
+            "what packs better than {MOST_PACKED} to 1 is seldom data; if this is, unpack it with gunzip and name that"
+        ))
+    }
+
     /// Checks that nothing follows.
     ///
     /// # Errors
@@ -207,7 +252,7 @@ impl Source {
     /// What an error in reading means.
     pub fn failed(&self, error: &std::io::Error) -> DataError {
         if error.kind() == std::io::ErrorKind::FileTooLarge {
-            return too_large(self.limit);
+            return self.too_large();
         }
         let broken = matches!(
             error.kind(),

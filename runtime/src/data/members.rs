@@ -2,6 +2,7 @@
 
 use super::error::{DataError, Kind, Position, Result};
 use super::files::Files;
+use crate::file;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -13,33 +14,55 @@ pub struct Member {
     pub bytes: Vec<u8>,
 }
 
-/// The files whose names are wanted, in the order of their names, and where the folder was found.
+/// Folders in folders beyond which nobody keeps files.
+const DEEPEST: usize = 64;
+/// The most files and folders that are looked at.
+const MOST: usize = 4_000_000;
+
+/// The files whose names are wanted, of at most `most` bytes each, in the order of their names, and where the folder was
+/// found.
 ///
 /// # Errors
 /// If there is no such folder, a file cannot be read, an archive is broken, or all are more than the limit together.
-pub fn gather(files: &Files, folder: &str, wanted: impl Fn(&str) -> bool) -> Result<(PathBuf, Vec<Member>)> {
+pub fn gather(files: &Files, folder: &str, most: u64, wanted: impl Fn(&str) -> bool) -> Result<(PathBuf, Vec<Member>)> {
     let (path, inner) = files.find_folder(folder)?;
+    let most = most.min(files.limit);
     let mut members = match &inner {
-        None => in_folder(files, &path, &wanted)?,
-        Some(inner) => in_archive(files, &path, inner, &wanted).map_err(|e| e.in_file(&path))?,
+        None => in_folder(files, &path, most, &wanted)?,
+        Some(inner) => in_archive(files, &path, inner, most, &wanted).map_err(|e| e.in_file(&path))?,
     };
     members.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((inner.map_or(path.clone(), |inner| path.join(inner)), members))
 }
 
-fn in_folder(files: &Files, folder: &Path, wanted: &impl Fn(&str) -> bool) -> Result<Vec<Member>> {
+fn in_folder(files: &Files, folder: &Path, most: u64, wanted: &impl Fn(&str) -> bool) -> Result<Vec<Member>> {
     let mut members = vec![];
     let mut budget = Budget(files.limit);
-    let mut open = vec![(String::new(), folder.to_path_buf())];
-    while let Some((prefix, path)) = open.pop() {
+    let mut seen = 0;
+    // Each with its name and with the folders around it, so that a link back to one of them is noticed.
+    let mut open = vec![(String::new(), folder.to_path_buf(), vec![])];
+    while let Some((prefix, path, mut around)) = open.pop() {
         let cannot = |e: std::io::Error| DataError::io(&e, "cannot read the folder").in_file(&path);
+        let real = path.canonicalize().map_err(cannot)?;
+        if around.contains(&real) || around.len() > DEEPEST {
+            return Err(DataError::new(Kind::Malformed, "this folder is inside itself: a link leads back to it")
+                .help("take the link away")
+                .in_file(&path));
+        }
+        around.push(real);
         for entry in std::fs::read_dir(&path).map_err(cannot)? {
             let entry = entry.map_err(cannot)?;
+            seen += 1;
+            if seen > MOST {
+                let message = format!("there are more than {MOST} files and folders in it");
+                return Err(DataError::new(Kind::TooLarge, message).in_file(folder));
+            }
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
             if entry.path().is_dir() {
-                open.push((format!("{name}/"), entry.path()));
+                open.push((format!("{name}/"), entry.path(), around.clone()));
             } else if wanted(&name) {
-                let bytes = files.open(&entry.path())?.take_rest().map_err(|e| e.in_file(&entry.path()))?;
+                let mut source = files.at_most(most).open(&entry.path())?;
+                let bytes = source.take_rest().map_err(|e| e.in_file(&entry.path()))?;
                 budget.spend(bytes.len())?;
                 members.push(Member { name, bytes });
             }
@@ -48,7 +71,13 @@ fn in_folder(files: &Files, folder: &Path, wanted: &impl Fn(&str) -> bool) -> Re
     Ok(members)
 }
 
-fn in_archive(files: &Files, path: &Path, inner: &str, wanted: &impl Fn(&str) -> bool) -> Result<Vec<Member>> {
+fn in_archive(
+    files: &Files,
+    path: &Path,
+    inner: &str,
+    most: u64,
+    wanted: &impl Fn(&str) -> bool,
+) -> Result<Vec<Member>> {
     let broken = |at: u64, e: &dyn std::fmt::Display| {
         DataError::new(Kind::Malformed, format!("the archive is broken or cut short ({e})"))
             .at(Position::Byte(at))
@@ -70,15 +99,20 @@ fn in_archive(files: &Files, path: &Path, inner: &str, wanted: &impl Fn(&str) ->
         };
         found |= name.is_some();
         let Some(name) = name.filter(|n| entry.header().entry_type().is_file() && wanted(n)) else { continue };
+        if entry.size() > most {
+            return Err(file::too_large(entry.size(), most).in_file(&path.join(full)));
+        }
         let mut bytes = vec![];
-        entry.read_to_end(&mut bytes).map_err(|e| broken(start, &e))?;
+        (&mut entry).take(most).read_to_end(&mut bytes).map_err(|e| broken(start, &e))?;
         budget.spend(bytes.len())?;
         members.push(Member { name: name.to_string(), bytes });
     }
-    // What ends without the blocks of zeros that end an archive was cut.
-    let read = archive.into_inner().offset();
-    if read <= end {
-        return Err(broken(read, &"it has no end"));
+    // What ends without the two blocks of zeros that end an archive was cut, or else before the checksum of the packed
+    // file, which stands behind all.
+    let mut source = archive.into_inner();
+    source.skip_rest()?;
+    if source.offset() < end + 1024 {
+        return Err(broken(source.offset(), &"it has no end"));
     }
     if !found {
         return Err(DataError::new(Kind::Missing, format!("the archive holds no folder `{inner}`")));

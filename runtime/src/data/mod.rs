@@ -23,7 +23,9 @@ pub(crate) mod npy;
 pub(crate) mod npz;
 mod parquet;
 mod partition;
+mod picture;
 mod set;
+mod shape;
 mod source;
 mod spec;
 mod table;
@@ -63,6 +65,7 @@ pub fn load(spec: &Spec) -> Result<DataSet> {
         return Err(DataError::new(Kind::Request, message)
             .help("divide the text: `train = text(.., to = 0.9)` and `valid = text(.., from = 0.9)`"));
     }
+    let notes = tables.iter().flat_map(|t| t.notes.clone()).collect();
     let parts = partition(tables[0].count, share, settings.subset, spec.seed)?;
     let widths: Vec<usize> = spec.fields.iter().map(Field::width).collect();
     let empty = |name: &str, count| Split {
@@ -93,7 +96,7 @@ pub fn load(spec: &Spec) -> Result<DataSet> {
         }
         splits.iter_mut().zip(rows).for_each(|(split, rows)| split.columns.push(rows));
     }
-    Ok(DataSet { name: spec.name.clone(), fields: spec.fields.clone(), names: classes, trained, splits })
+    Ok(DataSet { name: spec.name.clone(), fields: spec.fields.clone(), names: classes, trained, splits, notes })
 }
 
 /// What the fields of a data block read in its training split, of which nothing else is opened.
@@ -225,7 +228,7 @@ fn numbers(
     let mut splits = Vec::new();
     for (i, (count, column)) in columns.into_iter().enumerate() {
         if column.shape != shape {
-            return Err(uneven(field, &shape, &column.shape));
+            return Err(uneven(field, &shape, &column.shape).help("all splits must have samples of one shape"));
         }
         let (width, file) = (column.width(), column.file.clone());
         let elements = Elements::of(column)?;
@@ -248,27 +251,55 @@ fn labels(
     parts: &partition::Partition,
 ) -> Result<Vec<Rows>> {
     let (_, transforms) = origin(field);
-    if let Some(call) = transforms.iter().find(|c| c.name != "reshape") {
-        let message = format!("field `{}` is a class, to which `{}` cannot be applied", field.name, call.name);
-        return Err(DataError::new(Kind::Request, message).help("declare the field as numbers"));
-    }
     let mut splits = Vec::new();
     for (i, (count, column)) in columns.into_iter().enumerate() {
         let (width, divides) = (column.width(), i == 0 && parts.training.len() < count);
-        if column.shape != field.dims && (transforms.is_empty() || width != field.width()) {
-            return Err(uneven(field, &field.dims, &column.shape));
-        }
-        // Windows that are divided are written out.
+        let orders = orders(field, transforms, &column.shape)?;
+        // Windows that are divided, or whose axes are moved, are written out.
         let stride = if divides { width } else { column.stride };
-        let values = divided(column.classes(classes)?, column.stride, width, divides.then_some(parts));
+        let mut values = divided(column.classes(classes)?, column.stride, width, divides.then_some(parts));
+        if !orders.is_empty() && stride < width {
+            let message = format!("field `{}`: the axes of windows that overlap cannot be moved", field.name);
+            return Err(DataError::new(Kind::Request, message));
+        }
+        for (shape, order) in &orders {
+            values.iter_mut().for_each(|values| *values = shape::permuted(values, shape, order));
+        }
         splits.extend(values.into_iter().map(|values| Rows::Classes { values, stride }));
     }
     Ok(splits)
 }
 
+/// The steps of a field of classes that move axes, each with the shape before it; the field's shape comes out.
+fn orders(field: &Field, steps: &[Call], from: &[usize]) -> Result<Vec<(Vec<usize>, Vec<usize>)>> {
+    let (mut shape, mut orders) = (from.to_vec(), vec![]);
+    for step in steps {
+        match (step.name.as_str(), arguments::order(step)) {
+            ("reshape", _) => {
+                transform::reshapes(field, &shape)?;
+                shape = field.dims.clone();
+            }
+            (_, Some(order)) => {
+                transform::permutes(field, &shape, &order)?;
+                let after = shape::permuted_shape(&shape, &order);
+                orders.push((std::mem::replace(&mut shape, after), order));
+            }
+            (name, None) => {
+                let message = format!("field `{}` is a class, to which `{name}` cannot be applied", field.name);
+                return Err(DataError::new(Kind::Request, message).help("declare the field as numbers"));
+            }
+        }
+    }
+    if shape == field.dims {
+        Ok(orders)
+    } else {
+        Err(uneven(field, &field.dims, &shape).help(shape::advice(&shape, &field.dims)))
+    }
+}
+
 fn uneven(field: &Field, expected: &[usize], got: &[usize]) -> DataError {
     let message = format!("field `{}`: a split gives {got:?} where {expected:?} is expected", field.name);
-    DataError::new(Kind::Mismatch, message).help("all splits and the declared type must have one shape; see `reshape`")
+    DataError::new(Kind::Mismatch, message)
 }
 
 /// The training split's values for training and, if there are any, for validation; another split's as they are.

@@ -5,13 +5,8 @@ use super::files::{Files, Source};
 use super::npy;
 use super::spec::Field;
 use super::table::{Column, Table, Values};
-use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use crate::zipped::{self, Archive};
 use std::path::Path;
-use zip::ZipArchive;
-use zip::result::ZipError;
-
-type Archive = ZipArchive<BufReader<File>>;
 
 /// The arrays by their names. With a `part`, those whose names end in `_part`, without that ending. Only the arrays that
 /// fields read are read; without fields all are.
@@ -24,14 +19,12 @@ pub fn load(files: &Files, name: &str, part: Option<&str>, fields: &[Field]) -> 
 }
 
 fn read(files: &Files, path: &Path, part: Option<&str>, fields: &[Field]) -> Result<Table> {
-    let file = File::open(path).map_err(|e| DataError::io(&e, "cannot open the file"))?;
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| broken("the archive", &e))?;
-    distinct(&archive)?;
+    let mut archive = zipped::open(path, files.limit)?;
     let ending = part.map(|p| format!("_{p}")).unwrap_or_default();
     let mut columns: Vec<(usize, Column)> = vec![];
     let mut left = files.limit;
     for i in 0..archive.len() {
-        let (entry, bytes) = member(&mut archive, i)?;
+        let (entry, bytes) = zipped::member(&mut archive, i)?;
         let Some(name) = entry.strip_suffix(".npy").and_then(|n| n.strip_suffix(&ending)) else { continue };
         if !fields.is_empty() && fields.iter().all(|f| !f.columns.iter().any(|c| c == name)) {
             let unread = DataError::new(Kind::Request, format!("the array `{}` was not read", cut(name)));
@@ -58,36 +51,9 @@ fn read(files: &Files, path: &Path, part: Option<&str>, fields: &[Field]) -> Res
     Ok(Table::new(count, columns.into_iter().map(|(_, c)| Column { file: file.clone(), ..c }).collect()))
 }
 
-/// Refuses an archive with two arrays of one name: only one of them could be read, and nothing says which is meant.
-///
-/// # Errors
-/// If it has.
-pub fn distinct<R: Read + Seek>(archive: &ZipArchive<R>) -> Result<()> {
-    if !archive.has_duplicate_names() {
-        return Ok(());
-    }
-    let names = archive.file_names().flatten().map(|n| n.trim_end_matches(".npy").to_string());
-    let names: Vec<String> = names.collect();
-    let help = format!("it has {}; save it anew with numpy.savez", listed(names.iter().map(String::as_str)));
-    Err(DataError::new(Kind::Malformed, "two arrays of this archive have the same name").help(help))
-}
-
-/// Name and size of a member.
-fn member(archive: &mut Archive, i: usize) -> Result<(String, u64)> {
-    let entry = archive.by_index(i).map_err(|e| broken("the archive", &e))?;
-    let name = entry.name().map_err(|e| broken("the archive", &e))?.into_owned();
-    Ok((name, entry.size()))
-}
-
 fn array(archive: &mut Archive, i: usize, name: &str, size: u64) -> Result<(usize, Column)> {
     let what = format!("the array `{}`", cut(name));
-    let mut bytes = vec![];
-    let entry = archive.by_index(i).map_err(|e| broken(&what, &e))?;
-    entry.take(size + 1).read_to_end(&mut bytes).map_err(|e| broken(&what, &ZipError::Io(e)))?;
-    if bytes.len() as u64 != size {
-        let message = format!("{what} has {} bytes where the archive says {size}", bytes.len());
-        return Err(DataError::new(Kind::Malformed, message).help("fetch the file again"));
-    }
+    let bytes = zipped::contents(archive, i, &what, size)?;
     npy::column(&mut Source::of_bytes(bytes, u64::MAX), name)
         .map_err(|e| DataError { message: format!("{what}: {}", e.message), ..e })
 }
@@ -105,9 +71,4 @@ fn nothing(columns: &[(usize, Column)], part: Option<&str>) -> DataError {
         format!("they are {}", listed(names))
     };
     DataError::new(Kind::Request, message).help(help)
-}
-
-fn broken(what: &str, error: &ZipError) -> DataError {
-    DataError::new(Kind::Malformed, format!("{what} is broken or cut short ({error})"))
-        .help("this must be a file saved by numpy.savez; fetch it again")
 }

@@ -29,6 +29,7 @@ mod read {
     use super::super::files::Files;
     use super::super::frame::{self, Series};
     use super::super::table::Table;
+    use crate::file;
     use ::parquet::file::reader::{FileReader, SerializedFileReader};
     use ::parquet::record::Field;
     use std::fs::File;
@@ -36,7 +37,7 @@ mod read {
     use std::path::Path;
 
     pub fn read(files: &Files, path: &Path, label: Option<&str>) -> Result<Table> {
-        let file = File::open(path).map_err(|e| DataError::io(&e, "cannot open the file"))?;
+        let file = file::open(path, files.limit)?.into_file();
         // The reader trusts what a file says of itself; one that lies may bring it down.
         let rows = catch_unwind(AssertUnwindSafe(|| rows(files, file)));
         let (count, series) = rows.unwrap_or_else(|_| Err(broken(&"its parts contradict each other", 1)))?;

@@ -19,6 +19,8 @@ pub struct DataSet {
     pub trained: Trained,
     /// `train` first, then `valid` if there is one, then the others in order.
     pub splits: Vec<Split>,
+    /// What whoever runs the program should know of the data, though nothing is wrong.
+    pub notes: Vec<String>,
 }
 
 /// Some of the samples.

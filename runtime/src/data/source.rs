@@ -23,7 +23,7 @@ pub fn load(call: &Call, files: &Files, fields: &[Field]) -> Result<Table> {
         "csv" => csv::load(files, args.needed_text("file"), args.truth("header"), args.text("label")),
         "npy" => npy::load(files, args.needed_text("x"), args.text("y")),
         "npz" => npz::load(files, args.needed_text("file"), args.text("part"), fields),
-        "images" => images::load(files, args.needed_text("folder"), args.size("size"), fields),
+        "images" => images::load(files, args.needed_text("folder"), form(&args)?, fields),
         "cifar10" => cifar::load(&cifar::TEN, files, args.needed_text("folder"), args.needed_text("part")),
         "cifar100" => cifar::load(&cifar::HUNDRED, files, args.needed_text("folder"), args.needed_text("part")),
         "text" => text::load(files, args.needed_text("file"), &windows(&args)?),
@@ -55,6 +55,16 @@ pub fn table_like(path: &Path, call: Option<&Call>) -> Result<Table> {
         None => None,
     };
     csv::load_at(&files, path, header, None)
+}
+
+/// What is asked of images.
+fn form(args: &Arguments) -> Result<images::Form> {
+    let background = args.get("background").map(|_| args.number("background", 0.0));
+    if background.is_some_and(|grey| !(0.0..=65535.0).contains(&grey)) {
+        return Err(DataError::new(Kind::Request, "`background` is a grey value as the images have them, from 0 on")
+            .help("255 is white and 0 black; for images of 16 bits, 65535 is white"));
+    }
+    Ok(images::Form { size: args.size("size"), background })
 }
 
 /// Windows one behind the other from all of a text, unless the call says otherwise.

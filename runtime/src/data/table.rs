@@ -14,6 +14,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Where it is that of a file for which `features` and `label` mean something: what it says of its columns.
     pub frame: Option<Frame>,
+    /// What whoever runs the program should know of them, though nothing is wrong.
+    pub notes: Vec<String>,
 }
 
 /// One value for each sample.
@@ -55,7 +57,7 @@ impl Table {
     /// A table of columns of `count` rows each.
     #[must_use]
     pub fn new(count: usize, columns: Vec<Column>) -> Self {
-        Self { count, columns, frame: None }
+        Self { count, columns, frame: None, notes: vec![] }
     }
 
     /// The column of that name.
@@ -91,7 +93,7 @@ impl Table {
     pub fn thinned(&self, count: usize) -> Self {
         let samples: Vec<usize> = (0..count).map(|i| i * self.count / count).collect();
         let columns = self.columns.iter().map(|c| c.picked(&samples)).collect();
-        Self { count, columns, frame: self.frame.clone() }
+        Self { count, columns, frame: self.frame.clone(), notes: self.notes.clone() }
     }
 
     /// The column at a place, or those at several put one behind the other for each sample. What is not `kept` for others

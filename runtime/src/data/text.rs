@@ -1,6 +1,6 @@
 //! A text as windows of characters. The characters that occur in it, in the order of their code points, are the classes.
 
-use super::error::{DataError, Kind, Position, Result};
+use super::error::{DataError, Kind, Result};
 use super::files::Files;
 use super::table::{Column, Table, Values};
 use std::collections::BTreeSet;
@@ -21,14 +21,7 @@ pub struct Windows {
 /// If the file is missing or no UTF-8 text, or its part is too short for a window.
 pub fn load(files: &Files, name: &str, windows: &Windows) -> Result<Table> {
     let path = files.find(name)?;
-    let read = || {
-        let bytes = files.open(&path)?.take_rest()?;
-        String::from_utf8(bytes).map_err(|e| {
-            DataError::new(Kind::Malformed, "the file is not UTF-8 text")
-                .at(Position::Byte(e.utf8_error().valid_up_to() as u64))
-                .help("store it as UTF-8")
-        })
-    };
+    let read = || crate::file::text(files.open(&path)?.take_text()?);
     let text = read().map_err(|e| e.in_file(&path))?;
     let known: Vec<char> = text.chars().collect::<BTreeSet<_>>().into_iter().collect();
     let codes: Vec<i32> = text.chars().map(|c| known.partition_point(|k| *k < c) as i32).collect();

@@ -10,6 +10,7 @@ use super::catalogue::TRANSFORMS;
 use super::elements::Elements;
 use super::error::{DataError, Kind, Position, Result};
 use super::set::{Bytes, Rows};
+use super::shape;
 use super::spec::{Call, Field};
 use std::path::PathBuf;
 
@@ -61,6 +62,7 @@ impl Pipeline<'_> {
             match args.name() {
                 "standardize" => steps.push(Step::Standard(self.moments(&steps))),
                 "reshape" => self.reshape(field)?,
+                "permute" => self.permute(field, &args.order("order"), &mut steps)?,
                 "scale" => steps.push(Step::Scale(args.number("by", 1.0))),
                 "shift" => steps.push(Step::Shift(args.number("by", 0.0))),
                 _ => self.one_hot(field, &std::mem::take(&mut steps))?,
@@ -69,19 +71,31 @@ impl Pipeline<'_> {
         if self.shape != field.dims {
             let message =
                 format!("field `{}` is declared {:?}, its source gives {:?}", field.name, field.dims, self.shape);
-            let fits = self.shape.iter().product::<usize>() == field.width();
-            let help = if fits { "add `|> reshape`".to_string() } else { format!("declare it {:?}", self.shape) };
-            return Err(DataError::new(Kind::Mismatch, message).help(help));
+            return Err(DataError::new(Kind::Mismatch, message).help(shape::advice(&self.shape, &field.dims)));
         }
         self.splits.into_iter().map(|part| part.finished(&steps, field, self.double)).collect()
     }
 
     fn reshape(&mut self, field: &Field) -> Result<()> {
-        if self.shape.iter().product::<usize>() != field.width() {
-            let message = format!("field `{}`: {:?} cannot be reshaped to {:?}", field.name, self.shape, field.dims);
-            return Err(DataError::new(Kind::Mismatch, message).help("both must have the same number of elements"));
-        }
+        reshapes(field, &self.shape)?;
         self.shape = field.dims.clone();
+        Ok(())
+    }
+
+    fn permute(&mut self, field: &Field, order: &[usize], steps: &mut Vec<Step>) -> Result<()> {
+        permutes(field, &self.shape, order)?;
+        // What a step does to an element of one channel among several depends on where it stands, so it is done before.
+        let placed = |step: &Step| matches!(step, Step::Standard(moments) if moments.of.len() > 1);
+        let done = if steps.iter().any(placed) { std::mem::take(steps) } else { vec![] };
+        for part in &mut self.splits {
+            if !done.is_empty() {
+                let mut numbers = Vec::with_capacity(part.elements.len());
+                part.elements.each(|i, x| numbers.push(after(&done, i, x)));
+                part.elements = Elements::Doubles(numbers);
+            }
+            part.elements = part.elements.permuted(&self.shape, order);
+        }
+        self.shape = shape::permuted_shape(&self.shape, order);
         Ok(())
     }
 
@@ -119,6 +133,34 @@ impl Pipeline<'_> {
         self.shape.push(classes);
         Ok(())
     }
+}
+
+/// Refuses a reshape of other elements than there are, and one that would take one axis for another.
+pub(super) fn reshapes(field: &Field, from: &[usize]) -> Result<()> {
+    let (name, dims) = (&field.name, &field.dims);
+    if from.iter().product::<usize>() != field.width() {
+        let message = format!("field `{name}`: {from:?} cannot be reshaped to {dims:?}");
+        return Err(DataError::new(Kind::Mismatch, message).help("both must have the same number of elements"));
+    }
+    if shape::scrambles(from, dims) {
+        let message = format!("field `{name}`: a reshape of {from:?} to {dims:?} would take one axis for another");
+        return Err(DataError::new(Kind::Mismatch, message).help(shape::advice(from, dims)));
+    }
+    Ok(())
+}
+
+/// Refuses an order of other axes than there are.
+pub(super) fn permutes(field: &Field, from: &[usize], order: &[usize]) -> Result<()> {
+    if order.len() == from.len() {
+        return Ok(());
+    }
+    let message = format!(
+        "field `{}`: `permute({order:?})` is for {} axes, but a sample has {}: {from:?}",
+        field.name,
+        order.len(),
+        from.len()
+    );
+    Err(DataError::new(Kind::Mismatch, message).help("name each axis of a sample once, from 0 on, in the order wanted"))
 }
 
 impl Part<'_> {

@@ -1,6 +1,7 @@
 //! Programs and files that would take time or memory without end.
 
 mod calls;
+mod files;
 mod growth;
 mod lists;
 mod memory;

@@ -1,1 +1,5 @@
 //! Pictures, archives and files of arrays: read as they are meant, or refused.
+
+mod axes;
+mod images;
+mod weights;
