@@ -63,12 +63,12 @@ fn million() -> (String, Vec<f64>) {
 }
 
 /// What the network gives for the samples, as `predict` says it.
-fn predicted(folder: &Folder, program: &std::path::Path) -> Vec<f64> {
+fn predicted(folder: &Folder, program: &std::path::Path, output: &str) -> Vec<f64> {
     let (out, run) = (folder.path("out.npz"), folder.path("run"));
     let inputs = folder.path("x.csv");
     let (program, out_path) = (program.display(), out.display());
     succeed(&format!("predict {program} --weights {} --inputs {} -o {out_path}", run.display(), inputs.display()));
-    read_arrays(&out)["out"].values.clone()
+    read_arrays(&out)[output].values.clone()
 }
 
 fn mean(values: impl Iterator<Item = f64> + Clone) -> f64 {
@@ -93,7 +93,7 @@ fn r2_of_targets_near_a_million() {
     for flags in ["", "--set batch=50", "--set batch=7 --set accumulate=3"] {
         let _ = std::fs::remove_dir_all(folder.path("run"));
         let (program, found) = figures(&folder, "r2 = r2(out[0], t[0])", "", flags);
-        let out = predicted(&folder, &program);
+        let out = predicted(&folder, &program, "out");
         let error = mean(targets.iter().zip(&out).map(|(t, p)| (t - p).powi(2)));
         let centre = mean(targets.iter().copied());
         let r2 = 1.0 - error / mean(targets.iter().map(|t| (t - centre).powi(2)));
@@ -113,7 +113,7 @@ fn a_variance_of_what_the_network_gives() {
     folder.write("x.csv", million().0);
     let more = "metric spread(p: []) lower is better {\n m = mean[sample] p\n (mean[sample] p^2) - m^2\n}\n";
     let (program, found) = figures(&folder, "spread = spread(out[0])", more, "");
-    let out = predicted(&folder, &program);
+    let out = predicted(&folder, &program, "out");
     let centre = mean(out.iter().copied());
     let variance = mean(out.iter().map(|p| (p - centre).powi(2)));
     for found in found {
@@ -135,12 +135,42 @@ fn formulas_of_single_samples_in_functions_choices_and_products() {
     let metrics = "left = left(out[0], t[0]), direct = sum[sample] (10 * (w_of(x)[0] + 1000000) - 10000000)";
     let layer = "fn w_of[n](x: [n]) -> [n] = 3 * x\n";
     let (program, found) = figures(&folder, metrics, &format!("{more}{layer}"), "");
-    let out = predicted(&folder, &program);
+    let out = predicted(&folder, &program, "out");
     let far = |(p, t): (&f64, &f64)| if 10.0 * p + 3.0 * t > 13e6 { 10.0 * p + 3.0 * t } else { 0.0 };
     let left = out.iter().zip(&targets).map(far).sum::<f64>() - 50.0 * 13e6;
     let direct: f64 = (0..50).map(|n| 30.0 * f64::from(n) / 16.0).sum();
     for found in found {
         assert_eq!(found["left"].as_f64(), Some(left));
         assert_eq!(found["direct"].as_f64(), Some(direct));
+    }
+}
+
+#[test]
+fn what_evaluation_carries_draws_and_averages_is_handed_on() {
+    // A model that gives a single number, one in a record, draws and a carried state, with parameters in whose place
+    // evaluation takes their averages; beside each, what `predict` says of it in the minibatches of evaluation.
+    let folder = Folder::new("sums-handed");
+    folder.write("x.csv", million().0);
+    let text = "data d {\n train = csv(\"x.csv\")\n test = csv(\"x.csv\")\n x: [1] = a |> reshape\n t: [1] = b |> reshape\n}\n\
+        metric spread(p: []) {\n m = mean[sample] p\n (mean[sample] p^2) - m^2\n}\n\
+        layer noisy(x: [1]) -> [1] {\n state h: [1] = 0\n h' = mean[batch] x\n z: [1] ~ normal(0, 1)\n x + h + z + 1000000\n}\n\
+        model One(x: [1]) -> [] {\n param w: [] ~ ones\n w * x[0] + 1000000\n}\n\
+        model Two(x: [1]) -> { a: [1], b: [] } {\n h = x |> dense(1, init = ones) as fc\n { a = h + 1000000, b = sum[i] h[i] }\n}\n\
+        train t {\n data = d\n one = One(x)\n two = Two(x)\n noise = noisy(x)\n\
+        objective = squared_error(two.a, t) + (one - t[0])^2\n optimizer = averaged_adam(lr = 0.5, keep = 0.5)\n\
+        metrics = { one = spread(one), direct = spread(One(x)), a = spread(two.a[0]), b = spread(two.b), noise = spread(noise[0]) }\n\
+        batch = 16\n epochs = 2\n}\n";
+    let program = folder.write("p.nn", text);
+    let lines = train(&folder, &program, "");
+    let done = &event(&lines, "done")["test"];
+    assert_eq!(&evaluated(&folder, &program, "test"), done);
+    predicted(&folder, &program, "one");
+    let arrays = read_arrays(&folder.path("out.npz"));
+    for (metric, output) in [("one", "one"), ("direct", "one"), ("a", "two.a"), ("b", "two.b"), ("noise", "noise")] {
+        let values = &arrays[output].values;
+        let centre = mean(values.iter().copied());
+        let variance = mean(values.iter().map(|p| (p - centre).powi(2)));
+        let said = done[metric].as_f64().expect("a figure");
+        assert!((said - variance).abs() < 0.006, "{metric}: {said}, not {variance}");
     }
 }
