@@ -181,6 +181,8 @@ fn bound(train: &Train, plan: Plan) -> Result<Bound, Fault> {
     let afresh = plan.afresh.map(|k| bind(k, 1)).transpose()?;
     let place = |s: usize| bundle.persistent.get(&train.states[s].path).cloned();
     let carried = train.carried().into_iter().filter_map(place).collect();
+    let executor = executor(bundle, threads)?;
+    let report = plan.report.map(|report| bound_report(train, report, &executor)).transpose()?;
     let session = Session {
         init,
         restart,
@@ -188,8 +190,8 @@ fn bound(train: &Train, plan: Plan) -> Result<Bound, Fault> {
         carried,
         training,
         evaluation,
-        executor: executor(bundle, threads)?,
-        report: plan.report.map(|(program, bundle)| bound_report(train, &program, bundle)).transpose()?,
+        executor,
+        report,
         objectives: train.objectives.clone(),
         batch,
         figures: vec![],
@@ -232,7 +234,7 @@ fn too_much(needed: usize, holdings: &[Holding], most: usize, allowed: bool) -> 
 }
 
 fn executor(bundle: Bundle, threads: usize) -> Result<Executor, Fault> {
-    let executor = Executor::new(bundle, threads).map_err(|e| Fault::new(FaultKind::Data, e.to_string()))?;
+    let executor = Executor::new(bundle, threads).map_err(no_memory)?;
     if executor.threads() < threads {
         complain!(
             "warning: the system starts only {} of {threads} threads; the run is slower for it, its results are the same",
@@ -242,12 +244,21 @@ fn executor(bundle: Bundle, threads: usize) -> Result<Executor, Fault> {
     Ok(executor)
 }
 
-/// What makes the metrics of whole splits, ready to run.
-fn bound_report(train: &Train, program: &Program, bundle: Bundle) -> Result<Report, Fault> {
-    let binding = binding(train, &bundle, 0, program, 1)?;
+fn no_memory(fault: runtime::plan::Fault) -> Fault {
+    Fault::new(FaultKind::Data, fault.to_string())
+}
+
+/// What makes the metrics of whole splits, ready to run on the threads of the run's own programs.
+fn bound_report(train: &Train, plan: plan::Report, beside: &Executor) -> Result<Report, Fault> {
+    let plan::Report { programs, training, evaluation, bundle } = plan;
+    let bind = |(k, size): &(usize, usize)| binding(train, &bundle, *k, &programs[*k].1, *size);
+    let forms = |list: &[(usize, usize)]| -> Result<Forms, Fault> {
+        Ok(Forms { sizes: list.iter().map(bind).collect::<Result<_, _>>()? })
+    };
+    let (training, evaluation, binding) = (forms(&training)?, forms(&evaluation)?, bind(&(0, 1))?);
     let input = |(name, slot): (&String, &Slot)| Some((name.strip_prefix("total.")?.parse().ok()?, slot.clone()));
     let inputs = bundle.programs[0].tensors.iter().filter_map(input).collect();
-    Ok(Report { executor: executor(bundle, 1)?, binding, inputs })
+    Ok(Report { executor: beside.beside(bundle).map_err(no_memory)?, training, evaluation, binding, inputs })
 }
 
 /// Finds the places of a program's inputs and results in the bundle.
@@ -291,6 +302,7 @@ pub fn binding(
         figures,
         results: objectives.into_iter().chain(results).collect(),
         totals,
+        handed: program.handed.iter().map(place).collect::<Result<_, Fault>>()?,
     })
 }
 

@@ -8,6 +8,7 @@ use crate::plan::Plan;
 use crate::{front, render, say};
 use compiler::typed::Train;
 use grammar::diagnostic::Severity;
+use runtime::plan::Bundle;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -50,23 +51,29 @@ fn memory(train: &Train, file: &Path, options: &args::Check) -> Result<(), Fault
         Err(fault) => (None, Some(fault)),
     };
     let plan = Plan::new(train, data, &options.resources, None)?;
-    let programs = || plan.bundle.programs.iter().map(|p| (p.name.as_str(), p.bytes));
+    let of = |bundle: &Bundle| -> Vec<(String, usize)> {
+        bundle.programs.iter().map(|p| (p.name.clone(), p.bytes)).collect()
+    };
+    let (programs, report) = (of(&plan.bundle), plan.report.as_ref().map_or(vec![], |r| of(&r.bundle)));
     if options.message_format == MessageFormat::Json {
-        let list = |parts: &mut dyn Iterator<Item = (&str, usize)>| -> Vec<Value> {
-            parts.map(|(name, bytes)| json!({"name": name, "bytes": bytes})).collect()
+        let list = |parts: &[(String, usize)]| -> Vec<Value> {
+            parts.iter().map(|(name, bytes)| json!({"name": name, "bytes": bytes})).collect()
         };
-        let parts = plan.parts();
         say!(
             "{}",
             json!({"memory": train.name, "planned_bytes": plan.bytes(), "exact": missing.is_none(),
-                "parts": list(&mut parts.iter().map(|(n, b)| (n.as_str(), *b))), "programs": list(&mut programs())})
+                "parts": list(&plan.parts()), "programs": list(&[programs, report].concat())})
         );
         return Ok(());
     }
     say!("{}: {} planned for minibatches of {}", train.name, size(plan.bytes()), plan.batch);
     plan.parts().iter().for_each(|(name, bytes)| say!("  {:>10}  {name}", size(*bytes)));
     say!("  programs, one at a time in the same place:");
-    programs().for_each(|(name, bytes)| say!("  {:>10}  {name}", size(bytes)));
+    programs.iter().for_each(|(name, bytes)| say!("  {:>10}  {name}", size(*bytes)));
+    if !report.is_empty() {
+        say!("  those of metrics of whole splits, likewise in a place of their own:");
+        report.iter().for_each(|(name, bytes)| say!("  {:>10}  {name}", size(*bytes)));
+    }
     if let Some(fault) = missing {
         say!("  without data and short minibatches: {fault}");
     }

@@ -10,8 +10,8 @@ use crate::fault::{Fault, FaultKind};
 use compiler::check::short;
 use compiler::emit::Precision;
 use compiler::ir::text::print;
-use compiler::lower::programs::{self, Program, accumulation, application, evaluation, init, report, training};
-use compiler::typed::{DataValue, Supplied, Train};
+use compiler::lower::programs::{self, Program, accumulation, application, evaluation, init, sums, training};
+use compiler::typed::{DataValue, Pass, Supplied, Train};
 use runtime::data::DataSet;
 use runtime::feed;
 use runtime::plan::Bundle;
@@ -20,6 +20,18 @@ use std::time::Instant;
 
 /// The programs of one turn of an update, by number: of a minibatch with its size, and after all of them.
 pub type Turn = (Vec<(usize, usize)>, Option<usize>);
+
+/// What makes the metrics of whole splits, compiled for 64 bits.
+pub struct Report {
+    /// By name; the first makes the metrics of the sums.
+    pub programs: Vec<(String, Program)>,
+    /// What a minibatch of training adds to the sums, for each size, by number.
+    pub training: Vec<(usize, usize)>,
+    /// What one of evaluation adds to them.
+    pub evaluation: Vec<(usize, usize)>,
+    /// All of them, compiled.
+    pub bundle: Bundle,
+}
 
 /// A train block compiled for its data.
 pub struct Plan {
@@ -52,7 +64,7 @@ pub struct Plan {
     /// All of them, compiled.
     pub bundle: Bundle,
     /// What makes the metrics of whole splits, where there are any.
-    pub report: Option<(Program, Bundle)>,
+    pub report: Option<Report>,
     /// A hash of the programs, and of what their bits depend on.
     pub fingerprint: String,
     /// Whether a program reads how many updates there will be.
@@ -98,8 +110,8 @@ impl Plan {
         programs.extend(evaluation_programs);
         let threads = bind::threads(resources.threads);
         let bundle = bind::compile(&mut programs, train.settings.precision, allowed)?.tiled_for(threads);
-        let report = compiled_report(train, allowed)?;
-        let all = || programs.iter().map(|(_, p)| p).chain(report.iter().map(|(p, _)| p));
+        let report = compiled_report(train, (&sizes, &evaluated), threads, allowed)?;
+        let all = || programs.iter().chain(report.iter().flat_map(|r| &r.programs)).map(|(_, p)| p);
         let reads_steps = all().any(|p| p.supplied.iter().any(|(s, _)| *s == Supplied::Steps));
         let fingerprint = fingerprint(all(), train.settings.precision);
         let compile_s = started.elapsed().as_secs_f64();
@@ -137,12 +149,12 @@ impl Plan {
 
     /// How many programs were compiled.
     pub fn compiled(&self) -> usize {
-        self.programs.len() + usize::from(self.report.is_some())
+        self.programs.len() + self.report.as_ref().map_or(0, |r| r.programs.len())
     }
 
     /// Bytes the run will hold.
     pub fn bytes(&self) -> usize {
-        let report = self.report.as_ref().map_or(0, |(_, bundle)| bundle.planned_bytes(1));
+        let report = self.report.as_ref().map_or(0, |r| r.bundle.planned_bytes(self.threads));
         let data = self.data.as_ref().map_or(0, DataSet::bytes);
         self.bundle.planned_bytes(self.threads) + report + data + self.batches
     }
@@ -151,7 +163,7 @@ impl Plan {
     /// that the largest counts for all.
     pub fn parts(&self) -> Vec<(String, usize)> {
         let largest = self.bundle.programs.iter().map(|p| p.bytes).max().unwrap_or(0);
-        let report = self.report.as_ref().map_or(0, |(_, bundle)| bundle.planned_bytes(1));
+        let report = self.report.as_ref().map_or(0, |r| r.bundle.planned_bytes(self.threads));
         let parts = [
             ("parameters, states and optimiser".to_string(), self.bundle.arena_bytes - largest),
             ("the largest program".to_string(), largest),
@@ -224,14 +236,25 @@ fn step_programs(train: &Train, sizes: &[usize], programs: &mut Vec<(String, Pro
         .collect()
 }
 
-/// Compiles what makes the metrics of whole splits, in 64 bits.
-fn compiled_report(train: &Train, allowed: Option<usize>) -> Result<Option<(Program, Bundle)>, Fault> {
-    let mut programs = vec![("report".to_string(), report(train))];
+/// Compiles what makes the metrics of whole splits, in 64 bits, for the sizes of minibatch of training and evaluation.
+fn compiled_report(
+    train: &Train,
+    (trained, evaluated): (&[usize], &[usize]),
+    threads: usize,
+    allowed: Option<usize>,
+) -> Result<Option<Report>, Fault> {
+    let mut programs = vec![("report".to_string(), programs::report(train))];
     if programs[0].1.results.is_empty() {
         return Ok(None);
     }
-    let bundle = bind::compile(&mut programs, Precision::F64, allowed)?;
-    Ok(programs.pop().map(|(_, program)| (program, bundle)))
+    let mut add = |mode: &str, pass: &Pass, size: usize| {
+        programs.push((format!("sums.{mode}[{size}]"), sums(train, pass, size)));
+        (programs.len() - 1, size)
+    };
+    let training = trained.iter().map(|n| add("training", &train.training, *n)).collect();
+    let evaluation = evaluated.iter().map(|n| add("evaluation", &train.evaluation, *n)).collect();
+    let bundle = bind::compile(&mut programs, Precision::F64, allowed)?.tiled_for(threads);
+    Ok(Some(Report { programs, training, evaluation, bundle }))
 }
 
 /// A hash (FNV-1a) of what the bits of a run depend on beside its data.

@@ -34,7 +34,7 @@ fn bound(program: &Path, precision: args::Precision) -> (Bound, Vec<(String, Str
     let front = front::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
     let train = front::choose(&front, &options).unwrap_or_else(|e| panic!("{e}"));
     let machine = args::Machine { resources: args::Resources { threads: Some(1), ..Default::default() }, memory: None };
-    let bound = bind::bind(train, &options.file, &machine).unwrap_or_else(|e| panic!("{e}"));
+    let bound = bind::bind(train, &options.file, &machine, None).unwrap_or_else(|e| panic!("{e}"));
     let evaluated = |k: usize| train.evaluated_path(k).to_string();
     let parameters = train.parameters.iter().enumerate().map(|(k, p)| (p.saved.clone(), evaluated(k)));
     (bound, parameters.chain(train.states.iter().map(|s| (s.saved.clone(), s.path.clone()))).collect())

@@ -45,7 +45,8 @@ fn alone() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const PROGRAMS: [&str; 3] = ["examples/digits.nn", "examples/digits_mlp.nn", "tests/run/digits_bn_dropout.nn"];
+const PROGRAMS: [&str; 4] =
+    ["examples/digits.nn", "examples/digits_mlp.nn", "tests/run/digits_bn_dropout.nn", "tests/run/whole_splits.nn"];
 
 fn bound(program: &str, threads: usize) -> Bound {
     let options = args::Program { file: repository(program), ..args::Program::default() };
@@ -53,7 +54,7 @@ fn bound(program: &str, threads: usize) -> Bound {
     let train = front::choose(&front, &options).unwrap_or_else(|e| panic!("{e}"));
     let machine =
         args::Machine { resources: args::Resources { threads: Some(threads), ..Default::default() }, memory: None };
-    bind::bind(train, &options.file, &machine).unwrap_or_else(|e| panic!("{e}"))
+    bind::bind(train, &options.file, &machine, None).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Looks at the count after every update, from the first of each epoch to its last; the first epoch warms up.
@@ -145,8 +146,9 @@ fn kernels_are_generated_code() {
     for program in PROGRAMS {
         let bound = bound(program, 1);
         let ranges = generated_code();
-        let programs = &bound.session.executor.bundle().programs;
-        let kernels = programs.iter().flat_map(|p| &p.launches).filter_map(|l| match &l.work {
+        let report = bound.session.report.iter().flat_map(|r| &r.executor.bundle().programs);
+        let programs = bound.session.executor.bundle().programs.iter().chain(report);
+        let kernels = programs.flat_map(|p| &p.launches).filter_map(|l| match &l.work {
             Work::Kernel { entry, .. } => Some((&l.label, *entry as usize)),
             _ => None,
         });

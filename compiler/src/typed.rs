@@ -178,6 +178,9 @@ pub struct Value {
     pub span: Span,
     /// Whether the source says that what it takes of the minibatch it takes `per microbatch`.
     pub per_microbatch: bool,
+    /// Whether it is what a layer or model gives to what is none: in metrics of whole splits all that is made of it is
+    /// computed in 64 bits.
+    pub given: bool,
 }
 
 /// What a pass is for.

@@ -8,6 +8,7 @@ use crate::pool::Pool;
 use crate::random::{self, Place};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Page size the arena is aligned to, in bytes.
 const PAGE: usize = 4096;
@@ -68,7 +69,7 @@ pub struct Executor {
     /// One block of `scratch_stride` bytes for each worker.
     scratch: Arena,
     scratch_stride: usize,
-    pool: Pool,
+    pool: Arc<Pool>,
 }
 
 impl Executor {
@@ -78,10 +79,22 @@ impl Executor {
     /// When there is no memory for the arena.
     pub fn new(bundle: Bundle, threads: usize) -> Result<Self, Fault> {
         let threads = threads.max(1);
+        Self::on(bundle, threads, || Arc::new(Pool::new(threads)))
+    }
+
+    /// Allocates the arena of another bundle, which the same workers run.
+    ///
+    /// # Errors
+    /// When there is no memory for the arena.
+    pub fn beside(&self, bundle: Bundle) -> Result<Self, Fault> {
+        Self::on(bundle, self.threads(), || self.pool.clone())
+    }
+
+    fn on(bundle: Bundle, threads: usize, pool: impl FnOnce() -> Arc<Pool>) -> Result<Self, Fault> {
         let scratch_stride = bundle.scratch_bytes.max(1).next_multiple_of(PAGE);
         let arena = Arena::new(bundle.arena_bytes + ALIGNMENT)?;
         let scratch = Arena::new(scratch_stride * threads)?;
-        Ok(Self { bundle, arena, scratch, scratch_stride, pool: Pool::new(threads) })
+        Ok(Self { bundle, arena, scratch, scratch_stride, pool: pool() })
     }
 
     /// What it runs.

@@ -39,6 +39,9 @@ pub struct Binding {
     pub results: Vec<(String, Slot)>,
     /// Tensors that come out and are summed over a whole split, by number.
     pub totals: Vec<(usize, Slot)>,
+    /// What such sums are made of beside fields: it comes out of programs of the run's precision, and goes in the same
+    /// order into those of [`Report`].
+    pub handed: Vec<Slot>,
 }
 
 /// The programs of one mode: for full batches, and for the short last one of each split size.
@@ -66,14 +69,56 @@ pub struct Turn {
     pub update: Option<Binding>,
 }
 
-/// Makes the metrics of a split of its sums, in 64 bits.
+/// Makes the metrics of whole splits, in 64 bits: sums of what the minibatches give, and the metrics of these.
 pub struct Report {
-    /// Runs the program.
+    /// Runs the programs.
     pub executor: Executor,
-    /// The program; its results are tensors.
+    /// What a minibatch of training adds to the sums.
+    pub training: Forms,
+    /// What a minibatch of evaluation adds to them.
+    pub evaluation: Forms,
+    /// Makes the metrics; its results are tensors.
     pub binding: Binding,
     /// Its inputs, by the number of the sum.
     pub inputs: Vec<(usize, Slot)>,
+}
+
+impl Report {
+    /// Adds to `sums` what a minibatch gives, of its samples and of what the last run of `by`'s program has handed on.
+    fn add(
+        &mut self,
+        training: bool,
+        (from, by): (&Executor, &Binding),
+        given: &Given,
+        sums: &mut Sums,
+    ) -> Result<(), Fault> {
+        let Self { executor, training: trained, evaluation, .. } = self;
+        let forms = if training { trained } else { evaluation };
+        let missing = || Fault::new(format!("no program sums over {} samples", by.batch));
+        let form = forms.of(by.batch).ok_or_else(missing)?;
+        given.fill(executor, form, 1.0);
+        by.handed.iter().zip(&form.handed).for_each(|(out, input)| widen((from, out), (executor, input)));
+        executor.run(form.program, Clock::default())?;
+        sums.add(executor, form, 0, by.batch);
+        Ok(())
+    }
+}
+
+/// What a program is run on, beside what lives from run to run.
+struct Given<'a> {
+    split: Option<&'a Split>,
+    samples: &'a [u32],
+    at: Position,
+    steps: u64,
+    figures: &'a [f64],
+}
+
+impl Given<'_> {
+    /// Fills the inputs of a program, for a minibatch that has this share in the update.
+    fn fill(&self, executor: &mut Executor, binding: &Binding, share: f64) {
+        fill(executor, binding, self.split, self.samples);
+        supply(executor, binding, self.at, self.steps, (share, self.figures));
+    }
 }
 
 /// Sums over the samples seen so far: of each result, weighted by samples, and of what is summed over a split.
@@ -190,8 +235,14 @@ impl Session {
                 let missing = || Fault::new(format!("no program was compiled for {} samples", chunk.len()));
                 let program = self.fill_training(turn, split, chunk, at, share).ok_or_else(missing)?;
                 self.executor.run(program, Clock { seed: self.seed, step: at.step + 1, sample: done })?;
-                let Some(binding) = self.training[turn].minibatch.of(chunk.len()) else { continue };
-                sums.add(&self.executor, binding, first, chunk.len());
+                let Self { executor, training, report, steps, figures, .. } = self;
+                let Some(binding) = training[turn].minibatch.of(chunk.len()) else { continue };
+                sums.add(executor, binding, first, chunk.len());
+                // The first turn sees the parameters that the update begins with.
+                if let (Some(report), 0) = (report, turn) {
+                    let given = Given { split, samples: chunk, at, steps: *steps, figures };
+                    report.add(true, (executor, binding), &given, sums)?;
+                }
                 done += chunk.len() as u64;
             }
             first += self.training[turn].minibatch.sizes.first().map_or(0, |b| b.results.len());
@@ -215,8 +266,7 @@ impl Session {
     ) -> Option<usize> {
         let Self { executor, training, steps, figures, .. } = self;
         let binding = training[turn].minibatch.of(if split.is_some() { samples.len() } else { 1 })?;
-        fill(executor, binding, split, samples);
-        supply(executor, binding, at, *steps, (share, figures));
+        Given { split, samples, at, steps: *steps, figures }.fill(executor, binding, share);
         Some(binding.program)
     }
 
@@ -246,16 +296,16 @@ impl Session {
         at: Position,
         sums: &mut Sums,
     ) -> Result<(), Fault> {
-        let Self { executor, evaluation, steps, seed, figures, .. } = self;
+        let Self { executor, evaluation, report, steps, seed, figures, .. } = self;
         let size = if split.is_some() { samples.len() } else { 1 };
         let binding =
             evaluation.of(size).ok_or_else(|| Fault::new(format!("no program was compiled for {size} samples")))?;
-        fill(executor, binding, split, samples);
-        supply(executor, binding, at, *steps, (1.0, figures));
+        let given = Given { split, samples, at, steps: *steps, figures };
+        given.fill(executor, binding, 1.0);
         let sample = samples.first().map_or(0, |n| u64::from(*n));
         executor.run(binding.program, Clock { seed: *seed, step: EVALUATION | at.step, sample })?;
         sums.add(executor, binding, 0, size);
-        Ok(())
+        report.as_mut().map_or(Ok(()), |report| report.add(false, (executor, binding), &given, sums))
     }
 
     /// The names of the results of a training step, in order.
@@ -288,8 +338,8 @@ impl Session {
             let loss = metrics.iter().filter(|(name, _)| self.objectives.contains(name)).map(|m| m.1).sum();
             metrics.insert(0, (LOSS.to_string(), loss));
         }
-        let Some(Report { executor, binding, inputs }) = &mut self.report else { return Ok(metrics) };
-        let Some(sizes) = self.evaluation.sizes.first().map(|b| &b.totals) else { return Ok(metrics) };
+        let Some(Report { executor, evaluation, binding, inputs, .. }) = &mut self.report else { return Ok(metrics) };
+        let Some(sizes) = evaluation.sizes.first().map(|b| &b.totals) else { return Ok(metrics) };
         for (number, input) in inputs.iter() {
             let before: usize = sizes.iter().filter(|(n, _)| n < number).map(|(_, slot)| length(slot)).sum();
             if let Some(values) = sums.totals.get(before..before + length(input)) {
@@ -343,6 +393,18 @@ pub fn supply(executor: &mut Executor, binding: &Binding, at: Position, steps: u
     put(&binding.share, share);
     for (number, slot) in &binding.figures {
         executor.write_f64(slot, &[figures.get(*number).copied().unwrap_or(f64::INFINITY)]);
+    }
+}
+
+/// Copies a tensor into an input of a program of 64 bits.
+fn widen((from, out): (&Executor, &Slot), (to, input): (&mut Executor, &Slot)) {
+    match out.element {
+        Element::F32 => {
+            let values = to.f64s_mut(input).iter_mut().zip(from.f32s(out));
+            values.for_each(|(wide, value)| *wide = f64::from(*value));
+        }
+        Element::F64 => to.f64s_mut(input).copy_from_slice(from.f64s(out)),
+        Element::I32 => to.i32s_mut(input).copy_from_slice(from.i32s(out)),
     }
 }
 

@@ -52,12 +52,39 @@ impl<'a> Elaborator<'a> {
         if pushed {
             self.activations.pop();
         }
+        let result =
+            if self.leaves_network(callable) { self.handed_on(result, &callable.name.name, span) } else { result };
         match result {
             // What has no type of its own hands the shape of its input on, and so where it came from.
             Entity::Term(t) if callable.output.is_none() && !callable.span.contains(t.origin) => Entity::Term(t),
             Entity::Term(t) => {
                 self.extents.insert(span, extents);
                 Entity::Term(super::entity::Term { origin: span, ..t })
+            }
+            other => other,
+        }
+    }
+
+    /// Whether what this layer or model gives goes to what is none, in a train block with metrics.
+    fn leaves_network(&self, callable: &ast::Callable) -> bool {
+        let network = |c: &ast::Callable| matches!(c.kind, CallableKind::Layer | CallableKind::Model);
+        let measured = |block: &ast::Train| block.entries.iter().any(|e| e.lhs.name.name == "metrics");
+        network(callable)
+            && matches!(self.now, PassKind::Training | PassKind::Evaluation)
+            && self.train.as_ref().is_some_and(|t| measured(t.block))
+            && !self.calls.iter().any(|c| network(c.callable))
+    }
+
+    /// What a layer or model gives, as values of their own: they are handed on as 32 bits to what is computed in 64.
+    fn handed_on(&mut self, entity: Entity<'a>, name: &str, span: Span) -> Entity<'a> {
+        match entity {
+            Entity::Term(t) if t.pass == self.now => {
+                let name = self.value_name(name);
+                Entity::Term(self.builder().give(t, &name, span))
+            }
+            Entity::Record(fields) => {
+                let values = fields.iter().map(|(n, e)| (n.clone(), self.handed_on(e.clone(), n, span))).collect();
+                Entity::Record(Rc::new(values))
             }
             other => other,
         }

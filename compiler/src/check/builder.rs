@@ -7,7 +7,7 @@ use super::expr::{free, is_small, substitute};
 use crate::scalar::{Binary, Kind};
 use crate::typed::{Definition, Element, Expr, Extent, Index, IndexId, Outcome, Pass, SAMPLE, Type, Value, ValueId};
 use grammar::span::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A pass under construction.
 pub(super) struct Builder {
@@ -21,6 +21,8 @@ pub(super) struct Builder {
     outcomes: BTreeMap<Outcome, usize>,
     /// Whether the statement at hand ends with `per microbatch`.
     pub per_microbatch: bool,
+    /// Values that [`Self::give`] has made, until something in the source names them.
+    unnamed: BTreeSet<ValueId>,
 }
 
 impl Builder {
@@ -28,7 +30,8 @@ impl Builder {
     pub fn new(kind: PassKind) -> Self {
         let sample = Index { name: "batch".into(), extent: Extent::Batch };
         let pass = Pass { indices: vec![sample], ..Pass::default() };
-        Self { kind, pass, outside: BTreeMap::new(), outcomes: BTreeMap::new(), per_microbatch: false }
+        let (outside, outcomes) = (BTreeMap::new(), BTreeMap::new());
+        Self { kind, pass, outside, outcomes, per_microbatch: false, unnamed: BTreeSet::new() }
     }
 
     /// A new index.
@@ -89,7 +92,7 @@ impl Builder {
     /// Adds a value.
     pub fn push(&mut self, name: &str, ty: Type, definition: Definition, span: Span) -> ValueId {
         let per_microbatch = self.per_microbatch;
-        self.pass.values.push(Value { name: name.into(), ty, definition, span, per_microbatch });
+        self.pass.values.push(Value { name: name.into(), ty, definition, span, per_microbatch, given: false });
         ValueId((self.pass.values.len() - 1) as u32)
     }
 
@@ -227,6 +230,7 @@ impl Builder {
     /// Makes a term a value unless it is a plain read, a constant or small and scalar.
     pub fn share(&mut self, term: Term, name: &str, span: Span) -> Term {
         let small = term.axes.is_empty() && is_small(&term.expr);
+        self.call(&term, name, span);
         if small || self.is_plain(&term) {
             return term;
         }
@@ -236,11 +240,33 @@ impl Builder {
 
     /// The term as a plain read, so that positions can be put in place of its axes.
     pub fn plain(&mut self, term: Term, name: &str, span: Span) -> Term {
+        self.call(&term, name, span);
         if self.is_plain(&term) {
             return term;
         }
         let origin = term.origin;
         self.define(&term, name, span).map_or(term, |d| Term { origin, ..d.1 })
+    }
+
+    /// The term as a read of a value that is marked as what a layer or model gives.
+    pub fn give(&mut self, term: Term, name: &str, span: Span) -> Term {
+        let known = self.pass.values.len();
+        let term = self.plain(term, name, span);
+        if let (Expr::Read { value, .. }, true) = (&term.expr, self.is_plain(&term)) {
+            self.pass.values[value.0 as usize].given = true;
+            if value.0 as usize >= known {
+                self.unnamed.insert(*value);
+            }
+        }
+        term
+    }
+
+    /// Gives a value that nothing has named the name under which it is used first.
+    fn call(&mut self, term: &Term, name: &str, span: Span) {
+        if let Some(id) = self.whole(term).filter(|id| self.unnamed.remove(id)) {
+            let value = &mut self.pass.values[id.0 as usize];
+            (value.name, value.span) = (name.into(), span);
+        }
     }
 
     /// Whether the term differs from sample to sample.

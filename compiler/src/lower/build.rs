@@ -1,7 +1,7 @@
 //! What the programs of a train block are built of: the persistent tensors they share, forward
 //! passes at the parameters or elsewhere, backward passes, and updates.
 
-use super::pass::Lowering;
+use super::pass::{Lowering, definition_reads};
 use super::programs::{Produced, Program};
 use super::rounds::outcomes_of;
 use crate::differentiate::reverse;
@@ -9,7 +9,7 @@ use crate::ir::verify::expect_verified;
 use crate::ir::{Combine, Item, Module, Role, TensorId};
 use crate::scalar::{Binary, Kind, Unary};
 use crate::typed::{Definition, Outcome, Pass, State, Supplied, Train, ValueId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A gradient: the parameter, the objective, and whether it is taken at the gradient points.
 pub(super) type GradientKey = (usize, usize, bool);
@@ -26,12 +26,38 @@ pub(super) fn gradients_read(pass: &Pass) -> Vec<GradientKey> {
     asked
 }
 
+/// What the sums over a split are made of beside fields and numbers of the run: what layers and models give, draws,
+/// parameters and states. Programs of the run's precision compute these, and hand them to one of 64 bits.
+pub(super) fn handed(pass: &Pass) -> BTreeSet<ValueId> {
+    let totals = pass.outcomes.iter().filter(|(o, _)| matches!(o, Outcome::Total(_)));
+    let mut open: Vec<ValueId> = totals.map(|(_, id)| *id).collect();
+    let (mut known, mut found) = (BTreeSet::new(), BTreeSet::new());
+    while let Some(id) = open.pop() {
+        if !known.insert(id) {
+            continue;
+        }
+        let value = pass.v(id);
+        match value.definition {
+            Definition::Field(_) | Definition::Supplied(_) | Definition::Listed(_) | Definition::Total(_) => {}
+            Definition::Parameter(_) | Definition::State(_) | Definition::Slot(_) | Definition::Draw { .. } => {
+                found.insert(id);
+            }
+            _ if value.given => {
+                found.insert(id);
+            }
+            _ => definition_reads(&value.definition, &mut open),
+        }
+    }
+    found
+}
+
 /// A program under construction.
 pub(super) struct Build<'a> {
     train: &'a Train,
     pub module: Module,
     pub leaves: LeafTensors<'a>,
     results: Vec<(Produced, String)>,
+    handed: Vec<String>,
     /// Whether objectives and metrics stay what they are for each sample: their sums are then taken in 64 bits.
     pub each: bool,
     /// The first forward pass of training, and where it took the parameters.
@@ -103,29 +129,36 @@ impl LeafTensors<'_> {
 }
 
 impl<'a> Build<'a> {
-    /// Declares the persistent tensors, in the same order for every program of the train block.
-    pub fn new(train: &'a Train, batch: usize) -> Self {
-        let mut module = Module::default();
-        let mut declare = |name: &str, dims: &[usize], span| {
-            module.tensor(name, dims.to_vec(), Kind::Float, Role::Persistent, Some(span))
-        };
-        let parameters = train.parameters.iter().map(|p| declare(&p.path, &p.dims, p.span)).collect();
-        let mut states = |list: &[State]| list.iter().map(|s| declare(&s.path, &s.dims, s.span)).collect();
-        let (states, slots) = (states(&train.states), states(&train.slots));
-        let summed = if train.settings.accumulate > 1 { &train.parameters[..] } else { &[] };
-        let sums = summed.iter().map(|p| declare(&format!("{}.sum", p.path), &p.dims, p.span)).collect();
+    /// A program of its own, without the tensors that live from run to run.
+    pub fn apart(train: &'a Train, batch: usize) -> Self {
         let leaves = LeafTensors {
             train,
-            parameters,
-            states,
-            slots,
-            sums,
+            parameters: vec![],
+            states: vec![],
+            slots: vec![],
+            sums: vec![],
             gradients: BTreeMap::new(),
             fields: BTreeMap::new(),
             supplied: BTreeMap::new(),
             batch,
         };
-        Self { train, module, leaves, results: vec![], each: false, first: None }
+        let module = Module::default();
+        Self { train, module, leaves, results: vec![], handed: vec![], each: false, first: None }
+    }
+
+    /// Declares the persistent tensors, in the same order for every program of the train block.
+    pub fn new(train: &'a Train, batch: usize) -> Self {
+        let mut build = Self::apart(train, batch);
+        let Self { module, leaves, .. } = &mut build;
+        let mut declare = |name: &str, dims: &[usize], span| {
+            module.tensor(name, dims.to_vec(), Kind::Float, Role::Persistent, Some(span))
+        };
+        leaves.parameters = train.parameters.iter().map(|p| declare(&p.path, &p.dims, p.span)).collect();
+        let mut states = |list: &[State]| list.iter().map(|s| declare(&s.path, &s.dims, s.span)).collect();
+        (leaves.states, leaves.slots) = (states(&train.states), states(&train.slots));
+        let summed = if train.settings.accumulate > 1 { &train.parameters[..] } else { &[] };
+        leaves.sums = summed.iter().map(|p| declare(&format!("{}.sum", p.path), &p.dims, p.span)).collect();
+        build
     }
 
     /// Forward and backward pass of objective `of`, the parameters being at `here`: at that point where the update
@@ -202,7 +235,8 @@ impl<'a> Build<'a> {
         self.outcomes(&mut Lowering::new(pass, self.leaves.batch), pass, &|_| true, at)
     }
 
-    /// Lowers the wanted outcomes of a forward pass and records them.
+    /// Lowers the wanted outcomes of a forward pass and records them; in the place of sums over a split, what these are
+    /// made of.
     fn outcomes(
         &mut self,
         lowering: &mut Lowering<'a>,
@@ -210,11 +244,15 @@ impl<'a> Build<'a> {
         wanted: &dyn Fn(&Outcome) -> bool,
         at: &[Option<TensorId>],
     ) -> BTreeMap<usize, TensorId> {
-        let told = |o: &Outcome| wanted(o) && !matches!(o, Outcome::Report(_));
+        let told = |o: &Outcome| wanted(o) && !matches!(o, Outcome::Report(_) | Outcome::Total(_));
         let outcomes: Vec<&(Outcome, ValueId)> = pass.outcomes.iter().filter(|(o, _)| told(o)).collect();
-        let ids: Vec<ValueId> = outcomes.iter().map(|(_, id)| *id).collect();
+        let mut ids: Vec<ValueId> = outcomes.iter().map(|(_, id)| *id).collect();
+        if wanted(&Outcome::Total(0)) {
+            ids.extend(handed(pass));
+        }
         let leaves = &mut self.leaves;
         let tensors = lowering.demand(&mut self.module, &ids, &mut |m, d| leaves.leaf(m, d, at));
+        tensors[outcomes.len()..].iter().for_each(|tensor| self.hand(*tensor));
         let mut objectives = BTreeMap::new();
         for ((outcome, id), tensor) in outcomes.into_iter().zip(tensors) {
             let per_sample = pass.v(*id).ty.per_sample;
@@ -228,12 +266,38 @@ impl<'a> Build<'a> {
                     let mean = self.mean(tensor, per_sample);
                     self.result(Produced::Metric(name.clone()), mean);
                 }
-                Outcome::Total(n) => self.result(Produced::Total(*n), tensor),
                 Outcome::Output(name) => self.result(Produced::Output(name.clone()), tensor),
                 other => self.update(other, tensor),
             }
         }
         objectives
+    }
+
+    /// Makes a tensor's numbers readable after a run, as they were before it where it lives longer.
+    fn hand(&mut self, tensor: TensorId) {
+        let module = &mut self.module;
+        let (name, shape) = (module.t(tensor).name.clone(), module.t(tensor).shape.clone());
+        let tensor = match module.t(tensor).role {
+            Role::Temporary => tensor,
+            _ => {
+                let value = module.read_here(tensor);
+                module.define(&format!("{name}.handed"), shape, &[], Combine::Set, value, None)
+            }
+        };
+        let name = module.t(tensor).name.clone();
+        module.outputs.push((name.clone(), tensor));
+        self.handed.push(name);
+    }
+
+    /// Declares an input for what a program of the run's precision hands on.
+    pub fn take(&mut self, pass: &Pass, id: ValueId) -> TensorId {
+        let value = pass.v(id);
+        let batch = value.ty.per_sample.then_some(self.leaves.batch);
+        let shape = batch.into_iter().chain(value.ty.dims.iter().copied()).collect();
+        let (name, kind) = (format!("handed.{}", value.name), value.ty.element.kind());
+        let tensor = self.module.tensor(&name, shape, kind, Role::Input, Some(value.span));
+        self.handed.push(self.module.t(tensor).name.clone());
+        tensor
     }
 
     /// The mean over the samples of a per-sample scalar, or the scalars themselves; anything else as it is.
@@ -352,6 +416,6 @@ impl<'a> Build<'a> {
         let name = |id: &TensorId| self.module.t(*id).name.clone();
         let fields = self.leaves.fields.iter().map(|(f, t)| (*f, name(t))).collect();
         let supplied = self.leaves.supplied.iter().map(|(s, t)| (*s, name(t))).collect();
-        Program { fields, supplied, results: self.results, module: self.module }
+        Program { fields, supplied, results: self.results, handed: self.handed, module: self.module }
     }
 }

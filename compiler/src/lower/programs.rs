@@ -1,8 +1,13 @@
 //! The programs of a train block, each one IR module over the same persistent tensors: `init`
 //! fills them, `training` is the whole step (forward, backward, clipping, optimiser, states),
 //! `evaluation` is the forward pass as evaluation sees it, `gradients` is forward and backward with
-//! nothing updated, `report` makes the metrics of a split of its sums, `afresh` puts the states that
-//! evaluation carries from minibatch to minibatch to where a split begins.
+//! nothing updated, `afresh` puts the states that evaluation carries from minibatch to minibatch to
+//! where a split begins.
+//!
+//! Metrics of whole splits are computed in 64 bits, whatever the precision of the run, in programs
+//! apart that have no persistent tensors: after a minibatch of training or evaluation, `sums` makes
+//! what it adds to the sums over its split, of fields and of what that program has handed on;
+//! `report` makes the metrics of the sums.
 //!
 //! Objectives are stepped in order: the second is computed with the parameters that the first has
 //! moved, on the same minibatch with the same draws. States and metrics come from the first forward
@@ -10,12 +15,12 @@
 //! two programs: `accumulation` adds a minibatch's gradients to persistent sums, `application`
 //! moves the parameters by them.
 
-use super::build::{Build, gradients_read};
+use super::build::{Build, gradients_read, handed};
 use super::pass::Lowering;
 use crate::ir::{Module, TensorId};
 use crate::optimise::dead;
 use crate::optimise::expr::sources;
-use crate::typed::{Element, Outcome, Supplied, Train, ValueId};
+use crate::typed::{Element, Outcome, Pass, Supplied, Train, ValueId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A module and the names by which the runtime finds its tensors.
@@ -29,6 +34,9 @@ pub struct Program {
     pub supplied: Vec<(Supplied, String)>,
     /// What comes out: objectives and metrics (means over the minibatch), outputs, gradients.
     pub results: Vec<(Produced, String)>,
+    /// What sums over a split are made of, in the order of the pass's values: results of programs of the run's
+    /// precision, inputs of [`sums`].
+    pub handed: Vec<String>,
 }
 
 /// What a result of a program is.
@@ -158,10 +166,30 @@ fn evaluated(build: &Build, train: &Train) -> Vec<Option<TensorId>> {
     train.parameters.iter().map(|p| p.evaluated.map(|slot| build.leaves.slots[slot])).collect()
 }
 
+/// What a minibatch of that pass adds to the sums over its split.
+#[must_use]
+pub fn sums(train: &Train, pass: &Pass, batch: usize) -> Program {
+    let mut build = Build::apart(train, batch);
+    let mut lowering = Lowering::new(pass, batch);
+    for id in handed(pass) {
+        lowering.give(id, build.take(pass, id));
+    }
+    let totals = pass.outcomes.iter().filter(|(o, _)| matches!(o, Outcome::Total(_)));
+    let (outcomes, wanted): (Vec<_>, Vec<_>) = totals.cloned().unzip();
+    let leaves = &mut build.leaves;
+    let tensors = lowering.demand(&mut build.module, &wanted, &mut |m, d| leaves.leaf(m, d, &[]));
+    for (outcome, tensor) in outcomes.into_iter().zip(tensors) {
+        if let Outcome::Total(n) = outcome {
+            build.result(Produced::Total(n), tensor);
+        }
+    }
+    build.finish()
+}
+
 /// The metrics of a split from its sums, which are the inputs.
 #[must_use]
 pub fn report(train: &Train) -> Program {
-    let mut build = Build::new(train, 1);
+    let mut build = Build::apart(train, 1);
     let reports = train.evaluation.outcomes.iter().filter(|(o, _)| matches!(o, Outcome::Report(_)));
     let (outcomes, wanted): (Vec<_>, Vec<_>) = reports.cloned().unzip();
     let leaves = &mut build.leaves;

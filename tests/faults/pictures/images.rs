@@ -27,6 +27,8 @@ pub fn loaded(
         valid_share: None,
         at_most: None,
         seed: 0,
+        double: false,
+        record: None,
         files: Files { folders: vec![folder.0.clone()], limit: LIMIT },
     })
 }
