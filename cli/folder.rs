@@ -83,7 +83,7 @@ impl Folder {
 
     /// What the folder says of the run in it, if there is one.
     pub fn description(&self) -> Option<Value> {
-        let text = fs::read(self.path.join(DESCRIPTION)).ok()?;
+        let text = file::read(&self.path.join(DESCRIPTION), file::LOG).ok()?;
         let found: Value = serde_json::from_slice(&text).ok()?;
         (found.get("plan").is_some() && found.get("version").is_some()).then_some(found)
     }
@@ -275,6 +275,7 @@ fn cannot_make(path: &Path, error: &std::io::Error) -> Fault {
 }
 
 /// The folder, locked; none where the file system knows no locks.
+#[allow(clippy::disallowed_methods, reason = "a folder is opened to be locked; nothing is read")]
 fn locked(path: &Path) -> Result<Option<File>, Fault> {
     let Ok(folder) = File::open(path) else { return Ok(None) };
     match folder.try_lock() {

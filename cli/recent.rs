@@ -3,7 +3,7 @@
 
 use crate::fault::Fault;
 use crate::folder::Folder;
-use runtime::file::replace;
+use runtime::file::{self, replace};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,11 @@ const LIST: &str = ".recent";
 
 /// The newest first.
 fn list() -> Vec<String> {
-    let text = fs::read_to_string(Path::new(RUNS).join(LIST)).unwrap_or_default();
+    let text = file::read_text(&Path::new(RUNS).join(LIST), file::LOG).unwrap_or_default();
     text.lines().map(str::to_string).collect()
 }
 
+#[allow(clippy::disallowed_methods, reason = "a folder is opened to be locked; nothing is read")]
 /// Writes down that a run begins or goes on in the folder, if it lies in `runs/`.
 pub fn note(folder: &Path) -> Result<(), Fault> {
     let whole = |path: &Path| fs::canonicalize(path).ok();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// Whatever the system reports; the old file, if any, then still stands.
+#[allow(clippy::disallowed_methods, reason = "opened to be written to")]
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let old = fs::metadata(path).ok();
     if old.as_ref().is_some_and(|old| !old.is_file()) {
@@ -53,6 +54,7 @@ fn write_synced(beside: &Path, bytes: &[u8], permissions: Option<fs::Permissions
 
 /// An empty file that no other process writes to at the same time: whoever comes second waits until the first has put its
 /// own in place.
+#[allow(clippy::disallowed_methods, reason = "opened to be written to")]
 fn alone(beside: &Path) -> io::Result<File> {
     loop {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(beside)?;

@@ -88,7 +88,7 @@ impl Reference {
         let Some(frame) = train.frame.as_ref().filter(|_| reads(FEATURES) || reads(LABEL)) else { return Ok(None) };
         let own = Self::of_table(train, frame)?;
         Ok(Some(match record {
-            Some(record) => own.as_recorded(record, fields),
+            Some(record) => own.recorded(record, fields),
             None => own,
         }))
     }
@@ -103,7 +103,7 @@ impl Reference {
     }
 
     /// What was kept, where something was.
-    fn as_recorded(self, record: &Record, fields: &[Field]) -> Self {
+    fn recorded(self, record: &Record, fields: &[Field]) -> Self {
         let Some(label) = record.trained.label.clone() else { return self };
         let kept = |f: &Field| Some(record.trained.fields.get(&f.name)?.columns.clone()).filter(|c| !c.is_empty());
         let features = fields.iter().filter(|f| f.columns == [FEATURES]).find_map(kept);

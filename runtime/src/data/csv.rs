@@ -5,7 +5,7 @@
 //! separated by another sign, words that stand for missing values.
 
 use super::error::{DataError, Kind, Position, Result, cut};
-use super::files::Files;
+use super::files::{Files, Source};
 use super::frame::{self, Series};
 use super::table::Table;
 use ::csv::{ReaderBuilder, StringRecord};
@@ -30,7 +30,7 @@ pub fn load(files: &Files, name: &str, header: Option<bool>, label: Option<&str>
 /// As there.
 pub fn load_at(files: &Files, path: &Path, header: Option<bool>, label: Option<&str>) -> Result<Table> {
     let table = || {
-        let text = decoded(files.open(path)?.take_text()?)?;
+        let text = decoded(files.open(path)?)?;
         let (count, cells) = read(text.trim_start_matches('\u{feff}'), header)?;
         frame::table(count, cells, label, header != Some(false), path)
     };
@@ -259,10 +259,12 @@ impl Lines<'_> {
     }
 }
 
-fn decoded(bytes: Vec<u8>) -> Result<String> {
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+fn decoded(mut source: Source) -> Result<String> {
+    let mut bytes = source.take_mark()?;
+    if bytes == b"\xff\xfe" || bytes == b"\xfe\xff" {
         return Err(DataError::new(Kind::Malformed, "the file is UTF-16").help("save it as UTF-8"));
     }
+    bytes.extend(source.take_text()?);
     String::from_utf8(bytes).map_err(|e| {
         let before = String::from_utf8_lossy(&e.as_bytes()[..e.utf8_error().valid_up_to()]).into_owned();
         let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();

@@ -195,6 +195,16 @@ impl Source {
         Ok(bytes)
     }
 
+    /// The first two bytes, or fewer at the end: where a mark of byte order stands.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn take_mark(&mut self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        (&mut *self).take(2).read_to_end(&mut bytes).map_err(|e| self.failed(&e))?;
+        Ok(bytes)
+    }
+
     /// All that is left, which is text: a byte of zero ends it, since texts have none and files that stand for nothing
     /// but their size have only those.
     ///

@@ -159,10 +159,10 @@ fn a_name_twice_in_an_archive_is_refused() {
     folder.write("x.npz", archive(&[("xa", x(1.0)), ("y", x(2.0)), ("xa", x(3.0))]));
     for part in [&[][..], &[("part", super::text("train"))]] {
         let said = load(&folder, &[("train", call("npz", "x.npz", part))], &[field("x", &[], &["xa"], &[])]);
-        assert!(said.expect_err("which of them?").contains("two arrays of this archive have the same name"));
+        assert!(said.expect_err("which of them?").contains("the archive has two members called `xa.npy`"));
     }
     let said = runtime::arrays::read(&folder.path("x.npz")).expect_err("which of them?").to_string();
-    assert!(said.contains("two arrays of this archive have the same name"), "{said}");
+    assert!(said.contains("the archive has two members called `xa.npy`"), "{said}");
 }
 
 /// A vector of columns comes from one array only if it has one element for each.

@@ -71,7 +71,8 @@ fn two_runs_are_never_in_one_folder() {
     }
     folder.write(
         "s.nn",
-        super::TABLE.replace("train t {", "train t(width: dim = 4) {") + "sweep w { width in [1] train = t(width) }\n",
+        super::TABLE.replace("train t {", "train t(width: dim = 4) {")
+            + "sweep w {\n    width in [1]\n    train = t(width)\n}\n",
     );
     has(&ends(&folder.0, "sweep s.nn --out r", 3), &["another nnc is writing into r"]);
     assert_eq!(bytes(&folder.path("r/checkpoint/state.safetensors")), before);

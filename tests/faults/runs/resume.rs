@@ -55,7 +55,7 @@ fn another_file_and_another_transform_are_noticed() {
     folder.write("points.csv", rows.join("\n") + "\n");
     has(&ends(&folder.0, "run t.nn --resume r", 2), &["samples of train: 20 as before, but"]);
     folder.write("points.csv", table(0.0).replace("a,b,kind", "b,a,kind"));
-    folder.write("t.nn", TABLE.replace("= features", "= a, b"));
+    folder.write("t.nn", TABLE.replace("= features", "= [a, b]"));
     assert!(!ends(&folder.0, "run t.nn --resume r", 2).is_empty());
 }
 
