@@ -105,13 +105,15 @@ fn launch(plan: &Plan, planned: &Planned, tasks: usize, step: usize, arena: &mut
             }
         }
         Planned::Work(Work::Copy { from, to, bytes }) => arena.bytes().copy_within(*from..from + bytes, *to),
+        Planned::Work(Work::Listed { to, bytes }) => arena.bytes()[*to..*to + bytes.len()].copy_from_slice(bytes),
         Planned::Work(Work::Kernel { .. }) => panic!("no kernel has code here"),
     }
 }
 
 /// The outputs by interpreted kernels.
 fn interpreted(module: &Module, given: &Values, precision: Precision) -> Vec<Vec<f64>> {
-    let plan = plan(&[("p", module)], &Target::new(precision, Vectors::best()), 0).unwrap_or_else(|e| panic!("{e}"));
+    let plan = plan(&[("p", module)], &Target::new(precision, Vectors::best()), 0, usize::MAX)
+        .unwrap_or_else(|e| panic!("{e}"));
     plan.kernels.iter().for_each(|(_, kernel)| assert_eq!(verify(kernel), Ok(()), "{}", kernel.text()));
     let mut arena = Arena(vec![0; plan.layout.arena_bytes / 8 + 16]);
     let slot = |id: TensorId| plan.layout.slot(0, &plan.schedules[0].module, id);
@@ -204,7 +206,7 @@ fn files_say_what_kernels_are() {
         let module = module(before);
         same_bits(&module, &contents(&module));
         let target = Target::new(Precision::F32, Vectors::Portable);
-        let plan = plan(&[("p", &module)], &target, 0).unwrap_or_else(|e| panic!("{e}"));
+        let plan = plan(&[("p", &module)], &target, 0, usize::MAX).unwrap_or_else(|e| panic!("{e}"));
         let mut printed = plan.schedules[0].text();
         plan.kernels.iter().for_each(|(label, k)| printed.push_str(&format!("kernel of {label}\n{}", k.text())));
         if std::env::var_os("NNC_BLESS").is_some() {

@@ -209,7 +209,7 @@ fn binary(f: Binary, from: Type, to: Type) -> bool {
         Binary::Eq => to == Type { number: Number::Bool, ..from },
         Binary::Lt | Binary::Le => from.number != Number::Bool && to == Type { number: Number::Bool, ..from },
         Binary::And | Binary::Or => same && to.number == Number::Bool,
-        Binary::Div | Binary::Pow => same && to.number.is_float(),
+        Binary::Div | Binary::Pow | Binary::ZeroOrProduct | Binary::ZeroOrQuotient => same && to.number.is_float(),
         Binary::FloorDiv | Binary::Mod => same && to == Type::OFFSET,
         Binary::Add | Binary::Sub | Binary::Mul | Binary::Max | Binary::Min => same && to.number != Number::Bool,
     }

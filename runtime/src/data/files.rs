@@ -212,12 +212,13 @@ impl Source {
     /// As [`Self::take_rest`], and if there is a zero.
     pub fn take_text(&mut self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
+        let from = self.offset();
         loop {
             let start = bytes.len();
             let got = (&mut *self).take(1 << 20).read_to_end(&mut bytes).map_err(|e| self.failed(&e))?;
             if let Some(zero) = bytes[start..].iter().position(|b| *b == 0) {
                 return Err(DataError::new(Kind::Malformed, "this is no text: the byte here is zero")
-                    .at(Position::Byte((start + zero) as u64))
+                    .at(Position::Byte(from + (start + zero) as u64))
                     .help("store it as UTF-8 text"));
             }
             if got == 0 {

@@ -189,7 +189,7 @@ pub fn object(
 ) -> Result<Object, Fault> {
     let builder = ObjectBuilder::new(target.isa, "program", default_libcall_names()).map_err(fault)?;
     // The vectors of its contractions are chosen when it runs.
-    let made = plan(modules, &crate::target::Target::new(precision, Vectors::Portable), CONTROL)?;
+    let made = plan(modules, &crate::target::Target::new(precision, Vectors::Portable), CONTROL, usize::MAX)?;
     let (types, mut functions) = (Types { precision }, Functions::new(ObjectModule::new(builder)));
     for (_, kernel) in &made.kernels {
         functions.kernel(kernel, None)?;
