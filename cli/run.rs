@@ -514,8 +514,8 @@ fn describe(
         "threads": bind::threads(options.machine.resources.threads), "plan": bound.fingerprint, "set": set,
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH), "begins_with": before,
         "conditions": conditions});
-    bound.data.iter().try_for_each(|data| folder.keep_columns(&data.trained))?;
-    folder.describe(&modules::as_one(&front.sources, &front.file), &environment)
+    folder.describe(&modules::as_one(&front.sources, &front.file), &environment)?;
+    bound.data.iter().try_for_each(|data| folder.keep_columns(&data.trained))
 }
 
 /// Goes on from the checkpoint of a folder, if the run is still the one that was begun there.

@@ -59,7 +59,7 @@ fn a_new_project_runs() {
     assert!(project.join("runs/first_net-1/curves.png").is_file());
     assert!(text(&project.join("README.md")).starts_with("# first_net"));
     assert!(fail(&format!("new {}", project.display()), 2).contains("already there"));
-    fail(&format!("new {}/9lives", folder.0.display()), 2);
+    fail(&format!("new {}/2048", folder.0.display()), 2);
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn wrong_usage_is_told_apart() {
 fn a_program_larger_than_the_machine_is_refused() {
     let folder = Folder::new("huge");
     let program = "data d { x: [8] = random_normal(8, [8], seed = 1) }\n\
-        layer long(x: [8]) -> [8] {\n    hs = scan t in 1000000000000 with h = x { tanh(h) }\n    hs[3]\n}\n\
+        layer long(x: [8]) -> [8] {\n    hs = scan t in 10000000000 with h = x { tanh(h) }\n    hs[3]\n}\n\
         model Net(x: [8]) -> [1] { x |> long |> dense(1) }\n\
         train net { data = d; objective = squared_norm(Net(x)); optimizer = sgd(lr = 0.1); batch = 4; epochs = 1 }\n";
     let file = folder.write("huge.nn", program);

@@ -176,7 +176,10 @@ fn examples_check_and_make_a_step() {
     let definitions = library::definitions();
     let file = folder.write("examples.nn", program(&definitions));
     let front = front::examine(&args::Program { file, ..args::Program::default() }).unwrap_or_else(|e| panic!("{e}"));
-    let said: String = front.diagnostics.iter().map(|d| render::human(&front.sources, d, false)).collect();
+    // A loss of probabilities is warned of wherever it stands, since they may be zero in 32 bits: its own example too.
+    let expected = |d: &&grammar::diagnostic::Diagnostic| d.code != "unproven-positive";
+    let said: String =
+        front.diagnostics.iter().filter(expected).map(|d| render::human(&front.sources, d, false)).collect();
     assert!(said.is_empty(), "{said}");
     assert_eq!(front.checked.trains.len(), definitions.len());
 

@@ -2,7 +2,7 @@
 //! For weights from elsewhere and for comparing with other systems; training's own weights are
 //! written by `weights`.
 
-use crate::data::files::Source;
+use crate::data::files::{Files, Source};
 use crate::data::{Column, DataError, Kind, Values, cut, npy};
 use crate::file::{self, ARRAYS};
 use crate::{head, zipped};
@@ -37,7 +37,7 @@ fn read_all(path: &Path) -> Result<BTreeMap<String, (Array, bool)>> {
     let arrays = || match extension(path) {
         Some("safetensors") => read_safetensors(&head::whole(path)?),
         Some("npz") => read_npz(path),
-        Some("npy") => read_npy(file::read(path, ARRAYS)?)
+        Some("npy") => read_npy(Files { folders: vec![], limit: ARRAYS }.open(path)?)
             .map(|array| BTreeMap::from([(stem(path), array)]))
             .map_err(|e| DataError { message: format!("no whole npy file: {}", e.message), ..e }),
         _ => Err(malformed("the name ends neither in .safetensors nor in .npz or .npy")),
@@ -96,7 +96,7 @@ impl Weights {
 /// Refuses an array that cannot be what it is taken for; the message names the first element that is wrong.
 fn fit(name: &str, array: &Array, whole: bool, taken: Taken, double: bool) -> Result<()> {
     if whole && taken == Taken::Parameter {
-        let message = format!("`{name}` holds whole numbers, but the program takes real ones from it");
+        let message = format!("`{name}` holds whole numbers, but the program takes real numbers from it");
         return Err(DataError::new(Kind::BadValue, message)
             .help("if these are weights, save them as float32; whole numbers are often codes for weights, or counts"));
     }
@@ -204,14 +204,15 @@ fn read_npz(path: &Path) -> Result<BTreeMap<String, (Array, bool)>> {
         left = left.checked_sub(size).ok_or_else(|| file::too_large(ARRAYS - left + size, ARRAYS))?;
         let what = format!("array `{}`", cut(&name));
         let content = zipped::contents(&mut archive, k, &what, size)?;
-        let array = read_npy(content).map_err(|e| DataError { message: format!("{what}: {}", e.message), ..e })?;
+        let array = read_npy(Source::of_bytes(content, ARRAYS))
+            .map_err(|e| DataError { message: format!("{what}: {}", e.message), ..e })?;
         arrays.insert(name, array);
     }
     Ok(arrays)
 }
 
-fn read_npy(content: Vec<u8>) -> Result<(Array, bool)> {
-    let npy::Array { shape, values, .. } = npy::array(&mut Source::of_bytes(content, ARRAYS))?;
+fn read_npy(mut source: Source) -> Result<(Array, bool)> {
+    let npy::Array { shape, values, .. } = npy::array(&mut source)?;
     let whole = matches!(values, Values::Integers(_) | Values::Bytes(_));
     let values = Column::new("", vec![], values).into_numbers()?;
     Ok((Array { shape, values }, whole))

@@ -194,7 +194,7 @@ impl<'a> Elaborator<'a> {
                 ExprKind::Name(word) if word == "higher" => Some(Better::Higher),
                 ExprKind::Name(word) if word == "lower" => Some(Better::Lower),
                 _ => {
-                    let message = "`better` says which values of the figure are the better ones";
+                    let message = "`better` says which values of the figure are better";
                     let d = Diagnostic::error("wrong-kind", said.span, message);
                     self.fail(d.help("write `better = higher` or `better = lower`"));
                     None

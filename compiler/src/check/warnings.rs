@@ -254,8 +254,8 @@ fn unproven(train: &Train, doubt: Doubt, objective: Span) -> Diagnostic {
                  that are made of such exponentials",
             )
             .help(format!(
-                "bound it, `{name}(max(x, 1e-8))`, or add a small number; of a probability, take the logarithm before the \
-                 exponential instead, with a loss that is given logits or with `logsumexp`"
+                "bound it, `{name}(max(x, 1e-8))`, or add a small number; of a probability, take the logarithm before \
+                 `exp` instead, with a loss that is given logits or with `logsumexp`"
             ));
     }
     d.help(format!("bound it, `{name}(max(x, 1e-8))`, or begin from what is not negative and add a small number to it"))

@@ -147,7 +147,7 @@ fn the_largest_f32_angles_are_reduced_to_the_last_bits() {
 }
 
 #[test]
-fn products_and_quotients_keep_zeros_whatever_the_other_is() {
+fn products_and_quotients_keep_nought_whatever_the_other_is() {
     for other in [0.0, -3.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
         for zero in [0.0, -0.0] {
             for (a, b) in [(zero, other), (other, zero)] {

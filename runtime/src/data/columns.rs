@@ -294,7 +294,7 @@ pub fn trained(fields: &[Field], places: &[Vec<usize>], train: &Table, reference
 pub fn in_order(now: &Trained, record: &Record) -> Result<()> {
     for (name, now) in &now.fields {
         let Some(then) = record.trained.fields.get(name) else { continue };
-        if now.columns != then.columns && sorted(&now.columns) == sorted(&then.columns) {
+        if now.columns != then.columns && in_alphabet(&now.columns) == in_alphabet(&then.columns) {
             let message = format!("`{name}` reads its columns in another order than {} did", record.source);
             let help = format!("it was {}, and is {}", listed_all(&then.columns), listed_all(&now.columns));
             return Err(DataError::new(Kind::Mismatch, message).help(help));
@@ -325,7 +325,7 @@ pub fn as_trained(now: &Trained, record: &Record) -> Result<()> {
     Ok(())
 }
 
-fn sorted(names: &[String]) -> Vec<&String> {
+fn in_alphabet(names: &[String]) -> Vec<&String> {
     let mut names: Vec<_> = names.iter().collect();
     names.sort();
     names

@@ -31,12 +31,12 @@ pub fn keeps_neighbours(from: &[usize], to: &[usize]) -> bool {
 /// Whether a reshape would take one axis for another: the same extents in another order.
 #[must_use]
 pub fn scrambles(from: &[usize], to: &[usize]) -> bool {
-    let sorted = |shape: &[usize]| {
+    let ordered = |shape: &[usize]| {
         let mut shape: Vec<usize> = shape.iter().copied().filter(|d| *d != 1).collect();
         shape.sort_unstable();
         shape
     };
-    sorted(from) == sorted(to) && !keeps_neighbours(from, to)
+    ordered(from) == ordered(to) && !keeps_neighbours(from, to)
 }
 
 /// What to do about a value of one shape where another is declared.

@@ -190,7 +190,7 @@ impl Part<'_> {
                     (0..groups).map(|g| std::array::from_fn(|code| number(g, code))).collect();
                 // One channel is a whole sample, however the steps counted.
                 let inner = if groups == 1 { field.width().max(1) } else { inner };
-                let all_finite = tables.iter().flatten().all(|x| x.is_finite());
+                let all_finite = tables.iter().all(|table| table.iter().all(|x| x.is_finite()));
                 let value = |(i, code): (usize, &u8)| (i, tables[i / inner % groups][usize::from(*code)]);
                 return match codes.iter().enumerate().map(value).find(|(_, x)| !all_finite && !x.is_finite()) {
                     Some((i, x)) => Err(infinite(i, x)),
