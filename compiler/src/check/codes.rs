@@ -12,6 +12,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("dimension-not-whole", "a dimension comes out as a fraction"),
     ("dimension-too-small", "a dimension comes out below 1"),
     ("duplicate-definition", "a name is defined twice, or an index has the name of something visible"),
+    ("duplicate-setting", "a line of a block, or an entry of a list, is given twice"),
     ("empty-group", "an optimiser moves no parameter"),
     ("endless-call", "a callable calls itself without end"),
     ("factor-in-reduction", "a factor stands inside a reduction though it does not mention its index (a warning)"),
