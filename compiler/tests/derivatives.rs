@@ -51,7 +51,7 @@ fn forms() -> Vec<String> {
     let mut forms: Vec<String> = Unary::ALL.iter().map(|op| op.name().to_string()).collect();
     for op in Binary::ALL {
         let kinds: &[Kind] = match op {
-            Binary::Div | Binary::Pow => &[Kind::Float],
+            Binary::Div | Binary::Pow | Binary::ZeroOrProduct | Binary::ZeroOrQuotient => &[Kind::Float],
             Binary::FloorDiv | Binary::Mod | Binary::Eq => &[Kind::Int],
             Binary::And | Binary::Or => &[Kind::Bool],
             _ => &[Kind::Float, Kind::Int],

@@ -249,11 +249,11 @@ impl Reverse<'_> {
         let Node::Read { tensor, at, otherwise } = self.m.node(read).clone() else { return };
         let (at, adjoint) = self.at_its_turn(domain, read, adjoint).unwrap_or((at, adjoint));
         let part = self.projection(domain, tensor, &at, adjoint).unwrap_or_else(|| {
-            let hidden = adjoint.guard.filter(|_| at.iter().any(|p| !self.safe(*p, domain)));
-            let inside = self.m.proven_inside(tensor, &at, domain) && hidden.is_none();
-            let dropping = !inside && (otherwise.is_some() || adjoint.guard.is_some());
             let outside = self.m.int(-1);
-            let at = at.iter().map(|p| hidden.map_or(*p, |g| self.m.choose(g, *p, outside))).collect();
+            let hidden = |s: &mut Self, p| adjoint.guard.filter(|_| !s.safe(p, domain)).map(|g| s.m.choose(g, p, outside));
+            // The others stay as they are: an order of turns is read from them.
+            let at = at.iter().map(|p| hidden(self, *p).unwrap_or(*p)).collect::<Vec<_>>();
+            let dropping = !self.m.proven_inside(tensor, &at, domain) && (otherwise.is_some() || adjoint.guard.is_some());
             let value = adjoint.everywhere(self.m);
             Part::Sum { domain: domain.to_vec(), value, scatter: Some(Scatter { at, dropping }) }
         });
@@ -271,11 +271,14 @@ impl Reverse<'_> {
         let ahead = self.m.int(ahead);
         let other = self.m.sub(with[turn as usize], ahead);
         with[turn as usize] = other;
-        let at = at.iter().map(|p| self.m.substitute(*p, &with)).collect();
+        let at: Box<[ExprId]> = at.iter().map(|p| self.m.substitute(*p, &with)).collect();
         let value = self.m.substitute(adjoint.value, &with);
         let inside = inside(self.m, &[other], &[domain[turn as usize]]);
         let Some(guard) = adjoint.guard else {
-            return Some((at, self.guarded(value, other, inside)));
+            // A position that is looked up at that turn has to be hidden too where there is none.
+            let sought = at.iter().all(|p| self.safe(*p, domain));
+            let carried = if sought { self.guarded(value, other, inside) } else { Guarded { guard: Some(inside), value } };
+            return Some((at, carried));
         };
         let guard = self.m.substitute(guard, &with);
         Some((at, Guarded { guard: Some(inside), value }.and(self.m, guard)))
@@ -374,6 +377,17 @@ mod tests {
             "d.y[i0: 5] = y[i0] + y[i0]\n\
              over [i0: 5, i1: 3] d.x: f[5] at [i0 + i1 - 1] or drop += d.y[i0] * k[i1]"
         );
+    }
+
+    /// The turn after the last has no element of `which`: its position is -1, and dropped.
+    #[test]
+    fn a_position_looked_up_at_another_turn_is_hidden_where_there_is_none() {
+        let source = "input x: f[2, 3]\ninput which: i[3]\nlater s: f[2, 3]\n\
+            before[i0: 2, i1: 3] = (s[which[i1], i1 - 1] or 0.0)\n\
+            s[i0: 2, i1: 3] = before[i0, i1] * x[i0, i1]\n\
+            e[] = sum[r0: 2, r1: 3] s[r0, r1]\noutput e = e";
+        let back = gradient(source, &["x"]);
+        assert!(back.contains("which[i1 + 1]"), "{back}");
     }
 
     #[test]

@@ -264,7 +264,7 @@ fn decoded(mut source: Source) -> Result<String> {
     if bytes == b"\xff\xfe" || bytes == b"\xfe\xff" {
         return Err(DataError::new(Kind::Malformed, "the file is UTF-16").help("save it as UTF-8"));
     }
-    bytes.extend(source.take_text()?);
+    source.take_text(&mut bytes)?;
     String::from_utf8(bytes).map_err(|e| {
         let before = String::from_utf8_lossy(&e.as_bytes()[..e.utf8_error().valid_up_to()]).into_owned();
         let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();

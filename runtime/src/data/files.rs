@@ -50,6 +50,10 @@ impl Files {
                 return Ok(found);
             }
         }
+        // A folder only where there is nothing else, and to be refused likewise.
+        if let Some(folder) = self.folders.iter().map(|f| f.join(name)).find(|p| p.is_dir()) {
+            return Ok(folder);
+        }
         Err(self.missing(&format!("there is no file `{name}`")))
     }
 
@@ -205,24 +209,24 @@ impl Source {
         Ok(bytes)
     }
 
-    /// All that is left, which is text: a byte of zero ends it, since texts have none and files that stand for nothing
-    /// but their size have only those.
+    /// Appends all that is left to `bytes`, which came before. It is text: a byte of zero ends it, since texts have none and
+    /// files that stand for nothing but their size have only those.
     ///
     /// # Errors
     /// As [`Self::take_rest`], and if there is a zero.
-    pub fn take_text(&mut self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let from = self.offset();
+    pub fn take_text(&mut self, bytes: &mut Vec<u8>) -> Result<()> {
+        let before = self.offset() - bytes.len() as u64;
+        let mut seen = 0;
         loop {
-            let start = bytes.len();
-            let got = (&mut *self).take(1 << 20).read_to_end(&mut bytes).map_err(|e| self.failed(&e))?;
-            if let Some(zero) = bytes[start..].iter().position(|b| *b == 0) {
+            let got = (&mut *self).take(1 << 20).read_to_end(bytes).map_err(|e| self.failed(&e))?;
+            if let Some(zero) = bytes[seen..].iter().position(|b| *b == 0) {
                 return Err(DataError::new(Kind::Malformed, "this is no text: the byte here is zero")
-                    .at(Position::Byte(from + (start + zero) as u64))
+                    .at(Position::Byte(before + (seen + zero) as u64))
                     .help("store it as UTF-8 text"));
             }
+            seen = bytes.len();
             if got == 0 {
-                return Ok(bytes);
+                return Ok(());
             }
         }
     }

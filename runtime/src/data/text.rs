@@ -21,7 +21,11 @@ pub struct Windows {
 /// If the file is missing or no UTF-8 text, or its part is too short for a window.
 pub fn load(files: &Files, name: &str, windows: &Windows) -> Result<Table> {
     let path = files.find(name)?;
-    let read = || crate::file::text(files.open(&path)?.take_text()?);
+    let read = || {
+        let mut bytes = Vec::new();
+        files.open(&path)?.take_text(&mut bytes)?;
+        crate::file::text(bytes)
+    };
     let text = read().map_err(|e| e.in_file(&path))?;
     let known: Vec<char> = text.chars().collect::<BTreeSet<_>>().into_iter().collect();
     let codes: Vec<i32> = text.chars().map(|c| known.partition_point(|k| *k < c) as i32).collect();
