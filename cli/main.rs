@@ -4,7 +4,23 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;
 
 fn main() -> std::process::ExitCode {
+    spare_addresses();
     nnc::main()
+}
+
+/// The C library keeps a region of 64 MiB of addresses for each of many threads. Where addresses are limited, one has to do:
+/// the rest is for the run.
+fn spare_addresses() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the call writes the limit into the struct given, and no thread but this one runs yet.
+        unsafe {
+            if libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) == 0 && limit.rlim_cur != libc::RLIM_INFINITY {
+                libc::mallopt(libc::M_ARENA_MAX, 1);
+            }
+        }
+    }
 }
 
 #[global_allocator]

@@ -5,8 +5,9 @@
 //! the same batches, and none at all does, too. Once every place has been filled, nothing is allocated.
 
 use crate::data::{Split, order_epoch};
+use crate::thread::started;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of a batch from which on a worker is worth its while; smaller ones are put together faster than a thread wakes up.
 const WORTHWHILE: usize = 64 << 10;
@@ -68,28 +69,29 @@ pub fn with<R>(split: &Split, course: Course, workers: usize, body: impl FnOnce(
     };
     let places = (0..AHEAD * workers).map(|_| place()).collect();
     let feed = Feed { places, closed: AtomicBool::new(false) };
-    let (begin, begun) = mpsc::channel();
     std::thread::scope(|scope| {
         let feed = &feed;
         let _closing = Closing(feed);
         for worker in 0..workers {
-            let begin = begin.clone();
             let fill = move || {
-                // What a thread allocates as it starts is behind it when the feed is there.
-                let _ = begin.send(());
-                drop(begin);
                 // Ends the wait of the training thread, should this one fail.
                 let closing = Closing(feed);
                 feed.fill(split, course, worker, workers);
                 std::mem::forget(closing);
             };
-            if std::thread::Builder::new().spawn_scoped(scope, fill).is_err() {
+            let start = |begin| {
+                let body = move || {
+                    drop(begin);
+                    fill();
+                };
+                std::thread::Builder::new().spawn_scoped(scope, body)
+            };
+            if started(start).is_none() {
                 // The system starts no more threads: the training thread gathers its batches itself.
                 feed.closed.store(true, Ordering::Release);
                 return body(None);
             }
         }
-        begun.iter().take(workers).for_each(drop);
         body(Some(feed))
     })
 }

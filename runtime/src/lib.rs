@@ -21,6 +21,7 @@ pub mod plot;
 pub mod pool;
 pub mod random;
 pub mod session;
+mod thread;
 pub mod trainer;
 pub mod weights;
 mod zipped;

@@ -14,12 +14,13 @@
 //! `open` by one before it looks at `region`, and reports the task in `finished` when it is done; the
 //! caller returns once all tasks are reported. So whoever has taken a task and not reported it may use `region`.
 
+use crate::thread::started;
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -98,19 +99,17 @@ impl Pool {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let helpers = threads.min(cores).saturating_sub(1).max(1);
         let shared = Arc::new(Shared { may_spin: threads <= cores, helpers, ..Shared::default() });
-        let (begin, begun) = mpsc::channel();
         let start = |worker| {
-            let (shared, begin) = (Arc::clone(&shared), begin.clone());
-            let serve = move || {
-                // What a thread allocates as it starts is behind it when the pool is there.
-                let _ = begin.send(());
-                drop(begin);
-                shared.serve(worker);
-            };
-            thread::Builder::new().name(format!("nnc-{worker}")).spawn(serve).ok()
+            let shared = Arc::clone(&shared);
+            started(|begin| {
+                let serve = move || {
+                    drop(begin);
+                    shared.serve(worker);
+                };
+                thread::Builder::new().name(format!("nnc-{worker}")).spawn(serve)
+            })
         };
         let workers: Vec<_> = (1..threads).map_while(start).collect();
-        begun.iter().take(workers.len()).for_each(drop);
         let pool = Self { shared, workers };
         if pool.threads() == threads.max(1) {
             return pool;

@@ -250,10 +250,12 @@ impl Reverse<'_> {
         let (at, adjoint) = self.at_its_turn(domain, read, adjoint).unwrap_or((at, adjoint));
         let part = self.projection(domain, tensor, &at, adjoint).unwrap_or_else(|| {
             let outside = self.m.int(-1);
-            let hidden = |s: &mut Self, p| adjoint.guard.filter(|_| !s.safe(p, domain)).map(|g| s.m.choose(g, p, outside));
+            let hidden =
+                |s: &mut Self, p| adjoint.guard.filter(|_| !s.safe(p, domain)).map(|g| s.m.choose(g, p, outside));
             // The others stay as they are: an order of turns is read from them.
             let at = at.iter().map(|p| hidden(self, *p).unwrap_or(*p)).collect::<Vec<_>>();
-            let dropping = !self.m.proven_inside(tensor, &at, domain) && (otherwise.is_some() || adjoint.guard.is_some());
+            let dropping =
+                !self.m.proven_inside(tensor, &at, domain) && (otherwise.is_some() || adjoint.guard.is_some());
             let value = adjoint.everywhere(self.m);
             Part::Sum { domain: domain.to_vec(), value, scatter: Some(Scatter { at, dropping }) }
         });
@@ -277,7 +279,8 @@ impl Reverse<'_> {
         let Some(guard) = adjoint.guard else {
             // A position that is looked up at that turn has to be hidden too where there is none.
             let sought = at.iter().all(|p| self.safe(*p, domain));
-            let carried = if sought { self.guarded(value, other, inside) } else { Guarded { guard: Some(inside), value } };
+            let carried =
+                if sought { self.guarded(value, other, inside) } else { Guarded { guard: Some(inside), value } };
             return Some((at, carried));
         };
         let guard = self.m.substitute(guard, &with);

@@ -7,6 +7,7 @@ use super::members::{Member, gather};
 use super::picture;
 use super::spec::Field;
 use super::table::{Column, Table, Values};
+use crate::thread::started;
 use image::DynamicImage;
 use image::imageops::FilterType;
 use std::path::{Path, PathBuf};
@@ -161,10 +162,19 @@ impl Decoding<'_> {
         let parts = self.members.chunks(share).zip(out.chunks_mut(share * elements));
         let results: Vec<Result<Vec<bool>>> = std::thread::scope(|scope| {
             let part = &part;
-            let start = |p| std::thread::Builder::new().spawn_scoped(scope, move || part(p));
+            let start = |p| {
+                started(|begin| {
+                    let body = move || {
+                        drop(begin);
+                        part(p)
+                    };
+                    std::thread::Builder::new().spawn_scoped(scope, body)
+                })
+            };
             let threads: Vec<_> = parts.map(start).collect();
             let stopped = || Err(DataError::new(Kind::Malformed, "the decoder stopped").in_file(self.place));
-            let refused = |e: std::io::Error| Err(DataError::io(&e, "cannot start a thread that decodes images"));
+            let refused =
+                || Err(DataError::new(Kind::Unreadable, "there is no memory for a thread that decodes images"));
             threads.into_iter().map(|t| t.map_or_else(refused, |t| t.join().unwrap_or_else(|_| stopped()))).collect()
         });
         Ok(results.into_iter().collect::<Result<Vec<_>>>()?.concat())
