@@ -1,6 +1,7 @@
 //! Logarithms and roots of what nothing shows to be positive. Judged from the intervals of the typed expressions: a
 //! square is not negative, an exponential neither, and zero where it is small, a condition says something in its
-//! branches. A value from outside, such as a data field or a parameter, may be any number.
+//! branches. A value from outside, such as a data field or a parameter, may be any number. The root of zero is zero, and
+//! only its slope is infinite: a root that no parameter moves may be taken of it.
 
 use super::expr::operands;
 use super::interval::Interval;
@@ -23,7 +24,7 @@ pub(super) struct Doubt {
 
 /// The first such function of each of the values.
 pub(super) fn doubts(pass: &Pass, values: impl IntoIterator<Item = ValueId>) -> Vec<Doubt> {
-    let ranges = Ranges { pass, known: RefCell::default() };
+    let ranges = Ranges { pass, known: RefCell::default(), moved: moved(pass) };
     let mut found = vec![];
     for value in values {
         if let Definition::Indexed { value: expr, .. } | Definition::Accumulate { value: expr, .. } =
@@ -36,6 +37,32 @@ pub(super) fn doubts(pass: &Pass, values: impl IntoIterator<Item = ValueId>) -> 
     found
 }
 
+/// For each value of the pass, whether it has a derivative by some parameter.
+fn moved(pass: &Pass) -> Vec<bool> {
+    let mut moved = Vec::with_capacity(pass.values.len());
+    for value in &pass.values {
+        moved.push(match &value.definition {
+            // What is carried may be defined further down.
+            Definition::Parameter(_) | Definition::Delayed { .. } => true,
+            Definition::Indexed { value, .. } | Definition::Accumulate { value, .. } => is_moved(value, &moved),
+            _ => false,
+        });
+    }
+    moved
+}
+
+fn is_moved(expr: &Expr, moved: &[bool]) -> bool {
+    match expr {
+        Expr::Unary(Unary::Detach, _) => false,
+        Expr::Read { value, .. } if moved.get(value.0 as usize).is_none_or(|m| *m) => true,
+        _ => {
+            let mut any = false;
+            operands(expr, &mut |e| any = any || is_moved(e, moved));
+            any
+        }
+    }
+}
+
 /// What conditions say about expressions.
 type Facts = Vec<(Expr, Interval)>;
 
@@ -43,6 +70,8 @@ struct Ranges<'p> {
     pass: &'p Pass,
     /// Of values; all numbers while it is being found.
     known: RefCell<BTreeMap<ValueId, Interval>>,
+    /// Whether each value is moved by a parameter.
+    moved: Vec<bool>,
 }
 
 impl Ranges<'_> {
@@ -50,7 +79,8 @@ impl Ranges<'_> {
         if let Expr::Unary(function @ (Unary::Log | Unary::Log1p | Unary::Sqrt), a) = expr {
             let argument = self.of(a, facts);
             let limit = if *function == Unary::Log1p { -1.0 } else { 0.0 };
-            if !argument.is_above(limit) {
+            let still = *function == Unary::Sqrt && argument.is_at_least(0.0) && !is_moved(a, &self.moved);
+            if !argument.is_above(limit) && !still {
                 return Some((*function, argument.low()));
             }
         }
@@ -118,6 +148,8 @@ impl Ranges<'_> {
             // The larger or smaller of a number and its opposite is its size, or the opposite of that.
             Expr::Binary(Binary::Max, a, b) if opposite(a, b) => self.of(a, facts).abs(),
             Expr::Binary(Binary::Min, a, b) if opposite(a, b) => self.of(a, facts).abs().neg(),
+            // Of an exponential and its inverse one is at least 1.
+            Expr::Binary(Binary::Add, a, b) if inverse(a, b) => Interval::from(1.0),
             Expr::Binary(op, a, b) => {
                 let (a, b) = (self.of(a, facts), self.of(b, facts));
                 binary(*op, a, b)
@@ -189,6 +221,10 @@ impl Ranges<'_> {
 fn opposite(a: &Expr, b: &Expr) -> bool {
     let negated = |x: &Expr, of: &Expr| matches!(x, Expr::Unary(Unary::Neg, y) if **y == *of);
     negated(a, b) || negated(b, a)
+}
+
+fn inverse(a: &Expr, b: &Expr) -> bool {
+    matches!((a, b), (Expr::Unary(Unary::Exp, x), Expr::Unary(Unary::Exp, y)) if opposite(x, y))
 }
 
 fn unary(op: Unary, a: Interval) -> Interval {
