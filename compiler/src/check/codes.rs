@@ -38,7 +38,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("state-moves-twice", "a state changes several times in a step, once for each use of its layer (a warning)"),
     ("state-per-sample", "the next value of a state differs from sample to sample"),
     ("too-deep", "the program is nested too deeply or unrolls too far"),
-    ("too-large", "a tensor is too large for any machine"),
+    ("too-large", "a tensor is too large for any machine, or a sweep has too many points"),
     ("unknown-argument", "a call gives an argument that there is no parameter for"),
     ("unknown-name", "a name that nothing defines"),
     ("unknown-setting", "a line of a train or data block that is no setting and that nothing uses"),

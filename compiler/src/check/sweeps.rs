@@ -34,6 +34,9 @@ pub(super) fn resolve(items: &Items<'_>, program: &ast::File, sink: &mut Sink) {
             }
             list(name, values, sink);
         }
+        if let Some(d) = size(sweep) {
+            sink.add(d);
+        }
         for axis in sweep.plots.iter().flat_map(|plot| std::iter::once(&plot.against).chain(&plot.by)) {
             if !axes.contains(&axis.name.as_str()) {
                 let d = Diagnostic::error("unknown-name", axis.span, format!("this sweep has no axis `{}`", axis.name));
@@ -65,6 +68,23 @@ fn trained(items: &Items<'_>, sweep: &ast::Sweep, sink: &mut Sink) {
             sink.add(d.help("write `train = block`, or `train = block(width)` for one with parameters"));
         }
     }
+}
+
+/// The most points of a sweep: each is a run with a folder of its own.
+const MOST_POINTS: usize = 10_000;
+
+/// What is wrong with the number of points.
+fn size(sweep: &ast::Sweep) -> Option<Diagnostic> {
+    let length = |values: &Expr| if let ExprKind::List(list) = &values.kind { list.len() } else { 0 };
+    let counts = sweep.axes.iter().map(|(name, values)| (name.name.as_str(), length(values)));
+    let points = counts.clone().try_fold(1, |n: usize, (_, count)| n.checked_mul(count));
+    if points.is_some_and(|n| n <= MOST_POINTS) {
+        return None;
+    }
+    let sizes: Vec<String> = counts.map(|(name, count)| format!("{count} of `{name}`")).collect();
+    let message = format!("this sweep has more than {MOST_POINTS} points: {}", sizes.join(" times "));
+    let d = Diagnostic::error("too-large", sweep.name.span, message);
+    Some(d.here("each point is a run of its own").help("leave values out, or sweep the axes one after the other"))
 }
 
 /// The values of an axis are a list of numbers, each of which can be told from the others.

@@ -259,12 +259,15 @@ impl Lines<'_> {
     }
 }
 
+/// The most bytes of a line: some million cells.
+const LONGEST_LINE: usize = 16 << 20;
+
 fn decoded(mut source: Source) -> Result<String> {
     let mut bytes = source.take_mark()?;
     if bytes == b"\xff\xfe" || bytes == b"\xfe\xff" {
         return Err(DataError::new(Kind::Malformed, "the file is UTF-16").help("save it as UTF-8"));
     }
-    source.take_text(&mut bytes)?;
+    source.take_text(&mut bytes, LONGEST_LINE)?;
     String::from_utf8(bytes).map_err(|e| {
         let before = String::from_utf8_lossy(&e.as_bytes()[..e.utf8_error().valid_up_to()]).into_owned();
         let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();

@@ -210,19 +210,27 @@ impl Source {
     }
 
     /// Appends all that is left to `bytes`, which came before. It is text: a byte of zero ends it, since texts have none and
-    /// files that stand for nothing but their size have only those.
+    /// files that stand for nothing but their size have only those. A line has `longest` bytes at most.
     ///
     /// # Errors
-    /// As [`Self::take_rest`], and if there is a zero.
-    pub fn take_text(&mut self, bytes: &mut Vec<u8>) -> Result<()> {
+    /// As [`Self::take_rest`], and if there is a zero or a longer line.
+    pub fn take_text(&mut self, bytes: &mut Vec<u8>, longest: usize) -> Result<()> {
         let before = self.offset() - bytes.len() as u64;
         let mut seen = 0;
+        let mut line = 0;
         loop {
             let got = (&mut *self).take(1 << 20).read_to_end(bytes).map_err(|e| self.failed(&e))?;
             if let Some(zero) = bytes[seen..].iter().position(|b| *b == 0) {
                 return Err(DataError::new(Kind::Malformed, "this is no text: the byte here is zero")
                     .at(Position::Byte(before + (seen + zero) as u64))
                     .help("store it as UTF-8 text"));
+            }
+            line = bytes[seen..].iter().rposition(|b| matches!(b, b'\n' | b'\r')).map_or(line, |at| seen + at + 1);
+            if bytes.len() - line > longest {
+                let message = format!("the line that begins here is longer than {}", file::size(longest as u64));
+                return Err(DataError::new(Kind::TooLarge, message)
+                    .at(Position::Byte(before + line as u64))
+                    .help("a table has a line for each sample; numbers in one long line are better kept as .npy"));
             }
             seen = bytes.len();
             if got == 0 {

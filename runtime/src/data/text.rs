@@ -23,7 +23,7 @@ pub fn load(files: &Files, name: &str, windows: &Windows) -> Result<Table> {
     let path = files.find(name)?;
     let read = || {
         let mut bytes = Vec::new();
-        files.open(&path)?.take_text(&mut bytes)?;
+        files.open(&path)?.take_text(&mut bytes, usize::MAX)?;
         crate::file::text(bytes)
     };
     let text = read().map_err(|e| e.in_file(&path))?;

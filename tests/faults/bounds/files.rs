@@ -4,6 +4,7 @@
 
 use crate::common::{Folder, bytes, repository};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -13,10 +14,11 @@ const PROGRAM: &str = "data d {\n    train = csv(\"t.csv\")\n    x: [2]      = f
     optimizer = sgd(lr = 0.1)\n    batch     = 2\n    epochs    = 1\n}\n";
 
 /// KiB of addresses that a command may have.
-const MEMORY: u32 = 2_000_000;
+const MEMORY: u32 = 500_000;
 
 /// What can stand where a file is wanted.
-const KINDS: [&str; 5] = ["a pipe", "a device", "a folder", "a socket", "3 GiB of zeros"];
+const KINDS: [&str; 8] =
+    ["a pipe", "a device", "a folder", "a socket", "3 GiB of zeros", "noise", "a great claim", "its first half"];
 
 /// What is wanted, under which name, and the commands that read it, with what they end; `@` is the folder.
 const ROLES: [(&str, &str, &[&str]); 5] = [
@@ -52,9 +54,43 @@ const ROLES: [(&str, &str, &[&str]); 5] = [
     ("log", "metrics.jsonl", &["plot @/metrics.jsonl -o @/curves"]),
 ];
 
+/// What a run has written of one epoch.
+const LOG: &str = "{\"epoch\":1,\"step\":1,\"train\":{\"loss\":0.5}}\n";
+
 fn weights() -> Vec<u8> {
     let head = r#"{"fc.bias":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"fc.weight":{"dtype":"F32","shape":[2,2],"data_offsets":[8,24]}}"#;
     [&(head.len() as u64).to_le_bytes(), head.as_bytes(), &[0; 24]].concat()
+}
+
+/// 64 KiB of a linear congruential generator: Knuth's multiplier.
+fn noise() -> Vec<u8> {
+    let next = |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+    std::iter::successors(Some(1_u64), next).skip(1).take(1 << 16).map(|state| (state >> 56) as u8).collect()
+}
+
+/// A small file that says it holds much, or unpacks to it.
+fn claim(name: &str) -> Vec<u8> {
+    match name {
+        "net.nn" => format!("fn f(x) = {}", "(".repeat(1 << 21)).into_bytes(),
+        "w.safetensors" => {
+            let head = r#"{"fc.weight":{"dtype":"F32","shape":[1073741824,2],"data_offsets":[0,8589934592]}}"#;
+            [&(head.len() as u64).to_le_bytes(), head.as_bytes()].concat()
+        }
+        "t.csv" => {
+            let mut packed = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+            std::io::copy(&mut std::io::repeat(b'1').take(1 << 30), &mut packed).expect("packed");
+            packed.finish().expect("packed")
+        }
+        "in.npy" => npy("(1099511627776, 2)", &[0; 16]),
+        _ => "1".repeat(300 << 20).into_bytes(),
+    }
+}
+
+/// An NPY file of that shape, version 1.
+fn npy(shape: &str, data: &[u8]) -> Vec<u8> {
+    let head = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
+    let head = format!("{head:117}\n");
+    [b"\x93NUMPY\x01\x00".as_slice(), &(head.len() as u16).to_le_bytes(), head.as_bytes(), data].concat()
 }
 
 /// A folder where all is well but for the file `name`, which is of that kind.
@@ -63,15 +99,21 @@ fn folder(name: &str, kind: &str) -> Folder {
     folder.write("net.nn", PROGRAM);
     folder.write("t.csv", "a,b,c\n1,2,0\n3,4,1\n");
     folder.write("in.csv", "a,b\n1,2\n");
+    folder.write("in.npy", npy("(2, 2)", &[0; 16]));
+    folder.write("metrics.jsonl", LOG);
     folder.write("w.safetensors", weights());
     let path = folder.path(name);
-    let _ = std::fs::remove_file(&path);
+    let whole = bytes(&path);
+    std::fs::remove_file(&path).expect("removed");
     match kind {
         "a pipe" => assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo").success()),
         "a device" => std::os::unix::fs::symlink("/dev/zero", &path).expect("a link"),
         "a folder" => std::fs::create_dir(&path).expect("a folder"),
         "a socket" => drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket")),
-        _ => std::fs::File::create(&path).and_then(|f| f.set_len(3 << 30)).expect("a file with a hole"),
+        "3 GiB of zeros" => std::fs::File::create(&path).and_then(|f| f.set_len(3 << 30)).expect("a file with a hole"),
+        "noise" => drop(folder.write(name, noise())),
+        "a great claim" => drop(folder.write(name, claim(name))),
+        _ => drop(folder.write(name, &whole[..whole.len() / 2])),
     }
     folder
 }
@@ -86,7 +128,13 @@ fn bounded(line: &str, folder: &Path) -> Output {
 /// The first line of what a command says, without the folder.
 fn sentence(output: &Output, folder: &Path) -> String {
     let said = String::from_utf8_lossy(&output.stderr).replace(&format!("{}/", folder.display()), "");
-    said.lines().find_map(|l| l.strip_prefix("error: ")).unwrap_or(&said).to_string()
+    let diagnostic = said.lines().find(|l| l.starts_with("error["));
+    let at = |l: &'_ str| ["┌─ ", "= at: "].iter().find_map(|mark| l.trim_start().strip_prefix(mark)).map(str::to_string);
+    let place = said.lines().find_map(at).unwrap_or_default();
+    diagnostic.map_or_else(
+        || said.lines().find_map(|l| l.strip_prefix("error: ")).unwrap_or(&said).to_string(),
+        |line| format!("{place}: {}", line.split_once(": ").map_or(line, |(_, message)| message)),
+    )
 }
 
 #[test]
@@ -107,9 +155,11 @@ fn no_file_holds_a_command_up() {
             }
             let outcomes: Vec<_> = said.keys().collect();
             let [(status, sentence)] = outcomes[..] else { panic!("{role}, {kind}: {said:#?}") };
-            assert_eq!(*status, Some(3), "{role}, {kind}: {sentence}");
+            // Text that is no program is the program's fault, everything else that of its file.
+            let wanted = if sentence.starts_with("net.nn:") && sentence[7..].starts_with(|c: char| c.is_ascii_digit()) { 1 } else { 3 };
+            assert_eq!(*status, Some(wanted), "{role}, {kind}: {sentence}");
             assert!(sentence.contains(name), "{role}, {kind}: {sentence}");
-            table.push_str(&format!("| {role} | {kind} | 3 | {sentence} |\n"));
+            table.push_str(&format!("| {role} | {kind} | {wanted} | {sentence} |\n"));
         }
     }
     let page = repository("docs/limits.md");
