@@ -1,7 +1,7 @@
 //! `metrics.jsonl`: one JSON object a line, appended while training. After a resume it holds each
 //! line once, as if nothing had happened.
 
-use crate::data::{DataError, Result};
+use crate::data::{DataError, Kind, Position, Result};
 use crate::file::{self, unwritable};
 use crate::moments;
 use serde_json::Value;
@@ -95,10 +95,10 @@ fn is_later(line: &Value, epoch: u64, step: u64) -> bool {
         }
 }
 
-/// The lines of a log; one that was cut short ends them. The run may go on while its log is read.
+/// The lines of a log; a last one without its end is left out, since the run may go on while its log is read.
 ///
 /// # Errors
-/// If the file cannot be read.
+/// If the file cannot be read, or a line is no JSON.
 pub fn read(path: &Path) -> Result<Vec<Value>> {
     let input = file::open(path, file::LOG)?;
     let size = input.size();
@@ -108,11 +108,26 @@ pub fn read(path: &Path) -> Result<Vec<Value>> {
         line.clear();
         let cannot = |e: std::io::Error| DataError::io(&e, "cannot read the log").in_file(path);
         (&mut reader).take(LINE).read_until(b'\n', &mut line).map_err(cannot)?;
-        match line.strip_suffix(b"\n").and_then(|l| serde_json::from_slice(l).ok()) {
-            Some(told) => lines.push(told),
-            None => return Ok(lines),
-        }
+        let Some(whole) = line.strip_suffix(b"\n") else {
+            // A run may be writing it.
+            let is_last = (line.len() as u64) < LINE;
+            return if is_last { Ok(lines) } else { Err(no_log(path, lines.len(), "it is longer than 1 MiB")) };
+        };
+        let told = serde_json::from_slice(whole).map_err(|e| {
+            // The line that the reader counts is always its first.
+            let why = e.to_string();
+            no_log(path, lines.len(), why.split(" at line ").next().unwrap_or(&why))
+        })?;
+        lines.push(told);
     }
+}
+
+fn no_log(path: &Path, lines_before: usize, why: &str) -> DataError {
+    let line = lines_before as u64 + 1;
+    DataError::new(Kind::Malformed, format!("this line is none of a log: {why}"))
+        .at(Position::Cell { line, column: 1 })
+        .in_file(path)
+        .help("a log has a JSON object a line, as `nnc run` writes them to metrics.jsonl")
 }
 
 /// The epochs of a log as comma-separated values: `epoch`, `step`, then every figure under its split, `valid.loss`.
