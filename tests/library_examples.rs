@@ -181,7 +181,8 @@ fn examples_check_and_make_a_step() {
     let file = folder.write("examples.nn", program(&definitions));
     let front = front::examine(&args::Program { file, ..args::Program::default() }).unwrap_or_else(|e| panic!("{e}"));
     let said: Vec<String> = front.diagnostics.iter().map(|d| render::human(&front.sources, d, false)).collect();
-    let of_probabilities = |s: &&String| OF_PROBABILITIES.iter().any(|call| s.contains(call)) && s.contains("unproven-positive");
+    let of_probabilities =
+        |s: &&String| OF_PROBABILITIES.iter().any(|call| s.contains(call)) && s.contains("unproven-positive");
     let (expected, other): (Vec<_>, Vec<_>) = said.iter().partition(of_probabilities);
     assert!(other.is_empty(), "{other:#?}");
     assert_eq!(expected.len(), OF_PROBABILITIES.len(), "{expected:#?}");

@@ -129,7 +129,8 @@ fn bounded(line: &str, folder: &Path) -> Output {
 fn sentence(output: &Output, folder: &Path) -> String {
     let said = String::from_utf8_lossy(&output.stderr).replace(&format!("{}/", folder.display()), "");
     let diagnostic = said.lines().find(|l| l.starts_with("error["));
-    let at = |l: &'_ str| ["┌─ ", "= at: "].iter().find_map(|mark| l.trim_start().strip_prefix(mark)).map(str::to_string);
+    let at =
+        |l: &'_ str| ["┌─ ", "= at: "].iter().find_map(|mark| l.trim_start().strip_prefix(mark)).map(str::to_string);
     let place = said.lines().find_map(at).unwrap_or_default();
     diagnostic.map_or_else(
         || said.lines().find_map(|l| l.strip_prefix("error: ")).unwrap_or(&said).to_string(),
@@ -156,7 +157,11 @@ fn no_file_holds_a_command_up() {
             let outcomes: Vec<_> = said.keys().collect();
             let [(status, sentence)] = outcomes[..] else { panic!("{role}, {kind}: {said:#?}") };
             // Text that is no program is the program's fault, everything else that of its file.
-            let wanted = if sentence.starts_with("net.nn:") && sentence[7..].starts_with(|c: char| c.is_ascii_digit()) { 1 } else { 3 };
+            let wanted = if sentence.starts_with("net.nn:") && sentence[7..].starts_with(|c: char| c.is_ascii_digit()) {
+                1
+            } else {
+                3
+            };
             assert_eq!(*status, Some(wanted), "{role}, {kind}: {sentence}");
             assert!(sentence.contains(name), "{role}, {kind}: {sentence}");
             table.push_str(&format!("| {role} | {kind} | {wanted} | {sentence} |\n"));

@@ -47,7 +47,11 @@ fn what_a_sweep_names_is_checked_first() {
         ("[2, 3]", "[2, 2]", "the value 2 twice"),
         ("[2, 3]", "[2, 9007199254740993]", "more digits"),
         ("[2, 3]\n", "[2, 3]\n    width in [4]\n", "two axes `width`"),
-        ("[2, 3]", &format!("[{}]", (1..=10_001).map(|n| n.to_string()).collect::<Vec<_>>().join(", ")), "more than 10000"),
+        (
+            "[2, 3]",
+            &format!("[{}]", (1..=10_001).map(|n| n.to_string()).collect::<Vec<_>>().join(", ")),
+            "more than 10000",
+        ),
         ("[2, 3]\n", &format!("[2, 3]\n{}", axes(30)), "more than 10000 points: 2 of `width` times 10 of `a0` times"),
     ] {
         assert!(SWEEP.contains(right));
