@@ -96,6 +96,27 @@ fn every_split_is_read_by_the_names_of_the_training_table() {
     assert_eq!((values(&set, "test", 0), values(&set, "test", 1)), (vec![7.0, 8.0, 9.0], vec![1.0]));
 }
 
+/// The table of the tests of formats has the columns size, count, gap and kind; one cell of `gap` is empty.
+#[cfg(feature = "parquet")]
+#[test]
+fn columns_of_parquet_go_by_their_names() {
+    let folder = Folder::new("parquet");
+    folder.write("test.parquet", include_bytes!("../../../runtime/src/data/tests/table.parquet"));
+    let parquet = |named: &[(&str, Value)]| call("parquet", "test.parquet", named);
+    folder.write("train.csv", "kind,count,size\nsetosa,1,10\niris,2,20\n");
+    let listed = [field("x", &[2], &["count", "size"], &[]), class("y", 2, "kind")];
+    let splits = [("train", call("csv", "train.csv", &[("label", text("kind"))])), ("test", parquet(&[]))];
+    let set = load(&folder, &splits, &listed).expect("both have the columns");
+    assert_eq!(values(&set, "train", 0), [1.0, 10.0, 2.0, 20.0]);
+    assert_eq!(values(&set, "test", 0), [3.0, 0.5, 0.0, 1.5, 70_000.0, -2.0]);
+    assert_eq!(values(&set, "test", 1), [1.0, 0.0, 1.0], "classes are numbered as in the training table");
+    let features = [field("x", &[2], &["features"], &[]), class("y", 2, "label")];
+    let said = load(&folder, &splits, &features).expect_err("a column more");
+    assert!(said.contains("`gap` is not among the features of train.csv"), "{said}");
+    let said = load(&folder, &[("train", parquet(&[("label", text("sort"))]))], &features).expect_err("no such label");
+    assert!(said.contains("no column `sort`"), "{said}");
+}
+
 /// A trained program in a folder: the sum of three features, each times another weight, is what it predicts.
 struct Trained(Folder);
 

@@ -12,6 +12,8 @@ fn folder() -> Folder {
     folder.write("net.nn", PROGRAM);
     folder.write("t.csv", "a,b,c\n1,2,0\n3,4,1\n");
     folder.write("in.csv", "a,b\n1,2\n");
+    let head = r#"{"x":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"y":{"dtype":"I64","shape":[1],"data_offsets":[8,16]}}"#;
+    folder.write("batch.safetensors", safetensors(head, &[0; 16]));
     folder
 }
 
@@ -42,6 +44,8 @@ fn refused(weights: &[u8], words: &[&str]) {
         format!("predict {at}/net.nn --weights {at}/w.safetensors --inputs {at}/in.csv -o {at}/out.npz"),
         format!("import {at}/net.nn --weights {at}/w.safetensors -o {at}/out.safetensors"),
         format!("export {at}/net.nn --onnx --weights {at}/w.safetensors -o {at}/out.onnx"),
+        format!("grad {at}/net.nn --inputs {at}/batch.safetensors --params {at}/w.safetensors -o {at}/out.npz"),
+        format!("eval {at}/net.nn --split train --weights {at}/w.safetensors --precision f64"),
     ] {
         let said = fail(&line, 3);
         assert!(said.contains("w.safetensors"), "{line}: {said}");
@@ -57,6 +61,7 @@ fn weights_are_numbers() {
     let at = folder.0.display();
     succeed(&format!("import {at}/net.nn --weights {at}/w.safetensors -o {at}/out.safetensors"));
     succeed(&format!("eval {at}/net.nn --split train --weights {at}/out.safetensors"));
+    succeed(&format!("grad {at}/net.nn --inputs {at}/batch.safetensors --params {at}/w.safetensors -o {at}/out.npz"));
     refused(&floats([1.0, 2.0, 3.0, f32::NAN, 5.0, 6.0]), &["`fc.weight` holds NaN at [1, 1]", "diverged"]);
     refused(&floats([1.0, 2.0, 3.0, 4.0, 5.0, f32::NEG_INFINITY]), &["`fc.bias` holds -inf at [1]"]);
     refused(&of_type("I32", [1i32.to_le_bytes(); 6]), &["whole numbers", "float32"]);
