@@ -1,9 +1,13 @@
 //! Every program in `examples` runs, for 3 updates on 200 samples; these and the larger ones in `examples/bench` check
-//! without a warning.
+//! without a warning. The weights that they leave are recorded in `tests/bits.txt`: whatever changes below the language,
+//! they stay the same on every processor, unless an order of sums is changed on purpose
+//! (`NNC_BLESS=1 cargo test --workspace --features parquet --test examples` records them).
 
 mod common;
 
 use common::{Folder, data, errors, nnc, repository};
+use runtime::checkpoint::digest;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Output;
 use std::{fs, io};
@@ -16,6 +20,18 @@ fn programs(folder: &str) -> io::Result<Vec<PathBuf>> {
     paths.sort();
     assert!(!paths.is_empty(), "{folder} has no programs");
     Ok(paths)
+}
+
+/// A fingerprint of the weights of every train block, one a line.
+const BITS: &str = "tests/bits.txt";
+
+fn blessing() -> bool {
+    std::env::var_os("NNC_BLESS").is_some()
+}
+
+fn recorded() -> io::Result<BTreeMap<String, String>> {
+    let text = fs::read_to_string(repository(BITS))?;
+    Ok(text.lines().filter_map(|line| line.split_once(' ')).map(|(train, bits)| (train.into(), bits.into())).collect())
 }
 
 /// The last line of standard output, as JSON.
@@ -36,6 +52,7 @@ fn shrunk(file: &str, train: &str, out: &str) -> io::Result<Output> {
 fn every_example_runs() -> io::Result<()> {
     let folder = Folder::new("examples");
     let mut wrong = vec![];
+    let mut bits = recorded()?;
     for path in programs("examples")? {
         let text = fs::read_to_string(&path)?;
         let file = path.display().to_string();
@@ -55,8 +72,18 @@ fn every_example_runs() -> io::Result<()> {
                     ["curves.svg", "curves.png", "weights.safetensors", "metrics.jsonl", "metrics.csv", "source.nn"];
                 let missing = left.iter().filter(|name| !out.join(name).is_file());
                 wrong.extend(missing.map(|name| format!("{file} left no {name}")));
+                let found = digest(&out.join("weights.safetensors")).map_err(io::Error::other)?;
+                if blessing() {
+                    bits.insert(train.to_string(), found);
+                } else if bits.get(train) != Some(&found) {
+                    wrong.push(format!("{file}: the weights of `{train}` are no longer those of tests/bits.txt"));
+                }
             }
         }
+    }
+    if blessing() {
+        let lines: String = bits.iter().map(|(train, bits)| format!("{train} {bits}\n")).collect();
+        fs::write(repository(BITS), lines)?;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
