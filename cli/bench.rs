@@ -3,6 +3,7 @@
 
 use crate::args;
 use crate::bind::{self, Bound};
+use crate::compile;
 use crate::fault::Fault;
 use crate::front;
 use crate::say;
@@ -26,7 +27,7 @@ pub fn bench(options: &args::Bench) -> Result<(), Fault> {
     }
     let (times, loss) = measure(&mut bound, &mut steps, options)?;
     let at = |share: f64| percentile(&times, share);
-    let threads = bind::threads(options.machine.resources.threads);
+    let threads = compile::threads(options.machine.resources.threads);
     let mut line = json!({
         "ms_per_step": {"median": at(0.5), "p10": at(0.1), "p90": at(0.9)},
         "first_step_s": first_step_s, "compile_s": bound.compile_s, "planned_bytes": bound.planned_bytes,
@@ -46,7 +47,7 @@ pub fn bench(options: &args::Bench) -> Result<(), Fault> {
         first_step_s * 1e3,
         bound.compile_s * 1e3
     );
-    say!("  memory        {} planned, {} at the peak", bind::size(bound.planned_bytes), bind::size(peak_rss()));
+    say!("  memory        {} planned, {} at the peak", compile::size(bound.planned_bytes), compile::size(peak_rss()));
     if options.steps.is_some() {
         say!("  loss          {loss} at step {}", steps.at.step);
     }

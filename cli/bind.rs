@@ -2,21 +2,20 @@
 //! ([`crate::plan`]), binds inputs and results.
 
 use crate::args::{Machine, Resources};
+use crate::compile::too_much;
 use crate::complain;
 use crate::doctor;
 use crate::fault::{Fault, FaultKind};
 use crate::plan::{self, Plan};
-use crate::vectors;
-use compiler::emit::{self, Options, Precision};
+use compiler::emit::Precision;
+use compiler::ir::TensorId;
 use compiler::ir::interpret::{Values, interpret};
-use compiler::ir::{Module, TensorId};
 use compiler::lower;
-use compiler::lower::programs::{Produced, Program};
-use compiler::optimise::optimise;
+use compiler::lower::program::{Produced, Program};
 use compiler::typed::{self, Supplied, Train};
 use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Record, Spec, Table};
 use runtime::execute::Executor;
-use runtime::plan::{Bundle, Holding, Slot};
+use runtime::plan::{Bundle, Slot};
 use runtime::session::{Binding, Forms, Report, Session, Turn};
 use std::path::Path;
 
@@ -115,46 +114,6 @@ fn call(call: &typed::DataCall) -> Call {
     Call { name: call.name.clone(), args: call.args.clone() }
 }
 
-/// Threads to use: those asked for, else all cores.
-pub fn threads(asked: Option<usize>) -> usize {
-    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
-}
-
-/// Optimises and compiles named programs into one bundle, unless it would take more memory than is allowed, or than the
-/// machine has.
-pub fn compile(
-    programs: &mut [(String, Program)],
-    precision: Precision,
-    allowed: Option<usize>,
-) -> Result<Bundle, Fault> {
-    programs.iter().try_for_each(|(_, program)| countable(&program.module))?;
-    programs.iter_mut().for_each(|(_, program)| optimise(&mut program.module));
-    let modules: Vec<(&str, &Module)> = programs.iter().map(|(name, p)| (name.as_str(), &p.module)).collect();
-    let most = allowed.or_else(doctor::memory).unwrap_or(usize::MAX);
-    let options = Options { precision, vectors: vectors::chosen()? };
-    emit::compile_within(&modules, &options, most).map_err(|fault| match &fault.excess {
-        Some(excess) => too_much(excess.bytes, &excess.holdings, most, allowed.is_some()),
-        None => Fault::internal(fault),
-    })
-}
-
-/// Refuses a program with a tensor that no machine holds, before anything is made of it.
-///
-/// # Errors
-/// Names that tensor and its extents.
-pub fn countable(module: &Module) -> Result<(), Fault> {
-    let Some(tensor) = module.uncountable() else { return Ok(()) };
-    let tensor = module.t(tensor);
-    let extents: Vec<String> = tensor.shape.iter().map(ToString::to_string).collect();
-    let (name, extents) = (&tensor.name, extents.join(", "));
-    Err(Fault::new(
-        FaultKind::Program,
-        format!(
-            "`{name}` with the extents [{extents}] is more than any machine computes; make `batch` or the layer smaller"
-        ),
-    ))
-}
-
 /// Opens the data and compiles everything a run of the train block needs. With a record, that of weights which are to be
 /// used, the data must be what they were trained on.
 pub fn bind(train: &Train, program: &Path, machine: &Machine, record: Option<Record>) -> Result<Bound, Fault> {
@@ -220,17 +179,6 @@ fn bound(train: &Train, plan: Plan) -> Result<Bound, Fault> {
 fn fits(bundle: &Bundle, planned_bytes: usize, allowed: Option<usize>) -> Result<(), Fault> {
     let Some(most) = allowed.or_else(doctor::memory).filter(|most| *most < planned_bytes) else { return Ok(()) };
     Err(too_much(planned_bytes, &bundle.holdings, most, allowed.is_some()))
-}
-
-/// The sentence that refuses, with the largest buffers.
-fn too_much(needed: usize, holdings: &[Holding], most: usize, allowed: bool) -> Fault {
-    let mut holdings: Vec<_> = holdings.iter().collect();
-    holdings.sort_by_key(|h| std::cmp::Reverse(h.bytes));
-    let line = |h: &&Holding| format!("\n  {:>10}  {}", size(h.bytes), h.name);
-    let largest: String = holdings.iter().take(5).map(line).collect();
-    let whose = if allowed { "allowed" } else { "this machine has" };
-    let (needed, most) = (size(needed), size(most));
-    Fault::data(format!("the run needs {needed}, more than the {most} {whose}; its largest buffers are{largest}"))
 }
 
 fn executor(bundle: Bundle, threads: usize) -> Result<Executor, Fault> {
@@ -304,15 +252,4 @@ pub fn binding(
         totals,
         handed: program.handed.iter().map(place).collect::<Result<_, Fault>>()?,
     })
-}
-
-/// Bytes in a form people read.
-pub fn size(bytes: usize) -> String {
-    let b = bytes as f64;
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{:.1} KiB", b / 1024.0),
-        1_048_576..1_073_741_824 => format!("{:.1} MiB", b / 1_048_576.0),
-        _ => format!("{:.2} GiB", b / 1_073_741_824.0),
-    }
 }

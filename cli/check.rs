@@ -2,7 +2,8 @@
 //! is planned as `nnc run` plans it, for which data is opened where it is at hand.
 
 use crate::args::{self, MessageFormat};
-use crate::bind::{self, size};
+use crate::bind;
+use crate::compile::size;
 use crate::fault::{Fault, FaultKind};
 use crate::plan::Plan;
 use crate::{front, render, say};

@@ -1,14 +1,15 @@
 //! `nnc emit`: what the compiler made of a program, stage by stage.
 
 use crate::args::{self, Form, Stage, Which};
-use crate::bind;
+use crate::compile;
 use crate::fault::Fault;
 use crate::front;
 use crate::network::Graph;
 use crate::picture;
 use crate::vectors;
 use compiler::emit::{self, Dump, Options};
-use compiler::lower::programs::{Program, evaluation, forward, init, training};
+use compiler::lower::program::Program;
+use compiler::lower::programs::{evaluation, forward, init, training};
 use compiler::typed::Train;
 use compiler::{check, ir, lower, optimise, source, symbolic};
 use runtime::file::replace;
@@ -44,7 +45,7 @@ fn render(options: &args::Emit) -> Result<String, Fault> {
     };
     let whole = || program().module;
     if !matches!(options.stage, Stage::Typed | Stage::Dot | Stage::Svg) {
-        bind::countable(&whole())?;
+        compile::countable(&whole())?;
     }
     let optimised = || {
         let mut module = whole();

@@ -1,7 +1,7 @@
 //! `nnc export --onnx`: the network for inference elsewhere, with trained weights.
 
 use crate::args::{self, MessageFormat};
-use crate::bind;
+use crate::compile;
 use crate::fault::{Fault, FaultKind};
 use crate::front::{self, Front};
 use crate::part::{self, Part};
@@ -38,7 +38,7 @@ pub fn export(options: &args::Export) -> Result<(), Fault> {
         }
     };
     replace(&options.output, &bytes).map_err(Fault::data)?;
-    say!("{}: {}, for {samples} samples at once", options.output.display(), bind::size(bytes.len()));
+    say!("{}: {}, for {samples} samples at once", options.output.display(), compile::size(bytes.len()));
     Ok(())
 }
 
@@ -93,7 +93,7 @@ fn file(
 /// Parameters and states by path: their saved names and values, from the file or, without one, initial.
 fn known(train: &Train, options: &args::Export) -> Result<BTreeMap<String, (String, Vec<f32>)>, Fault> {
     let mut programs = vec![("init".to_string(), init(train))];
-    let bundle = bind::compile(&mut programs, train.settings.precision, None)?;
+    let bundle = compile::compile(&mut programs, train.settings.precision, None)?;
     let mut executor = Executor::new(bundle, 1).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(0, clock).map_err(Fault::internal)?;

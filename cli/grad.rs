@@ -2,11 +2,13 @@
 //! for comparing with other systems.
 
 use crate::args;
-use crate::bind::{self, binding};
+use crate::bind::binding;
+use crate::compile;
 use crate::fault::Fault;
 use crate::{folder, front};
 use compiler::emit::Precision;
-use compiler::lower::programs::{Produced, gradients, init};
+use compiler::lower::program::Produced;
+use compiler::lower::programs::{gradients, init};
 use compiler::typed::{Element, Train};
 use runtime::arrays::{self, Array, Taken, Weights};
 use runtime::execute::{Clock, Executor};
@@ -20,10 +22,10 @@ pub fn grad(options: &args::Grad) -> Result<(), Fault> {
     let inputs = arrays::read(&options.inputs).map_err(Fault::data)?;
     let batch = batch_of(train, &inputs)?;
     let mut programs = vec![("init".to_string(), init(train)), ("gradients".to_string(), gradients(train, batch))];
-    let bundle = bind::compile(&mut programs, train.settings.precision, None)?;
+    let bundle = compile::compile(&mut programs, train.settings.precision, None)?;
     let start = binding(train, &bundle, 0, &programs[0].1, 1)?;
     let pass = binding(train, &bundle, 1, &programs[1].1, batch)?;
-    let mut executor = Executor::new(bundle, bind::threads(options.threads)).map_err(Fault::data)?;
+    let mut executor = Executor::new(bundle, compile::threads(options.threads)).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(start.program, clock).map_err(Fault::internal)?;
     if let Some(path) = &options.params {

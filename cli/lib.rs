@@ -8,6 +8,7 @@ pub mod bench;
 pub mod bind;
 mod c_names;
 pub mod check;
+pub mod compile;
 pub mod completions;
 pub mod conditions;
 pub mod diff;

@@ -1,13 +1,14 @@
 //! `nnc emit --stage obj`: a train block as a linkable object with a C header, and as an executable.
 
 use crate::args;
-use crate::bind;
 use crate::c_names::plain;
+use crate::compile;
 use crate::fault::Fault;
 use crate::header::{Field, Header};
 use crate::{front, say};
 use compiler::emit::object::{Export, Part, Run, Saved, Target, object};
-use compiler::lower::programs::{Produced, Program, accumulation, application, init, prediction, training};
+use compiler::lower::program::{Produced, Program};
+use compiler::lower::programs::{accumulation, application, init, prediction, training};
 use compiler::optimise::optimise;
 use compiler::typed::Train;
 use runtime::file::replace;
@@ -37,7 +38,7 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
     if functions.iter().any(predicts) {
         return Err(Fault::usage(carries(train, "the `predict` of an object")));
     }
-    functions.iter().flat_map(|f| &f.programs).try_for_each(|(_, p)| bind::countable(&p.module))?;
+    functions.iter().flat_map(|f| &f.programs).try_for_each(|(_, p)| compile::countable(&p.module))?;
     functions.iter_mut().flat_map(|f| &mut f.programs).for_each(|(_, p)| optimise(&mut p.module));
     let modules: Vec<_> =
         functions.iter().flat_map(|f| f.programs.iter().map(|(_, p)| (word(f.run), &p.module))).collect();
@@ -63,8 +64,8 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
     let header_path = path.with_extension("h");
     write(&path, &made.bytes)?;
     write(&header_path, header.text().as_bytes())?;
-    say!("{}: {} of code and constants, for {triple}", path.display(), bind::size(made.bytes.len()));
-    say!("{}: the arena takes {}", header_path.display(), bind::size(made.arena_bytes));
+    say!("{}: {} of code and constants, for {triple}", path.display(), compile::size(made.bytes.len()));
+    say!("{}: the arena takes {}", header_path.display(), compile::size(made.arena_bytes));
     if options.standalone {
         link(&path, &header_path, &name)?;
     }
@@ -86,16 +87,16 @@ const IN_EXECUTABLE: usize = (1 << 31) - (64 << 20);
 
 /// Refuses an executable whose arena no linker places; says where an object's is more than this machine has.
 fn addressable(name: &str, arena: usize, standalone: bool) -> Result<(), Fault> {
-    let size = bind::size(arena);
+    let size = compile::size(arena);
     if standalone && arena > IN_EXECUTABLE {
-        let most = bind::size(IN_EXECUTABLE);
+        let most = compile::size(IN_EXECUTABLE);
         return Err(Fault::data(format!(
             "the arena of {name} takes {size}, but an executable holds {most} at most; take a smaller `batch`, or emit the \
              object without --standalone and give it memory that the program around it allocates"
         )));
     }
     if let Some(has) = crate::doctor::memory().filter(|has| *has < arena) {
-        let has = bind::size(has);
+        let has = compile::size(has);
         crate::complain!(
             "warning: the arena of {name} takes {size}, and this machine has {has}; `batch` says how much it is"
         );

@@ -2,7 +2,8 @@
 
 use crate::fault::Fault;
 use compiler::ir::Role;
-use compiler::lower::programs::{Produced, Program, forget_idle_states};
+use compiler::lower::program::{Produced, Program};
+use compiler::lower::programs::forget_idle_states;
 
 /// The names that bound it.
 pub struct Part<'a> {

@@ -5,12 +5,13 @@
 //! data is not at hand the plan is that of full minibatches.
 
 use crate::args::Resources;
-use crate::bind;
+use crate::compile;
 use crate::fault::{Fault, FaultKind};
 use compiler::check::short;
 use compiler::emit::Precision;
 use compiler::ir::text::print;
-use compiler::lower::programs::{self, Program, accumulation, application, evaluation, init, sums, training};
+use compiler::lower::program::Program;
+use compiler::lower::programs::{self, accumulation, application, evaluation, init, sums, training};
 use compiler::typed::{DataValue, Pass, Supplied, Train};
 use runtime::data::DataSet;
 use runtime::feed;
@@ -108,8 +109,8 @@ impl Plan {
         let evaluated = evaluation_sizes(&[samples, count("valid"), count("test")], batch);
         let evaluation_programs = evaluated.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n)));
         programs.extend(evaluation_programs);
-        let threads = bind::threads(resources.threads);
-        let bundle = bind::compile(&mut programs, train.settings.precision, allowed)?.tiled_for(threads);
+        let threads = compile::threads(resources.threads);
+        let bundle = compile::compile(&mut programs, train.settings.precision, allowed)?.tiled_for(threads);
         let report = compiled_report(train, (&sizes, &evaluated), threads, allowed)?;
         let all = || programs.iter().chain(report.iter().flat_map(|r| &r.programs)).map(|(_, p)| p);
         let reads_steps = all().any(|p| p.supplied.iter().any(|(s, _)| *s == Supplied::Steps));
@@ -253,7 +254,7 @@ fn compiled_report(
     };
     let training = trained.iter().map(|n| add("training", &train.training, *n)).collect();
     let evaluation = evaluated.iter().map(|n| add("evaluation", &train.evaluation, *n)).collect();
-    let bundle = bind::compile(&mut programs, Precision::F64, allowed)?.tiled_for(threads);
+    let bundle = compile::compile(&mut programs, Precision::F64, allowed)?.tiled_for(threads);
     Ok(Some(Report { programs, training, evaluation, bundle }))
 }
 

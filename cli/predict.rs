@@ -2,18 +2,22 @@
 
 use crate::args;
 use crate::bind::{self, binding};
+use crate::compile;
 use crate::fault::Fault;
 use crate::folder::Moment;
 use crate::part::Part;
 use crate::{folder, front, grad, say};
 use compiler::emit::Precision;
 use compiler::ir::TensorId;
-use compiler::lower::programs::{Produced, Program, afresh, init, prediction};
+use compiler::lower::program::{Produced, Program};
+use compiler::lower::programs::{afresh, init, prediction};
 use compiler::optimise::dead;
 use compiler::optimise::expr::sources;
 use compiler::typed::Train;
 use runtime::arrays::{self, Array, Weights};
-use runtime::data::{self, Column, Field, Kind, Origin, Record, Spec, Split, Table, Value, Values, listed};
+use runtime::data::{
+    self, Column, Field, Kind, Origin, Record, Spec, Split, Table, Value, Values, goes_by_features, listed,
+};
 use runtime::execute::{Clock, Executor};
 use runtime::plan::Element;
 use runtime::random::EVALUATION;
@@ -102,7 +106,7 @@ fn table(spec: &mut Spec, options: &args::Predict, as_is: bool) -> Result<Table,
     let label = label.and_then(|(_, value)| if let Value::Text(name) = value { Some(name.clone()) } else { None });
     table.settle_label(spec.fields.iter().map(Field::width).sum(), label.as_deref());
     // No training table stands beside, so that something else must say which column is which.
-    if spec.record.is_none() && table.goes_by_features(&spec.fields) {
+    if spec.record.is_none() && goes_by_features(&table, &spec.fields) {
         let trained = data::trained(spec).map_err(|e| {
             Fault::data(format!(
                 "{}: nothing says in which order the network takes these columns: the weights are not in the folder of their \
@@ -198,11 +202,12 @@ fn outputs(
     }
     let predicting = programs.len();
     programs.extend(afresh(train).map(|program| ("afresh".to_string(), program)));
-    let bundle = bind::compile(&mut programs, train.settings.precision, None)?;
+    let bundle = compile::compile(&mut programs, train.settings.precision, None)?;
     let bindings = (1..predicting)
         .map(|k| binding(train, &bundle, k, &programs[k].1, if k == 1 { batch } else { rest }))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut executor = Executor::new(bundle, bind::threads(options.machine.resources.threads)).map_err(Fault::data)?;
+    let mut executor =
+        Executor::new(bundle, compile::threads(options.machine.resources.threads)).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(0, clock).map_err(Fault::internal)?;
     grad::load_parameters(&mut executor, train, weights)?;

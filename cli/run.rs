@@ -2,6 +2,7 @@
 
 use crate::args;
 use crate::bind::{self, Bound};
+use crate::compile;
 use crate::conditions::{self, Conditions};
 use crate::diverged;
 use crate::fault::{Fault, FaultKind};
@@ -254,7 +255,7 @@ fn announce(front: &Front, train: &Train, bound: &Bound, options: &args::Run) {
     say!(
         "{}: {parameters} parameters, {} of memory planned, {} programs compiled in {:.0} ms",
         train.name,
-        bind::size(bound.planned_bytes),
+        compile::size(bound.planned_bytes),
         bound.compiled,
         bound.compile_s * 1e3
     );
@@ -511,7 +512,7 @@ fn describe(
     let before: Vec<&str> = front::needed(front, train).iter().map(|t| t.name.as_str()).collect();
     let conditions: Map<String, Value> = conditions.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
     let environment = json!({"version": env!("CARGO_PKG_VERSION"), "seed": bound.session.seed, "target": "cpu",
-        "threads": bind::threads(options.machine.resources.threads), "plan": bound.fingerprint, "set": set,
+        "threads": compile::threads(options.machine.resources.threads), "plan": bound.fingerprint, "set": set,
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH), "begins_with": before,
         "conditions": conditions});
     folder.describe(&modules::as_one(&front.sources, &front.file), &environment)?;

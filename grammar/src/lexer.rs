@@ -10,7 +10,7 @@ use crate::ast::CallableKind;
 use crate::diagnostic::Diagnostic;
 use crate::message;
 use crate::span::{SourceId, Span};
-use crate::token::{Infix, Token, reduction};
+use crate::token::{Infix, Spanned, Token, begins_item, reduction};
 use logos::Logos;
 
 /// Deepest nesting of brackets.
@@ -19,9 +19,6 @@ pub const MAX_NESTING: usize = 256;
 pub const MAX_WEIGHT: usize = 600;
 /// Most messages about one text.
 pub const MAX_DIAGNOSTICS: usize = 100;
-
-/// A token with the byte range it stands at.
-pub type Spanned<'a> = (usize, Token<'a>, usize);
 
 /// What the lexer hands to the parser.
 #[derive(Debug, Default)]
@@ -494,12 +491,6 @@ impl<'a> Layout<'a> {
         self.end_item();
         self.out
     }
-}
-
-/// Whether an item may begin with the token.
-#[must_use]
-pub fn begins_item(token: Token<'_>) -> bool {
-    matches!(token, Token::Callable(_) | Token::Data | Token::Train | Token::Sweep | Token::Use)
 }
 
 fn partner_of(closing: Token<'_>) -> Token<'static> {

@@ -2,9 +2,8 @@
 //! a sentence, in words of the language rather than of the parser.
 
 use crate::diagnostic::Diagnostic;
-use crate::lexer::{Spanned, begins_item};
 use crate::span::{SourceId, Span};
-use crate::token::Token;
+use crate::token::{Spanned, Token, begins_item};
 
 /// What was met where a closing bracket is missing.
 #[derive(Clone, Copy, Debug)]

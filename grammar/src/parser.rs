@@ -6,9 +6,10 @@
 use crate::ast::{File, Item};
 use crate::build::Out;
 use crate::diagnostic::Diagnostic;
-use crate::lexer::{self, MAX_DIAGNOSTICS, Spanned, Tokens};
+use crate::lexer::{self, MAX_DIAGNOSTICS, Tokens};
 use crate::message;
 use crate::span::{SourceId, Span};
+use crate::token::Spanned;
 use crate::token::Token;
 use lalrpop_util::{ParseError, lalrpop_mod};
 

@@ -149,6 +149,15 @@ pub enum Token<'a> {
     Error,
 }
 
+/// A token with the byte range it stands at.
+pub type Spanned<'a> = (usize, Token<'a>, usize);
+
+/// Whether an item may begin with the token.
+#[must_use]
+pub fn begins_item(token: Token<'_>) -> bool {
+    matches!(token, Token::Callable(_) | Token::Data | Token::Train | Token::Sweep | Token::Use)
+}
+
 /// Words that mean something only after an operand; elsewhere they are names.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Infix {

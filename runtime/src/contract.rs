@@ -11,8 +11,9 @@
 
 use crate::microkernel::{Float, Kernel, Vectors};
 use crate::pack::pack;
-use crate::plan::ALIGNMENT;
 
+/// Alignment of every tensor in the arena and of packed operands, in bytes: a cache line.
+pub const ALIGNMENT: usize = 64;
 /// Terms summed in registers before they are added to the element: fixed, part of every result.
 pub const DEPTH: usize = 256;
 /// Largest tile of a task: packed rows for [`DEPTH`] terms fill half a common second-level cache.

@@ -3,7 +3,7 @@
 //! anything waits for it or reads from it. No more is read than the file held when it was opened, and no more than the
 //! reader's limit.
 
-use crate::data::{DataError, Kind, Position, Result};
+use crate::error::{DataError, Kind, Position, Result};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;

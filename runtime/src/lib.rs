@@ -8,6 +8,7 @@ mod atomic;
 pub mod checkpoint;
 pub mod contract;
 pub mod data;
+mod error;
 pub mod execute;
 pub mod feed;
 pub mod file;

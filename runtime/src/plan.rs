@@ -6,14 +6,12 @@
 //! at a time. Offsets are in bytes and multiples of 64; launches run in order, and the tasks of one
 //! launch write disjoint elements, so any number of threads gives the same bits.
 
+pub use crate::contract::ALIGNMENT;
 use crate::contract::Contraction;
 use crate::random::Distribution;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-
-/// Alignment of every tensor in the arena, in bytes: a cache line.
-pub const ALIGNMENT: usize = 64;
 
 /// A fault in making or starting a plan: ours, or memory that cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! ZIP archives of arrays, as NumPy's savez writes them: opened with every name known to be there once, and unpacked up to
 //! what a member says it holds.
 
-use crate::data::{DataError, Kind, Result};
+use crate::error::{DataError, Kind, Result};
 use crate::file::{self, Input, size};
 use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};

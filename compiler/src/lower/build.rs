@@ -2,7 +2,7 @@
 //! passes at the parameters or elsewhere, backward passes, and updates.
 
 use super::pass::{Lowering, definition_reads};
-use super::programs::{Produced, Program};
+use super::program::{Produced, Program};
 use super::rounds::outcomes_of;
 use crate::differentiate::reverse;
 use crate::ir::verify::expect_verified;

@@ -9,11 +9,13 @@ mod bounds;
 mod build;
 mod function;
 mod pass;
+pub mod program;
 pub mod programs;
 mod rounds;
 mod rule;
 pub mod scheduled;
 
 pub use function::function;
-pub use programs::{Program, evaluation, gradients, init, training};
+pub use program::Program;
+pub use programs::{evaluation, gradients, init, training};
 pub use rule::rule;

@@ -17,46 +17,12 @@
 
 use super::build::{Build, gradients_read, handed};
 use super::pass::Lowering;
+use super::program::{Produced, Program};
 use crate::ir::{Module, TensorId};
 use crate::optimise::dead;
 use crate::optimise::expr::sources;
-use crate::typed::{Element, Outcome, Pass, Supplied, Train, ValueId};
+use crate::typed::{Element, Outcome, Pass, Train, ValueId};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A module and the names by which the runtime finds its tensors.
-#[derive(Clone, Debug)]
-pub struct Program {
-    /// The code.
-    pub module: Module,
-    /// For each field of the data set that the module reads: its place in `Train::fields` and its tensor.
-    pub fields: Vec<(usize, String)>,
-    /// Scalars to fill before each run.
-    pub supplied: Vec<(Supplied, String)>,
-    /// What comes out: objectives and metrics (means over the minibatch), outputs, gradients.
-    pub results: Vec<(Produced, String)>,
-    /// What sums over a split are made of, in the order of the pass's values: results of programs of the run's
-    /// precision, inputs of [`sums`].
-    pub handed: Vec<String>,
-}
-
-/// What a result of a program is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Produced {
-    /// Mean objective over the minibatch; in `evaluation` it is one for each sample where it is per sample.
-    Objective(usize),
-    /// Mean of a metric over the minibatch, likewise.
-    Metric(String),
-    /// A named local of the train block.
-    Output(String),
-    /// Derivative of objective `of` by a parameter.
-    Gradient { parameter: usize, of: usize },
-    /// What the minibatch adds to a sum over a whole split.
-    Total(usize),
-    /// A metric of a whole split.
-    Report(String),
-    /// The draws of a site, under its path.
-    Draw(String),
-}
 
 /// Initial values of parameters, states and slots.
 #[must_use]

@@ -2,7 +2,8 @@
 //!
 //! In: a train block. Out: their names, and their values at any update. Nothing is trained and no data is needed.
 
-use super::programs::{Program, training};
+use super::program::Program;
+use super::programs::training;
 use crate::ir::interpret::{Fault, Values, interpret};
 use crate::ir::{Item, Module, Role, TensorId};
 use crate::optimise::{dead, expr};

@@ -1,10 +1,10 @@
 //! CIFAR's binary version: for each image its label (CIFAR-100: a coarse and a fine one), then 3072 bytes, red, green and
 //! blue planes of 32 x 32.
 
-use super::error::{DataError, Kind, Position, Result};
 use super::files::Files;
 use super::members::{Member, gather};
 use super::table::{Column, Table, Values};
+use crate::error::{DataError, Kind, Position, Result};
 
 const PIXELS: usize = 3 * 32 * 32;
 

@@ -5,67 +5,16 @@
 //! must have as many. The label's column is the one that the data block names, or else the one called `label`, or else the
 //! last of the training table; in other tables the one of the same name.
 
-use super::error::{DataError, Kind, Result, cut, listed};
+use super::record::{Read, Record, Trained, listed_all};
 use super::spec::Field;
-use super::table::{Column, Table};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use super::table::{Column, Frame, Label, Table};
+use crate::error::{DataError, Kind, Result, cut, listed};
 use std::path::Path;
 
 /// All columns but the label's.
 pub const FEATURES: &str = "features";
 /// The label's column.
 const LABEL: &str = "label";
-
-/// What the table of a file says of its columns.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Frame {
-    /// The columns of the file; what a field makes itself stands behind them.
-    pub width: usize,
-    /// Whether the file names them; else they are `c1`, `c2`, ..
-    pub named: bool,
-    /// Which of them is the label.
-    pub label: Label,
-}
-
-/// What is known of the label's column before other tables are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Label {
-    /// Nothing.
-    Unsaid,
-    /// The data block names it: its place.
-    At(usize),
-    /// The table has none.
-    Absent,
-}
-
-/// What a run keeps of the columns it was trained on, so that its weights are never used on others.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Trained {
-    /// The label's column, and its place among all, if the training table names its columns and fields read them by
-    /// `features` or `label`.
-    pub label: Option<(String, usize)>,
-    /// By the fields' names.
-    pub fields: BTreeMap<String, Read>,
-}
-
-/// What a field read.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Read {
-    /// Columns in order; none if they have no names.
-    pub columns: Vec<String>,
-    /// What its classes are called, where the data says so.
-    pub classes: Vec<String>,
-}
-
-/// What weights were trained on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Record {
-    /// Who says so, in words.
-    pub source: String,
-    /// What was kept.
-    pub trained: Trained,
-}
 
 /// What `features` and `label` are, by which all tables are read.
 #[derive(Clone, Debug, PartialEq)]
@@ -273,6 +222,13 @@ pub fn given_away(fields: &[Field], places: &[Vec<usize>], table: &Table) -> Res
     Ok(())
 }
 
+/// Whether a table's columns have names, and a field reads all of them but the label's, so that something must say their order.
+#[must_use]
+pub fn goes_by_features(table: &Table, fields: &[Field]) -> bool {
+    let named = table.frame.as_ref().is_some_and(|f| f.named);
+    named && fields.iter().any(|f| f.columns.iter().any(|c| c == FEATURES))
+}
+
 /// What a run keeps of the columns that its fields read in the training table.
 #[must_use]
 pub fn trained(fields: &[Field], places: &[Vec<usize>], train: &Table, reference: Option<&Reference>) -> Trained {
@@ -287,62 +243,8 @@ pub fn trained(fields: &[Field], places: &[Vec<usize>], train: &Table, reference
     Trained { label, fields: fields.iter().zip(places).map(read).collect() }
 }
 
-/// Refuses data of which a field reads the columns in another order than the weights were trained on.
-///
-/// # Errors
-/// If there is such a field.
-pub fn in_order(now: &Trained, record: &Record) -> Result<()> {
-    for (name, now) in &now.fields {
-        let Some(then) = record.trained.fields.get(name) else { continue };
-        if now.columns != then.columns && in_alphabet(&now.columns) == in_alphabet(&then.columns) {
-            let message = format!("`{name}` reads its columns in another order than {} did", record.source);
-            let help = format!("it was {}, and is {}", listed_all(&then.columns), listed_all(&now.columns));
-            return Err(DataError::new(Kind::Mismatch, message).help(help));
-        }
-    }
-    Ok(())
-}
-
-/// Refuses data whose columns or classes are in another order than the weights were trained on.
-///
-/// # Errors
-/// If there is such a field.
-pub fn as_trained(now: &Trained, record: &Record) -> Result<()> {
-    in_order(now, record)?;
-    for (name, now) in &now.fields {
-        let Some(then) = record.trained.fields.get(name) else { continue };
-        let known = !now.classes.is_empty() && !then.classes.is_empty();
-        if let Some(odd) = only_one_has(&now.classes, &then.classes).filter(|_| known) {
-            let message = format!(
-                "the classes of `{name}` are not those that {} was trained on: only one of them has `{}`",
-                record.source,
-                cut(odd)
-            );
-            let help = format!("classes are numbered by their names, which were {}", listed_all(&then.classes));
-            return Err(DataError::new(Kind::Mismatch, message).help(help));
-        }
-    }
-    Ok(())
-}
-
-fn in_alphabet(names: &[String]) -> Vec<&String> {
-    let mut names: Vec<_> = names.iter().collect();
-    names.sort();
-    names
-}
-
-/// A name that is in one of two lists only.
-pub fn only_one_has<'a>(a: &'a [String], b: &'a [String]) -> Option<&'a String> {
-    let only = |a: &'a [String], b: &[String]| a.iter().find(|n| !b.contains(n));
-    only(a, b).or_else(|| only(b, a))
-}
-
 fn names<'a>(table: &'a Table, frame: &Frame) -> impl Iterator<Item = &'a str> {
     table.columns[..frame.width].iter().map(|c| c.name.as_str())
-}
-
-fn listed_all(names: &[String]) -> String {
-    listed(names.iter().map(String::as_str))
 }
 
 fn two_meanings(word: &str, meaning: &str, help: &str) -> DataError {

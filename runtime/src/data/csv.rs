@@ -4,10 +4,10 @@
 //! What could be meant in two ways is refused: a first line that may be a sample, quotation marks that do not fit, cells
 //! separated by another sign, words that stand for missing values.
 
-use super::error::{DataError, Kind, Position, Result, cut};
 use super::files::{Files, Source};
 use super::frame::{self, Series};
 use super::table::Table;
+use crate::error::{DataError, Kind, Position, Result, cut};
 use ::csv::{ReaderBuilder, StringRecord};
 use std::path::Path;
 

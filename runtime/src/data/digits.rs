@@ -1,8 +1,8 @@
 //! The 8 × 8 handwritten digits that come with nnc (see `digits.licence.md`): test samples are
 //! those whose number is 4 modulo 5, in file order.
 
-use super::error::{DataError, Kind, Result};
 use super::table::{Column, Table, Values};
+use crate::error::{DataError, Kind, Result};
 use flate2::read::GzDecoder;
 use std::io::Read;
 

@@ -1,9 +1,9 @@
 //! Elements of a column as they were stored: each is a number of 64 bits when it is looked at, and takes no more memory
 //! than it must until then.
 
-use super::error::Result;
 use super::shape;
 use super::table::{Column, Values, written_out};
+use crate::error::Result;
 
 /// One behind the other.
 pub enum Elements {

@@ -2,7 +2,7 @@
 //! reach nothing else. Sizes are checked before anything is read, and decompression stops at the
 //! limit.
 
-use super::error::{DataError, Kind, Position, Result};
+use crate::error::{DataError, Kind, Position, Result};
 use crate::file;
 use crate::zipped::{MOST_PACKED, most_unpacked};
 use flate2::read::MultiGzDecoder;

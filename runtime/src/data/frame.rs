@@ -1,8 +1,7 @@
 //! Tables of named columns (CSV, Parquet) on the way to a [`Table`]: numbers, or words that become classes.
 
-use super::columns::{Frame, Label};
-use super::error::{DataError, Kind, Result, cut, listed};
-use super::table::{Column, Table, Values};
+use super::table::{Column, Frame, Label, Table, Values};
+use crate::error::{DataError, Kind, Result, cut, listed};
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! Data made by rule: small problems in the plane, and random numbers for benchmarks and tests.
 //! Sample i depends on the seed and i only, so a larger set begins with the smaller one.
 
-use super::error::{DataError, Kind, Result};
 use super::table::{Column, Table, Values};
+use crate::error::{DataError, Kind, Result};
 use crate::random::{Distribution, Generator, Place, fill, sin_cos_turn, sites};
 
 /// Whether the part of a built-in set is `test` rather than `train`.

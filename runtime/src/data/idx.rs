@@ -1,9 +1,9 @@
 //! IDX, the format of MNIST: four bytes of magic (two zeros, element type, number of dimensions),
 //! the dimensions as big-endian 32-bit numbers, then the elements row-major.
 
-use super::error::{DataError, Kind, Position, Result};
 use super::files::{Files, Source};
 use super::table::{Column, Table, Values};
+use crate::error::{DataError, Kind, Position, Result};
 use std::path::Path;
 
 /// Columns `image` and `label` from two IDX files. Images without a channel axis get one.

@@ -1,12 +1,12 @@
 //! Folders of images: `CLASS/NAME.png` or `.jpg`. The classes are the folders in the order of their names. Images become grey
 //! or coloured as the fields that read them are declared.
 
-use super::error::{DataError, Kind, Result};
 use super::files::Files;
 use super::members::{Member, gather};
 use super::picture;
 use super::spec::Field;
 use super::table::{Column, Table, Values};
+use crate::error::{DataError, Kind, Result};
 use crate::thread::started;
 use image::DynamicImage;
 use image::imageops::FilterType;

@@ -1,7 +1,7 @@
 //! Files of a folder, or of a folder in a tar archive, as if both were one thing.
 
-use super::error::{DataError, Kind, Position, Result};
 use super::files::Files;
+use crate::error::{DataError, Kind, Position, Result};
 use crate::file;
 use std::io::Read;
 use std::path::{Path, PathBuf};

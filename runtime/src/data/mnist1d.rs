@@ -3,9 +3,9 @@
 //! time, filled up with correlated noise, roughened, sheared and resampled to 40 values. The shapes
 //! and the constants are the published ones, the random stream is ours.
 
-use super::error::Result;
 use super::generate::is_test;
 use super::table::{Column, Table, Values};
+use crate::error::Result;
 use crate::random::{Generator, Place, sites};
 
 const CLASSES: usize = 10;

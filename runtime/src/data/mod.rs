@@ -11,7 +11,6 @@ mod columns;
 mod csv;
 mod digits;
 mod elements;
-mod error;
 pub(crate) mod files;
 mod frame;
 mod generate;
@@ -24,6 +23,7 @@ pub(crate) mod npz;
 mod parquet;
 mod partition;
 mod picture;
+mod record;
 mod set;
 mod shape;
 mod source;
@@ -34,13 +34,14 @@ mod tests;
 mod text;
 mod transform;
 
-pub use columns::{Label, Read, Record, Trained, in_order};
-pub use error::{DataError, Kind, Position, Result, cut, listed};
+pub use crate::error::{DataError, Kind, Position, Result, cut, listed};
+pub use columns::goes_by_features;
 pub use files::{Files, LIMIT};
+pub use record::{Read, Record, Trained, in_order};
 pub use set::{Bytes, DataSet, Real, Rows, Split, epoch_order, order_epoch};
 pub use source::{is_table, table_like};
 pub use spec::{Call, Element, Field, Origin, Spec, Value};
-pub use table::{Column, Table, Values};
+pub use table::{Column, Label, Table, Values};
 
 use columns::Reference;
 use elements::Elements;
@@ -123,7 +124,7 @@ fn read_columns(spec: &Spec, tables: &[Table]) -> Result<(Trained, Places)> {
     let places = tables.iter().map(in_table).collect::<Result<Vec<_>>>()?;
     columns::given_away(&spec.fields, &places[0], &tables[0])?;
     let trained = columns::trained(&spec.fields, &places[0], &tables[0], reference.as_ref());
-    record.map_or(Ok(()), |record| columns::as_trained(&trained, record))?;
+    record.map_or(Ok(()), |record| record::as_trained(&trained, record))?;
     Ok((trained, places))
 }
 
@@ -206,7 +207,7 @@ fn taken(i: usize, tables: &mut [Table], places: &Places) -> Result<Vec<(usize, 
 fn class_names(field: &Field, splits: &[String], columns: &[(usize, Column)]) -> Result<Vec<String>> {
     let first = &columns[0].1.names;
     let Some(other) = columns.iter().position(|(_, c)| c.names != *first) else { return Ok(first.clone()) };
-    let odd = columns::only_one_has(first, &columns[other].1.names).map_or("", |n| n);
+    let odd = record::only_one_has(first, &columns[other].1.names).map_or("", |n| n);
     let message = format!(
         "field `{}`: the splits `train` and `{}` do not have the same classes: only one of them has `{}`",
         field.name,

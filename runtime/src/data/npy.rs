@@ -1,10 +1,10 @@
 //! NumPy's NPY: a magic number, a version, the length of a header that is a Python dictionary
 //! (`descr`, `fortran_order`, `shape`), then the elements. The first dimension counts samples.
 
-use super::error::{DataError, Kind, Position, Result, cut};
 use super::files::{Files, Source};
 use super::frame;
 use super::table::{Column, Table, Values};
+use crate::error::{DataError, Kind, Position, Result, cut};
 use std::path::Path;
 
 /// Column `x` from one file, and `y` from another if given.

@@ -1,10 +1,10 @@
 //! NumPy's NPZ: a ZIP archive with an NPY file for each array. The first dimension counts samples.
 
-use super::error::{DataError, Kind, Result, cut, listed};
 use super::files::{Files, Source};
 use super::npy;
 use super::spec::Field;
 use super::table::{Column, Table, Values};
+use crate::error::{DataError, Kind, Result, cut, listed};
 use crate::zipped::{self, Archive};
 use std::path::Path;
 

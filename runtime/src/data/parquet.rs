@@ -1,9 +1,9 @@
 //! Parquet, a compressed format of tables. Every flat column is there under its name, numbers or words; besides, `features` and
 //! `label` as for CSV. Read only where the feature `parquet` is built in, because it takes long to build.
 
-use super::error::Result;
 use super::files::Files;
 use super::table::Table;
+use crate::error::Result;
 use std::path::Path;
 
 /// Reads a table.
@@ -25,10 +25,10 @@ pub fn load_at(files: &Files, path: &Path, label: Option<&str>) -> Result<Table>
 
 #[cfg(feature = "parquet")]
 mod read {
-    use super::super::error::{DataError, Kind, Position, Result, cut};
     use super::super::files::Files;
     use super::super::frame::{self, Series};
     use super::super::table::Table;
+    use crate::error::{DataError, Kind, Position, Result, cut};
     use crate::file;
     use ::parquet::file::reader::{FileReader, SerializedFileReader};
     use ::parquet::record::Field;
@@ -116,9 +116,9 @@ mod read {
 
 #[cfg(not(feature = "parquet"))]
 mod read {
-    use super::super::error::{DataError, Kind, Result};
     use super::super::files::Files;
     use super::super::table::Table;
+    use crate::error::{DataError, Kind, Result};
     use std::path::Path;
 
     pub fn read(_: &Files, _: &Path, _: Option<&str>) -> Result<Table> {

@@ -1,7 +1,7 @@
 //! Which samples of the training split are kept, set aside for validation, or given a wrong label.
 //! All of it depends on the seed and the sample's number only.
 
-use super::error::{DataError, Kind, Result};
+use crate::error::{DataError, Kind, Result};
 use crate::random::{Generator, Place, sites};
 
 /// Purposes of the draws here, as steps of one site.

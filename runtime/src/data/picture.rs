@@ -1,7 +1,7 @@
 //! One picture. In: the bytes of a PNG or JPEG file. Out: its pixels, upright and without transparency, in the depth they
 //! were stored in; or what is wrong with the file. A file that is cut short or damaged is never half a picture.
 
-use super::error::{DataError, Kind, Position, Result};
+use crate::error::{DataError, Kind, Position, Result};
 use image::metadata::Orientation;
 use image::{
     DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits, Luma, LumaA, Primitive, Rgb, Rgba,

@@ -1,6 +1,6 @@
 //! A data set in memory, as the network sees it, and its batches.
 
-use super::columns::Trained;
+use super::record::Trained;
 use super::spec::Field;
 use crate::random::reorder;
 use std::hash::Hasher;

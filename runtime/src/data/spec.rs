@@ -1,7 +1,7 @@
 //! What a program asks of the runtime's data: a plain mirror of a checked data block.
 
-use super::columns::Record;
 use super::files::Files;
+use super::record::Record;
 use super::table::Table;
 
 /// A data block with the settings of the train block that concern data.

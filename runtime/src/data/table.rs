@@ -1,8 +1,6 @@
 //! What a loader yields: named columns of equal length, before any transform.
 
-use super::columns::{FEATURES, Frame, Label};
-use super::error::{DataError, Kind, Position, Result, cut, listed};
-use super::spec::Field;
+use crate::error::{DataError, Kind, Position, Result, cut, listed};
 use std::path::PathBuf;
 
 /// Samples as named columns.
@@ -16,6 +14,28 @@ pub struct Table {
     pub frame: Option<Frame>,
     /// What whoever runs the program should know of them, though nothing is wrong.
     pub notes: Vec<String>,
+}
+
+/// What the table of a file says of its columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// The columns of the file; what a field makes itself stands behind them.
+    pub width: usize,
+    /// Whether the file names them; else they are `c1`, `c2`, ..
+    pub named: bool,
+    /// Which of them is the label.
+    pub label: Label,
+}
+
+/// What is known of the label's column before other tables are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// Nothing.
+    Unsaid,
+    /// The data block names it: its place.
+    At(usize),
+    /// The table has none.
+    Absent,
 }
 
 /// One value for each sample.
@@ -66,13 +86,6 @@ impl Table {
     /// If there is none: the message lists those there are.
     pub fn column(&self, name: &str) -> Result<&Column> {
         self.place(name).map(|i| &self.columns[i])
-    }
-
-    /// Whether its columns have names, and a field reads all of them but the label's, so that something must say their order.
-    #[must_use]
-    pub fn goes_by_features(&self, fields: &[Field]) -> bool {
-        let named = self.frame.as_ref().is_some_and(|f| f.named);
-        named && fields.iter().any(|f| f.columns.iter().any(|c| c == FEATURES))
     }
 
     /// Says of a table that goes by position which column is the label, if anything: none if there are just as many as the

@@ -1,8 +1,8 @@
 //! A text as windows of characters. The characters that occur in it, in the order of their code points, are the classes.
 
-use super::error::{DataError, Kind, Result};
 use super::files::Files;
 use super::table::{Column, Table, Values};
+use crate::error::{DataError, Kind, Result};
 use std::collections::BTreeSet;
 
 /// Which windows of a text are samples.

@@ -8,10 +8,10 @@
 use super::arguments::Arguments;
 use super::catalogue::TRANSFORMS;
 use super::elements::Elements;
-use super::error::{DataError, Kind, Position, Result};
 use super::set::{Bytes, Rows};
 use super::shape;
 use super::spec::{Call, Field};
+use crate::error::{DataError, Kind, Position, Result};
 use std::path::PathBuf;
 
 /// Channels up to which bytes have a table for each; more are written out as numbers.
