@@ -14,9 +14,9 @@ use compiler::lower;
 use compiler::lower::programs::{Produced, Program};
 use compiler::optimise::optimise;
 use compiler::typed::{self, Supplied, Train};
+use nnc_core::plan::{Bundle, Holding, Slot};
 use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Record, Spec, Table};
 use runtime::execute::Executor;
-use runtime::plan::{Bundle, Holding, Slot};
 use runtime::session::{Binding, Forms, Report, Session, Turn};
 use std::path::Path;
 
@@ -244,7 +244,7 @@ fn executor(bundle: Bundle, threads: usize) -> Result<Executor, Fault> {
     Ok(executor)
 }
 
-fn no_memory(fault: runtime::plan::Fault) -> Fault {
+fn no_memory(fault: nnc_core::plan::Fault) -> Fault {
     Fault::new(FaultKind::Data, fault.to_string())
 }
 

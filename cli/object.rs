@@ -11,6 +11,7 @@ use compiler::lower::programs::{Produced, Program, accumulation, application, in
 use compiler::optimise::optimise;
 use compiler::typed::Train;
 use runtime::file::replace;
+use runtime::weights;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -44,7 +45,8 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
     let exports = exports(&name, &functions, train.settings.accumulate);
     let saved = saved(train, &name);
     let requires = target.requires;
-    let made = object(&modules, &exports, &saved, train.settings.precision, target).map_err(Fault::internal)?;
+    let made = object(&modules, &exports, &saved, &weights::frame, train.settings.precision, target)
+        .map_err(Fault::internal)?;
     let header = Header {
         name: &name,
         title: &train.name,

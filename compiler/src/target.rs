@@ -2,7 +2,7 @@
 //! what it computes: no pass that orders a sum is told of it.
 
 use crate::numeric::Precision;
-pub use runtime::microkernel::Vectors;
+pub use nnc_core::vectors::Vectors;
 
 /// A machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

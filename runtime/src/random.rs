@@ -10,17 +10,7 @@
 //! in f64 by Box and Muller's transform and rounded for f32. Only `+ - * / sqrt` and bit operations
 //! are used, in a fixed order, so every machine gives the same bits.
 
-/// Set in the step of a draw made during evaluation, whose draws thereby never meet training's.
-pub const EVALUATION: u64 = 1 << 63;
-
-/// Which distribution a draw follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Distribution {
-    /// Uniform in [0, 1).
-    Uniform,
-    /// Mean 0, deviation 1.
-    Normal,
-}
+use nnc_core::random::{Distribution, MULTIPLIERS, TWO_52, WEYL};
 
 /// Where draws are made: everything that tells them apart but sample and element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,11 +151,6 @@ fn normal_kernel(lanes: &Lanes, place: Place) -> [[f64; LANES]; 4] {
     out
 }
 
-/// What a round multiplies by.
-pub const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-/// What the key grows by from round to round.
-pub const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
-
 /// One round.
 #[inline(always)]
 fn round(c: [u32; 4], key: [u32; 2]) -> [u32; 4] {
@@ -216,9 +201,6 @@ fn box_muller(a: u32, b: u32) -> (f64, f64) {
     let (sin, cos) = sin_cos_turn(b);
     (radius * cos, radius * sin)
 }
-
-/// `2^52`: or-ing a number below 2^52 into its bits and subtracting it converts to f64 exactly.
-pub const TWO_52: f64 = 4_503_599_627_370_496.0;
 
 /// Natural logarithm of (word + 1/2) / 2^32, by log m = 2 artanh((m - 1) / (m + 1)).
 #[inline(always)]

@@ -6,8 +6,8 @@
 
 use crate::data::Split;
 use crate::execute::{Clock, Executor};
-use crate::plan::{Element, Fault, Slot};
-use crate::random::EVALUATION;
+use nnc_core::plan::{Element, Fault, Slot};
+use nnc_core::random::EVALUATION;
 
 /// What the sum of several objectives is called.
 const LOSS: &str = "loss";

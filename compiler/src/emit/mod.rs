@@ -8,7 +8,7 @@ pub use crate::numeric::ops::Precision;
 use crate::plan::{Plan, Planned, plan};
 use crate::schedule::Turns;
 use crate::target::{Target, Vectors};
-use runtime::plan::{self as launch, Bundle, Fault, Launch, Program, Work};
+use nnc_core::plan::{self as launch, Bundle, Fault, Launch, Program, Work};
 
 /// How to compile.
 #[derive(Clone, Copy, Debug)]

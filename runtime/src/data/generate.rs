@@ -3,7 +3,8 @@
 
 use super::error::{DataError, Kind, Result};
 use super::table::{Column, Table, Values};
-use crate::random::{Distribution, Generator, Place, fill, sin_cos_turn, sites};
+use crate::random::{Generator, Place, fill, sin_cos_turn, sites};
+use nnc_core::random::Distribution;
 
 /// Whether the part of a built-in set is `test` rather than `train`.
 pub(super) fn is_test(part: &str) -> Result<bool> {

@@ -10,8 +10,8 @@ use crate::numeric::ops::{Ops, Precision};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Value, types};
 use cranelift_frontend::FunctionBuilder;
 use cranelift_module::{FuncId, Linkage, Module};
-use runtime::plan::Fault;
-use runtime::random::{Distribution, MULTIPLIERS, TWO_52, WEYL};
+use nnc_core::plan::Fault;
+use nnc_core::random::{Distribution, MULTIPLIERS, TWO_52, WEYL};
 
 /// Adds `fill(to, rows, row, site, step, seed, first)`: `rows` samples of `row` elements each, from sample `first` on.
 ///

@@ -6,7 +6,7 @@
 //! at a time. Offsets are in bytes and multiples of 64; launches run in order, and the tasks of one
 //! launch write disjoint elements, so any number of threads gives the same bits.
 
-use crate::contract::Contraction;
+use crate::contraction::Contraction;
 use crate::random::Distribution;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +14,9 @@ use std::ops::Range;
 
 /// Alignment of every tensor in the arena, in bytes: a cache line.
 pub const ALIGNMENT: usize = 64;
+
+/// Random numbers that a task draws.
+pub const FILL_GRAIN: usize = 1 << 14;
 
 /// A fault in making or starting a plan: ours, or memory that cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,6 +193,17 @@ impl Program {
     pub fn output(&self, name: &str) -> Option<&Slot> {
         self.outputs.iter().find(|(n, _)| n == name).map(|(_, s)| s)
     }
+}
+
+/// A file of named tensors without its elements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// What comes before the elements: names, element types, shapes, places.
+    pub head: Vec<u8>,
+    /// First byte of each tensor's elements in the file.
+    pub starts: Vec<usize>,
+    /// Bytes of the whole file.
+    pub bytes: usize,
 }
 
 /// One line of the memory plan.
