@@ -12,7 +12,7 @@ use compiler::lower::programs::{Produced, Program, afresh, init, prediction};
 use compiler::optimise::dead;
 use compiler::optimise::expr::sources;
 use compiler::typed::Train;
-use nnc_core::plan::Element;
+use nnc_core::number::Element;
 use nnc_core::random::EVALUATION;
 use runtime::arrays::{self, Array, Weights};
 use runtime::data::{self, Column, Field, Kind, Origin, Record, Spec, Split, Table, Value, Values, listed};

@@ -9,10 +9,10 @@
 //! [`SAMPLE`] for the sample at hand. A definition whose value is per sample has [`SAMPLE`] free;
 //! a reduction over `batch` binds it.
 
-use crate::numeric::Precision;
 use crate::scalar::{Binary, Kind, Unary};
 use grammar::span::Span;
 pub use nnc_core::catalogue::Value as DataValue;
+use nnc_core::number::Precision;
 use nnc_core::random::Distribution;
 use std::sync::Arc;
 

@@ -6,7 +6,8 @@
 
 use crate::data::Split;
 use crate::execute::{Clock, Executor};
-use nnc_core::plan::{Element, Fault, Slot};
+use nnc_core::number::Element;
+use nnc_core::plan::{Fault, Slot};
 use nnc_core::random::EVALUATION;
 
 /// What the sum of several objectives is called.

@@ -4,7 +4,8 @@
 use crate::data::{DataError, Kind, Result};
 use crate::file::replace;
 use crate::head;
-use nnc_core::plan::{Element, Fault, Frame, Slot};
+use nnc_core::number::Element;
+use nnc_core::plan::{Fault, Frame, Slot};
 use safetensors::tensor::{SafeTensorError, View};
 use safetensors::{Dtype, SafeTensors};
 use std::borrow::Cow;

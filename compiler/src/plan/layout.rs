@@ -2,9 +2,9 @@
 
 use super::element;
 use crate::ir::{Module, Role, TensorId};
-use crate::numeric::Precision;
 use crate::schedule::Schedule;
 use crate::schedule::memory::{Need, aligned, pack};
+use nnc_core::number::Precision;
 use nnc_core::plan::{Fault, Holding, Slot};
 use std::collections::BTreeMap;
 

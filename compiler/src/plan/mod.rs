@@ -10,14 +10,15 @@ use crate::ir::{Draw, Listed, Module, TensorId};
 use crate::kernel::Kernel;
 use crate::kernel::lower::lower;
 use crate::kernel::template::{Memory, Template};
-use crate::numeric::Precision;
 use crate::scalar::Kind;
 use crate::schedule::nest::{Form, Nest};
 use crate::schedule::order;
 use crate::schedule::{Schedule, Step, Task, schedule};
 use crate::target::{Target, float_bytes};
 use layout::Layout;
-use nnc_core::plan::{Element, Excess, FILL_GRAIN, Fault, Fill, Work};
+use nnc_core::number::Element;
+use nnc_core::number::Precision;
+use nnc_core::plan::{Excess, FILL_GRAIN, Fault, Fill, Work};
 use std::collections::HashMap;
 
 /// Work, in operations, below which a task is not worth handing to another thread.

@@ -7,6 +7,9 @@
 
 pub mod catalogue;
 pub mod contraction;
+pub mod number;
+pub mod numeric;
 pub mod plan;
 pub mod random;
+pub mod scalar;
 pub mod vectors;

@@ -7,6 +7,7 @@
 //! launch write disjoint elements, so any number of threads gives the same bits.
 
 use crate::contraction::Contraction;
+use crate::number::Element;
 use crate::random::Distribution;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -59,28 +60,6 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
-
-/// How an element is held in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Element {
-    /// IEEE single.
-    F32,
-    /// IEEE double.
-    F64,
-    /// Indices and classes; truth values as 0 or 1.
-    I32,
-}
-
-impl Element {
-    /// Bytes an element takes.
-    #[must_use]
-    pub fn bytes(self) -> usize {
-        match self {
-            Self::F32 | Self::I32 => 4,
-            Self::F64 => 8,
-        }
-    }
-}
 
 /// A tensor's place in the arena.
 #[derive(Clone, Debug, PartialEq, Eq)]
