@@ -13,9 +13,9 @@ use compiler::ir::interpret::{Values, interpret};
 use compiler::lower;
 use compiler::lower::program::{Produced, Program};
 use compiler::typed::{self, Supplied, Train};
+use nnc_core::plan::{Bundle, Slot};
 use runtime::data::{self, Call, Column, DataSet, Element, Field, Files, Origin, Record, Spec, Table};
 use runtime::execute::Executor;
-use runtime::plan::{Bundle, Slot};
 use runtime::session::{Binding, Forms, Report, Session, Turn};
 use std::path::Path;
 
@@ -192,7 +192,7 @@ fn executor(bundle: Bundle, threads: usize) -> Result<Executor, Fault> {
     Ok(executor)
 }
 
-fn no_memory(fault: runtime::plan::Fault) -> Fault {
+fn no_memory(fault: nnc_core::plan::Fault) -> Fault {
     Fault::new(FaultKind::Data, fault.to_string())
 }
 

@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::{front, render, say};
 use compiler::typed::Train;
 use grammar::diagnostic::Severity;
-use runtime::plan::Bundle;
+use nnc_core::plan::Bundle;
 use serde_json::{Value, json};
 use std::path::Path;
 

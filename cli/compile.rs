@@ -7,7 +7,7 @@ use compiler::emit::{self, Options, Precision};
 use compiler::ir::Module;
 use compiler::lower::program::Program;
 use compiler::optimise::optimise;
-use runtime::plan::{Bundle, Holding};
+use nnc_core::plan::{Bundle, Holding};
 
 /// Threads to use: those asked for, else all cores.
 pub fn threads(asked: Option<usize>) -> usize {

@@ -7,14 +7,14 @@ use crate::fault::{Fault, FaultKind};
 use crate::front::Front;
 use crate::render;
 use compiler::ir::interpret::{Precision, Values, interpret_in};
-use compiler::ir::{Def, Distribution, Draw, Item, Module, Node, Role, Tensor, TensorId};
+use compiler::ir::{Def, Draw, Item, Module, Node, Role, Tensor, TensorId};
 use compiler::lower::programs;
 use compiler::typed::Train;
 use grammar::diagnostic::Diagnostic;
 use grammar::render::human;
 use grammar::span::Span;
+use nnc_core::plan::Slot;
 use runtime::data::epoch_order;
-use runtime::plan::Slot;
 use runtime::random::{self, Place};
 use runtime::session::Session;
 use runtime::trainer::{self, End, Metrics, Observer, Progress, Record, Settings};
@@ -192,14 +192,10 @@ fn culprit_in(
 
 /// The draws of a minibatch before which the update took `before` samples.
 fn drawn(draw: &Draw, tensor: &Tensor, place: Place, before: u64) -> Vec<f64> {
-    let distribution = match draw.distribution {
-        Distribution::Uniform => random::Distribution::Uniform,
-        Distribution::Normal => random::Distribution::Normal,
-    };
     let mut out = vec![0.0f32; tensor.len()];
     let row = if draw.per_sample { tensor.len() / tensor.shape[0] } else { tensor.len() };
     let first = if draw.per_sample { before } else { 0 };
-    random::fill(&mut out, distribution, place, row, first, 0);
+    random::fill(&mut out, draw.distribution, place, row, first, 0);
     out.into_iter().map(f64::from).collect()
 }
 

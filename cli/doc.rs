@@ -4,7 +4,7 @@ use crate::fault::Fault;
 use crate::say;
 use compiler::check::nearest;
 use compiler::library::{self, Definition};
-use runtime::data::catalogue::{self, Entry};
+use nnc_core::catalogue::{self, Entry};
 
 /// Words of data blocks with what they are.
 const WORDS: [(&str, &[Entry]); 3] = [

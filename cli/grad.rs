@@ -101,7 +101,7 @@ pub fn load_parameters(executor: &mut Executor, train: &Train, weights: &Weights
         let Some(slot) = executor.bundle().persistent.get(path).cloned() else { continue };
         let taken = match slot.element {
             _ if k < train.parameters.len() => Taken::Parameter,
-            runtime::plan::Element::I32 => Taken::Whole,
+            nnc_core::number::Element::I32 => Taken::Whole,
             _ => Taken::State,
         };
         let Some(array) = weights.get(saved, taken, double).map_err(Fault::data)? else {

@@ -3,7 +3,8 @@
 use crate::c_names::Names;
 use compiler::emit::object::{CONTROL, Export, Interface, Object, Run, Saved};
 use compiler::typed::{self, Element as Holds, Supplied};
-use runtime::plan::{Element, Slot};
+use nnc_core::number::Element;
+use nnc_core::plan::Slot;
 use std::fmt::Write;
 
 /// A field of the data, as an argument.

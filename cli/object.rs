@@ -12,6 +12,7 @@ use compiler::lower::programs::{accumulation, application, init, prediction, tra
 use compiler::optimise::optimise;
 use compiler::typed::Train;
 use runtime::file::replace;
+use runtime::weights;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -45,7 +46,8 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
     let exports = exports(&name, &functions, train.settings.accumulate);
     let saved = saved(train, &name);
     let requires = target.requires;
-    let made = object(&modules, &exports, &saved, train.settings.precision, target).map_err(Fault::internal)?;
+    let made = object(&modules, &exports, &saved, &weights::frame, train.settings.precision, target)
+        .map_err(Fault::internal)?;
     let header = Header {
         name: &name,
         title: &train.name,

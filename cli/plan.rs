@@ -13,9 +13,9 @@ use compiler::ir::text::print;
 use compiler::lower::program::Program;
 use compiler::lower::programs::{self, accumulation, application, evaluation, init, sums, training};
 use compiler::typed::{DataValue, Pass, Supplied, Train};
+use nnc_core::plan::Bundle;
 use runtime::data::DataSet;
 use runtime::feed;
-use runtime::plan::Bundle;
 use runtime::trainer::batch_sizes;
 use std::time::Instant;
 

@@ -14,13 +14,13 @@ use compiler::lower::programs::{afresh, init, prediction};
 use compiler::optimise::dead;
 use compiler::optimise::expr::sources;
 use compiler::typed::Train;
+use nnc_core::number::Element;
+use nnc_core::random::EVALUATION;
 use runtime::arrays::{self, Array, Weights};
 use runtime::data::{
     self, Column, Field, Kind, Origin, Record, Spec, Split, Table, Value, Values, goes_by_features, listed,
 };
 use runtime::execute::{Clock, Executor};
-use runtime::plan::Element;
-use runtime::random::EVALUATION;
 use runtime::session;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

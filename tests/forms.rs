@@ -9,7 +9,7 @@ mod common;
 
 use common::{repository, text};
 use compiler::ir::interpret::{Values, interpret};
-use compiler::ir::{Distribution, Draw, Role, Tensor, TensorId};
+use compiler::ir::{Draw, Role, Tensor, TensorId};
 use compiler::lower::program::{Produced, Program};
 use compiler::lower::programs::{evaluation, forward, init};
 use compiler::modules;
@@ -21,13 +21,9 @@ use std::collections::BTreeMap;
 
 /// What the runtime draws in the third step.
 fn draws(draw: &Draw, tensor: &Tensor) -> Vec<f64> {
-    let distribution = match draw.distribution {
-        Distribution::Uniform => random::Distribution::Uniform,
-        Distribution::Normal => random::Distribution::Normal,
-    };
     let mut out = vec![0.0; tensor.len()];
     let row = if draw.per_sample { tensor.len() / tensor.shape[0] } else { tensor.len() };
-    random::fill(&mut out, distribution, Place { seed: 5, site: draw.site, step: 3 }, row, 0, 0);
+    random::fill(&mut out, draw.distribution, Place { seed: 5, site: draw.site, step: 3 }, row, 0, 0);
     out
 }
 

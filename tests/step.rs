@@ -2,7 +2,7 @@
 //!
 //! That no path leads there is shown in three steps. The runtime, which makes the step, depends on no crate of ours
 //! (`Cargo.toml`), so it knows no interpreter. What it launches is a kernel, a contraction, a draw or a copy
-//! (`runtime::plan::Work`); every kernel's entry lies in memory that belongs to no file, where only generated code is.
+//! (`nnc_core::plan::Work`); every kernel's entry lies in memory that belongs to no file, where only generated code is.
 //! And that code calls nothing.
 
 mod common;
@@ -10,7 +10,7 @@ mod common;
 use common::{repository, succeed, text};
 use nnc::bind::{self, Bound};
 use nnc::{args, front};
-use runtime::plan::Work;
+use nnc_core::plan::Work;
 use runtime::session::Session;
 use runtime::trainer::{self, Metrics, Monitor, Observer, Progress, Record, Settings};
 use std::alloc::{GlobalAlloc, Layout, System};

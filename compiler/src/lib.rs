@@ -3,6 +3,8 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+pub use nnc_core::scalar;
+
 pub mod backend;
 pub mod check;
 pub mod differentiate;
@@ -13,11 +15,9 @@ pub mod kernel;
 pub mod library;
 pub mod lower;
 pub mod modules;
-pub mod numeric;
 pub mod onnx;
 pub mod optimise;
 pub mod plan;
-pub mod scalar;
 pub mod schedule;
 pub mod source;
 pub mod symbolic;

@@ -1,8 +1,8 @@
 //! The machine that code is made for, as plain data. What it says may change how fast a program is, and not a bit of
 //! what it computes: no pass that orders a sum is told of it.
 
-use crate::numeric::Precision;
-pub use runtime::microkernel::Vectors;
+use nnc_core::number::Precision;
+pub use nnc_core::vectors::Vectors;
 
 /// A machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

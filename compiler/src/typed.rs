@@ -9,11 +9,11 @@
 //! [`SAMPLE`] for the sample at hand. A definition whose value is per sample has [`SAMPLE`] free;
 //! a reduction over `batch` binds it.
 
-use crate::ir::Distribution;
-use crate::numeric::Precision;
 use crate::scalar::{Binary, Kind, Unary};
 use grammar::span::Span;
-pub use runtime::data::Value as DataValue;
+pub use nnc_core::catalogue::Value as DataValue;
+use nnc_core::number::Precision;
+use nnc_core::random::Distribution;
 use std::sync::Arc;
 
 /// A value of a [`Pass`], by its place in [`Pass::values`].
@@ -273,7 +273,7 @@ pub struct Field {
 /// A loader or transform of the runtime, called with plain values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataCall {
-    /// Its name, as in `runtime::data`.
+    /// Its name, as in [`nnc_core::catalogue`].
     pub name: String,
     /// Positional arguments first, then named ones.
     pub args: Vec<(Option<String>, DataValue)>,

@@ -7,7 +7,7 @@ use nnc_compiler::ir::interpret::{Values, apply_updates, interpret};
 use nnc_compiler::ir::random::program;
 use nnc_compiler::ir::recurrence::{arrange, recurrences};
 use nnc_compiler::ir::text::{parse, print};
-use nnc_compiler::ir::{Distribution, Draw, Module, Role, Tensor, TensorId};
+use nnc_compiler::ir::{Draw, Module, Role, Tensor, TensorId};
 use nnc_compiler::optimise::optimise;
 use nnc_compiler::scalar::Kind;
 use runtime::execute::{Clock, Executor};
@@ -40,14 +40,10 @@ fn contents(module: &Module) -> Values {
 }
 
 fn draws(draw: &Draw, tensor: &Tensor) -> Vec<f64> {
-    let distribution = match draw.distribution {
-        Distribution::Uniform => random::Distribution::Uniform,
-        Distribution::Normal => random::Distribution::Normal,
-    };
     let mut out = vec![0.0; tensor.len()];
     let row = if draw.per_sample { tensor.len() / tensor.shape[0] } else { tensor.len() };
     let place = Place { seed: CLOCK.seed, site: draw.site, step: CLOCK.step };
-    random::fill(&mut out, distribution, place, row, 0, 0);
+    random::fill(&mut out, draw.distribution, place, row, 0, 0);
     out
 }
 

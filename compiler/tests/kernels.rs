@@ -12,8 +12,9 @@ use nnc_compiler::optimise::optimise;
 use nnc_compiler::plan::{Plan, Planned, plan};
 use nnc_compiler::scalar::Kind;
 use nnc_compiler::target::{Target, Vectors};
+use nnc_core::number::Element;
+use nnc_core::plan::{Slot, Work};
 use runtime::execute::{Clock, Executor};
-use runtime::plan::{Element, Slot, Work};
 use runtime::random::{self, Place};
 use std::path::Path;
 
@@ -87,7 +88,9 @@ fn launch(plan: &Plan, planned: &Planned, tasks: usize, step: usize, arena: &mut
             let mut scratch = vec![0u64; work.scratch_bytes() / 8 + 64];
             for task in 0..tasks {
                 // SAFETY: the arena is laid out by the plan that the contraction is of, the scratch is large enough.
-                unsafe { work.run(arena.bytes().as_mut_ptr(), scratch.as_mut_ptr().cast(), step, task) };
+                unsafe {
+                    runtime::contract::run(work, arena.bytes().as_mut_ptr(), scratch.as_mut_ptr().cast(), step, task)
+                };
             }
         }
         Planned::Work(Work::Fill(fill)) => {
@@ -170,11 +173,7 @@ fn random_programs_agree_three_ways() {
             let place = Place { seed: CLOCK.seed, site: draw.site, step: CLOCK.step };
             let mut out = vec![0.0_f64; tensor.len()];
             let row = if draw.per_sample { tensor.len() / tensor.shape[0] } else { tensor.len() };
-            let distribution = match draw.distribution {
-                nnc_compiler::ir::Distribution::Uniform => random::Distribution::Uniform,
-                nnc_compiler::ir::Distribution::Normal => random::Distribution::Normal,
-            };
-            random::fill(&mut out, distribution, place, row, 0, 0);
+            random::fill(&mut out, draw.distribution, place, row, 0, 0);
             out
         };
         let values = interpret(&module, &given, draws).unwrap_or_else(|e| panic!("{e}"));

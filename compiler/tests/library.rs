@@ -10,12 +10,13 @@ use grammar::ast::{CallableKind, Item};
 use grammar::diagnostic::Severity;
 use grammar::span::{SourceId, Sources};
 use nnc_compiler::ir::random::{Prng, Program};
-use nnc_compiler::ir::{Distribution, Item as Step, Module, Role, TensorId};
+use nnc_compiler::ir::{Item as Step, Module, Role, TensorId};
 use nnc_compiler::lower::program::Produced;
 use nnc_compiler::lower::programs::forward;
 use nnc_compiler::scalar::Kind;
 use nnc_compiler::typed::Train;
 use nnc_compiler::{check as checker, library};
+use nnc_core::random::Distribution;
 use std::path::Path;
 
 /// The library's definitions.

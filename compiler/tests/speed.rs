@@ -2,8 +2,8 @@
 
 use nnc_compiler::emit::{Options, Precision, compile};
 use nnc_compiler::ir::text::parse;
+use nnc_core::plan::Work;
 use runtime::execute::{Clock, Executor};
-use runtime::plan::Work;
 use std::collections::BTreeMap;
 use std::time::Instant;
 

@@ -3,24 +3,24 @@
 //! Nothing here allocates once the executor exists. Slices of tensors borrow the executor, so no
 //! launch can run while they are held.
 
-use crate::plan::{ALIGNMENT, Bundle, Element, Fault, Fill, Launch, Program, Slot, Work};
+use crate::contract;
 use crate::pool::Pool;
 use crate::random::{self, Place};
+use nnc_core::number::Element;
+use nnc_core::plan::{ALIGNMENT, Bundle, FILL_GRAIN, Fault, Fill, Launch, Program, Slot, Work};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Page size the arena is aligned to, in bytes.
 const PAGE: usize = 4096;
-/// Random numbers a task draws.
-pub const FILL_GRAIN: usize = 1 << 14;
 
 /// What tells the draws of one run from those of another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Clock {
     /// The program's seed.
     pub seed: u64,
-    /// The step; evaluation sets [`random::EVALUATION`].
+    /// The step; evaluation sets [`nnc_core::random::EVALUATION`].
     pub step: u64,
     /// Number of the first sample of this run in its logical batch.
     pub sample: u64,
@@ -252,7 +252,7 @@ fn run_task(work: &Work, memory: Memory, clock: Clock, turn: usize, (task, worke
         }
         Work::Contraction(contraction) => {
             // SAFETY: operands and tile lie in this arena by the plan; the scratch is the worker's own.
-            unsafe { contraction.run(memory.arena, memory.scratch_of(worker), turn, task) };
+            unsafe { contract::run(contraction, memory.arena, memory.scratch_of(worker), turn, task) };
             leave_wide_vectors();
         }
         Work::Fill(draw) => run_fill(draw, memory, clock, chunk(task, FILL_GRAIN, draw.slot.len)),

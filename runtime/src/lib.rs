@@ -17,7 +17,6 @@ pub mod log;
 pub mod microkernel;
 mod moments;
 mod pack;
-pub mod plan;
 pub mod plot;
 pub mod pool;
 pub mod random;

@@ -1,26 +1,7 @@
-//! Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random
-//! numbers: as easy as 1, 2, 3", 2011). A number is a pure function of where it is used, so draws
-//! are the same for any number of threads, any cutting of the work and after any resume.
-//!
-//! Layout. Key: the seed; its upper word takes the upper word of the step by exclusive or (so
-//! seeds below 2^32 never meet). Counter words: element block (four elements each), sample, lower
-//! word of the step, site. A draw that is not per sample uses sample 0. Scan turns are elements.
-//!
-//! Uniform draws are 24 bits, exact in f32, and the same number in f64. Normal draws are computed
-//! in f64 by Box and Muller's transform and rounded for f32. Only `+ - * / sqrt` and bit operations
-//! are used, in a fixed order, so every machine gives the same bits.
+//! Draws by counter ([`nnc_core::random`]) in bulk, as streams, and as random orders.
 
-/// Set in the step of a draw made during evaluation, whose draws thereby never meet training's.
-pub const EVALUATION: u64 = 1 << 63;
-
-/// Which distribution a draw follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Distribution {
-    /// Uniform in [0, 1).
-    Uniform,
-    /// Mean 0, deviation 1.
-    Normal,
-}
+use nnc_core::numeric::plain::PlainF64;
+use nnc_core::random::{Distribution, draws, normals, philox};
 
 /// Where draws are made: everything that tells them apart but sample and element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +10,16 @@ pub struct Place {
     pub seed: u64,
     /// The draw site: a hash of the instance path and use number.
     pub site: u32,
-    /// The step; with [`EVALUATION`] set in evaluation.
+    /// The step; with [`nnc_core::random::EVALUATION`] set in evaluation.
     pub step: u64,
 }
 
 impl Place {
-    fn key(self) -> [u32; 2] {
-        [self.seed as u32, (self.seed >> 32) as u32 ^ (self.step >> 32) as u32]
+    /// The four random words of an element block of a sample.
+    #[inline(always)]
+    fn words(self, block: u32, sample: u32) -> [u32; 4] {
+        let key = [self.seed as u32, (self.seed >> 32) as u32 ^ (self.step >> 32) as u32];
+        philox(&mut PlainF64, [block, sample, self.step as u32, self.site], key)
     }
 }
 
@@ -146,114 +130,26 @@ by_vector_unit!(normal_lanes, normal_kernel);
 
 #[inline(always)]
 fn uniform_kernel(lanes: &Lanes, place: Place) -> [[f64; LANES]; 4] {
-    philox_lanes(lanes, place).map(|word| word.map(uniform24))
+    kernel(lanes, place, Distribution::Uniform)
 }
 
 #[inline(always)]
 fn normal_kernel(lanes: &Lanes, place: Place) -> [[f64; LANES]; 4] {
-    let words = philox_lanes(lanes, place);
+    kernel(lanes, place, Distribution::Normal)
+}
+
+/// Lane by lane, in loops that become vector instructions.
+#[inline(always)]
+fn kernel(lanes: &Lanes, place: Place, distribution: Distribution) -> [[f64; LANES]; 4] {
     let mut out = [[0.0; LANES]; 4];
-    for pair in [0, 2] {
-        for lane in 0..LANES {
-            (out[pair][lane], out[pair + 1][lane]) = box_muller(words[pair][lane], words[pair + 1][lane]);
+    for lane in 0..LANES {
+        let words = place.words(lanes.block[lane], lanes.sample[lane]);
+        let values = draws(&mut PlainF64, distribution, words);
+        for (out, value) in out.iter_mut().zip(values) {
+            out[lane] = value;
         }
     }
     out
-}
-
-/// What a round multiplies by.
-pub const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-/// What the key grows by from round to round.
-pub const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
-
-/// One round.
-#[inline(always)]
-fn round(c: [u32; 4], key: [u32; 2]) -> [u32; 4] {
-    let a = u64::from(MULTIPLIERS[0]) * u64::from(c[0]);
-    let b = u64::from(MULTIPLIERS[1]) * u64::from(c[2]);
-    [(b >> 32) as u32 ^ c[1] ^ key[0], b as u32, (a >> 32) as u32 ^ c[3] ^ key[1], a as u32]
-}
-
-/// The four random words of a counter under a key.
-#[must_use]
-pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
-    for turn in 0..10 {
-        if turn > 0 {
-            key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
-        }
-        counter = round(counter, key);
-    }
-    counter
-}
-
-#[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "four arrays in step")]
-fn philox_lanes(lanes: &Lanes, place: Place) -> [[u32; LANES]; 4] {
-    let mut c = [lanes.block, lanes.sample, [place.step as u32; LANES], [place.site; LANES]];
-    let mut key = place.key();
-    for turn in 0..10 {
-        if turn > 0 {
-            key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
-        }
-        for lane in 0..LANES {
-            [c[0][lane], c[1][lane], c[2][lane], c[3][lane]] =
-                round([c[0][lane], c[1][lane], c[2][lane], c[3][lane]], key);
-        }
-    }
-    c
-}
-
-/// The upper 24 bits as a number in [0, 1).
-#[inline(always)]
-fn uniform24(word: u32) -> f64 {
-    f64::from((word >> 8) as i32) * (1.0 / 16_777_216.0)
-}
-
-/// Two independent standard normal numbers: a radius from the first word, an angle from the second.
-#[inline(always)]
-fn box_muller(a: u32, b: u32) -> (f64, f64) {
-    let radius = (-2.0 * log_unit(a)).sqrt();
-    let (sin, cos) = sin_cos_turn(b);
-    (radius * cos, radius * sin)
-}
-
-/// `2^52`: or-ing a number below 2^52 into its bits and subtracting it converts to f64 exactly.
-pub const TWO_52: f64 = 4_503_599_627_370_496.0;
-
-/// Natural logarithm of (word + 1/2) / 2^32, by log m = 2 artanh((m - 1) / (m + 1)).
-#[inline(always)]
-fn log_unit(word: u32) -> f64 {
-    let odd = (u64::from(word) << 1) | 1;
-    let bits = (f64::from_bits(TWO_52.to_bits() | odd) - TWO_52).to_bits();
-    // Split at sqrt(1/2) so that |log m| is at most log(2) / 2.
-    let shifted = bits.wrapping_sub(std::f64::consts::FRAC_1_SQRT_2.to_bits());
-    let exponent = f64::from_bits(TWO_52.to_bits() | ((shifted >> 52) & 0x7ff)) - TWO_52;
-    let m = f64::from_bits(bits.wrapping_sub(shifted & 0x7ff0_0000_0000_0000));
-    let s = (m - 1.0) / (m + 1.0);
-    let q = s * s;
-    let mut series = 1.0 / 21.0;
-    for odd in [19.0, 17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0] {
-        series = series * q + 1.0 / odd;
-    }
-    (exponent - 33.0) * std::f64::consts::LN_2 + 2.0 * s * series
-}
-
-/// Sine and cosine of word / 2^32 turns: the nearest quarter turn and a rest within an eighth.
-#[inline(always)]
-pub(crate) fn sin_cos_turn(word: u32) -> (f64, f64) {
-    let quarter = word.wrapping_add(1 << 29) >> 30;
-    let rest = word.wrapping_sub(quarter << 30) as i32;
-    let x = f64::from(rest) * (std::f64::consts::TAU / 4_294_967_296.0);
-    let q = x * x;
-    let (mut sin, mut cos) = (1.0, 1.0);
-    // Nested Taylor series: sin x = x (1 - q/(2*3) (1 - q/(4*5) (..))), cosine likewise.
-    for k in [16.0, 14.0, 12.0, 10.0, 8.0, 6.0, 4.0, 2.0] {
-        sin = 1.0 - q * sin * (1.0 / (k * (k + 1.0)));
-        cos = 1.0 - q * cos * (1.0 / (k * (k - 1.0)));
-    }
-    sin *= x;
-    let (s, c) = if quarter & 1 == 0 { (sin, cos) } else { (cos, sin) };
-    (if quarter & 2 == 0 { s } else { -s }, if (quarter + 1) & 2 == 0 { c } else { -c })
 }
 
 /// A stream of numbers in sequence, for shuffles and generated data sets.
@@ -276,8 +172,7 @@ impl Generator {
     /// 32 random bits.
     pub fn word(&mut self) -> u32 {
         if self.left == 0 {
-            let Place { site, step, .. } = self.place;
-            self.words = philox([self.next_block, self.sample, step as u32, site], self.place.key());
+            self.words = self.place.words(self.next_block, self.sample);
             self.next_block = self.next_block.wrapping_add(1);
             self.left = 4;
         }
@@ -297,7 +192,8 @@ impl Generator {
 
     /// Mean 0, deviation 1.
     pub fn normal(&mut self) -> f64 {
-        box_muller(self.word(), self.word()).0
+        let words = [self.word(), self.word()];
+        normals(&mut PlainF64, words[0], words[1])[0]
     }
 
     /// A whole number below `n` (which is at least 1), every one equally likely: the upper half of a
@@ -344,27 +240,18 @@ pub fn reorder(order: &mut [u32], seed: u64, epoch: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nnc_core::random::EVALUATION;
 
     const PLACE: Place = Place { seed: 42, site: 7, step: 3 };
-
-    #[test]
-    fn known_answers() {
-        assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
-        assert_eq!(philox([!0; 4], [!0; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
-        assert_eq!(
-            philox([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]),
-            [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
-        );
-    }
 
     #[test]
     fn fill_follows_the_documented_layout() {
         let mut out = [0f32; 10];
         fill(&mut out, Distribution::Uniform, PLACE, 5, 11, 0);
-        let second = philox([1, 12, 3, 7], [42, 0]);
+        let second = philox(&mut PlainF64, [1, 12, 3, 7], [42, 0]);
         assert_eq!(out[9], (second[0] >> 8) as f32 / 16_777_216.0);
         fill(&mut out, Distribution::Uniform, Place { step: EVALUATION | 3, ..PLACE }, 5, 11, 0);
-        assert_eq!(out[0], (philox([0, 11, 3, 7], [42, 1 << 31])[0] >> 8) as f32 / 16_777_216.0);
+        assert_eq!(out[0], (philox(&mut PlainF64, [0, 11, 3, 7], [42, 1 << 31])[0] >> 8) as f32 / 16_777_216.0);
     }
 
     #[test]
@@ -391,19 +278,6 @@ mod tests {
         let lanes = || Lanes { block: std::array::from_fn(|i| i as u32), sample: [9; LANES] };
         assert_eq!(normal_lanes(&lanes(), PLACE), normal_kernel(&lanes(), PLACE));
         assert_eq!(uniform_lanes(&lanes(), PLACE), uniform_kernel(&lanes(), PLACE));
-    }
-
-    #[test]
-    fn elementary_functions_are_accurate() {
-        let mut generator = Generator::new(PLACE, 0);
-        let edges = [0, 1, u32::MAX, 1 << 29, (1 << 29) - 1, 1 << 30, 1 << 31, 3 << 30, 0xb504_f333, 0xb504_f334];
-        for word in edges.into_iter().chain((0..100_000).map(|_| generator.word())) {
-            let exact = ((f64::from(word) + 0.5) / 4_294_967_296.0).ln();
-            assert!((log_unit(word) - exact).abs() <= 4e-16 * exact.abs().max(0.5), "log of {word}");
-            let (s, c) = sin_cos_turn(word);
-            let angle = f64::from(word) / 4_294_967_296.0 * std::f64::consts::TAU;
-            assert!((s - angle.sin()).abs() < 1e-15 && (c - angle.cos()).abs() < 1e-15, "angle {word}");
-        }
     }
 
     #[test]

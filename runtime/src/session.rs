@@ -6,8 +6,9 @@
 
 use crate::data::Split;
 use crate::execute::{Clock, Executor};
-use crate::plan::{Element, Fault, Slot};
-use crate::random::EVALUATION;
+use nnc_core::number::Element;
+use nnc_core::plan::{Fault, Slot};
+use nnc_core::random::EVALUATION;
 
 /// What the sum of several objectives is called.
 const LOSS: &str = "loss";

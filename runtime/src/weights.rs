@@ -4,6 +4,8 @@
 use crate::data::{DataError, Kind, Result};
 use crate::file::replace;
 use crate::head;
+use nnc_core::number::Element;
+use nnc_core::plan::{Fault, Frame, Slot};
 use safetensors::tensor::{SafeTensorError, View};
 use safetensors::{Dtype, SafeTensors};
 use std::borrow::Cow;
@@ -19,6 +21,18 @@ pub struct Tensor<'a> {
     pub shape: Vec<usize>,
     /// Row-major; as many as the extents say.
     pub values: Values<'a>,
+}
+
+impl Tensor<'_> {
+    /// A tensor of zeros.
+    fn zeros(name: &str, slot: &Slot) -> Self {
+        let values = match slot.element {
+            Element::F32 => Values::F32(Cow::Owned(vec![0.0; slot.len])),
+            Element::F64 => Values::F64(Cow::Owned(vec![0.0; slot.len])),
+            Element::I32 => Values::I32(Cow::Owned(vec![0; slot.len])),
+        };
+        Self { name: name.into(), shape: slot.shape.clone(), values }
+    }
 }
 
 /// Elements, owned or borrowed from where they are computed.
@@ -133,22 +147,17 @@ pub(crate) fn encode(tensors: &[Tensor], key: &str, text: &str) -> Result<Vec<u8
     safetensors::serialize(tensors.iter().map(|t| (t.name.as_str(), t)), Some(metadata)).map_err(|e| broken(&e))
 }
 
-/// A weights file without its elements.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// What comes before the elements: names, element types, shapes, places.
-    pub head: Vec<u8>,
-    /// First byte of each tensor's elements in the file.
-    pub starts: Vec<usize>,
-    /// Bytes of the whole file.
-    pub bytes: usize,
-}
-
-/// The frame of the file that [`write`] makes of such tensors, whatever their elements.
+/// The frame of the file that [`write`] makes of tensors with these names and what is known of their slots, whatever
+/// their elements are.
 ///
 /// # Errors
-/// If two tensors have one name.
-pub fn frame(tensors: &[Tensor]) -> Result<Frame> {
+/// If two tensors have one name, a fault of ours.
+pub fn frame(tensors: &[(&str, &Slot)]) -> std::result::Result<Frame, Fault> {
+    let tensors: Vec<Tensor> = tensors.iter().map(|(name, slot)| Tensor::zeros(name, slot)).collect();
+    frame_of(&tensors).map_err(|e| Fault::new(e.to_string()))
+}
+
+fn frame_of(tensors: &[Tensor]) -> Result<Frame> {
     let mut bytes = encode(tensors, "format", "pt")?;
     let (head, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(&e))?;
     // Eight bytes before the head say how long it is.
@@ -225,7 +234,7 @@ mod tests {
     #[test]
     fn a_frame_says_where_elements_lie() {
         let whole = encode(&sample(), "format", "pt").unwrap();
-        let frame = frame(&sample()).unwrap();
+        let frame = frame_of(&sample()).unwrap();
         assert_eq!((&whole[..frame.head.len()], whole.len()), (&frame.head[..], frame.bytes));
         for (tensor, start) in sample().iter().zip(frame.starts) {
             let bytes = tensor.values.to_bytes();

@@ -9,7 +9,7 @@
 use compiler::emit::{Options, Precision, compile};
 use compiler::ir::interpret::{self, Choices, Values, interpret_in, interpret_noting};
 use compiler::ir::random::Prng;
-use compiler::ir::{Distribution, Draw, Item, Module, Tensor};
+use compiler::ir::{Draw, Item, Module, Tensor};
 use compiler::optimise::optimise;
 use compiler::scalar::Kind;
 use runtime::execute::{Clock, Executor};
@@ -23,13 +23,9 @@ const CLOCK: Clock = Clock { seed: 7, step: 3, sample: 0 };
 
 /// What the runtime draws, in single precision.
 pub fn draws(draw: &Draw, tensor: &Tensor) -> Vec<f64> {
-    let distribution = match draw.distribution {
-        Distribution::Uniform => random::Distribution::Uniform,
-        Distribution::Normal => random::Distribution::Normal,
-    };
     let mut out = vec![0.0; tensor.len()];
     let row = if draw.per_sample { tensor.len() / tensor.shape[0] } else { tensor.len() };
-    random::fill(&mut out, distribution, Place { seed: CLOCK.seed, site: draw.site, step: CLOCK.step }, row, 0, 0);
+    random::fill(&mut out, draw.distribution, Place { seed: CLOCK.seed, site: draw.site, step: CLOCK.step }, row, 0, 0);
     out
 }
 

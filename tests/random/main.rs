@@ -13,7 +13,7 @@ use compiler::differentiate::{forward, reverse};
 use compiler::ir::interpret::{Values, interpret};
 use compiler::ir::random::Prng;
 use compiler::ir::verify::verify;
-use compiler::ir::{Combine, Distribution, Item, Module, Node, Role, TensorId};
+use compiler::ir::{Combine, Item, Module, Node, Role, TensorId};
 use compiler::lower::program::Produced;
 use compiler::lower::programs::{self, gradients};
 use compiler::scalar::{Binary, Kind, Unary};
@@ -21,6 +21,7 @@ use compiler::typed::{Element, Train};
 use generator::Forms;
 use grammar::render::human;
 use grammar::span::Sources;
+use nnc_core::random::Distribution;
 use std::collections::BTreeMap;
 
 /// Samples in a minibatch.

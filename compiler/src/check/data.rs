@@ -1,5 +1,5 @@
 //! `data` blocks: fields by their declared types, loaders and transforms checked against the
-//! runtime's catalogue, so that a misspelt one is refused before anything is read.
+//! catalogue, so that a misspelt one is refused before anything is read.
 
 use super::dims::Declared;
 use super::elaborate::Elaborator;
@@ -10,7 +10,7 @@ use crate::typed::{DataCall, DataSet, DataValue, Element, Field, Type};
 use grammar::ast::{self, Arg, DataEntry, ExprKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
-use runtime::data::catalogue::{self, Entry, Param};
+use nnc_core::catalogue::{self, Entry, Param};
 
 impl<'a> Elaborator<'a> {
     /// The data set a train block names, and its fields.

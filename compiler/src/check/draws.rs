@@ -6,11 +6,11 @@ use super::calls::Given;
 use super::dims::Declared;
 use super::elaborate::{Elaborator, Target};
 use super::entity::{Entity, Env, PassKind, Primitive, Term, shape_text};
-use crate::ir::Distribution;
 use crate::typed::{Definition, Element, Expr, Extent, IndexId, SAMPLE, Type};
 use grammar::ast::{self, BinaryOp, CallableKind, ExprKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
+use nnc_core::random::Distribution;
 
 impl<'a> Elaborator<'a> {
     /// `name: [..] ~ dist`.

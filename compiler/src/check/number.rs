@@ -2,8 +2,8 @@
 //! exact fraction for as long as that fits, so that a dimension such as `(h - 3) / 2 + 1` is known
 //! to be whole or not, and its floating value beside it for everything else.
 
-use crate::numeric::eval_binary_f64;
 use crate::scalar::Binary;
+use nnc_core::numeric::eval_binary_f64;
 
 /// A number known while compiling.
 #[derive(Clone, Copy, Debug, PartialEq)]

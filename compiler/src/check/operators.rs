@@ -9,12 +9,12 @@ use super::entity::{Entity, Env, Term, shape_text};
 use super::expr::binary as make_binary;
 use super::expr::{literal, rebuild, substitute, unary as make_unary};
 use super::number::Num;
-use crate::numeric::{eval_binary_f64, eval_unary_f64};
 use crate::scalar::{Binary, Kind, Unary};
 use crate::typed::{Definition, Element, Expr, IndexId, Type};
 use grammar::ast::{self, BinaryOp, UnaryOp};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
+use nnc_core::numeric::{eval_binary_f64, eval_unary_f64};
 
 /// Entries of a list up to which they are chosen one by one; more numbers than that lie in memory.
 const CHOSEN: usize = 16;

@@ -5,9 +5,9 @@
 
 use super::expr::operands;
 use super::interval::Interval;
-use crate::ir::Distribution;
 use crate::scalar::{Binary, Unary};
 use crate::typed::{Definition, Element, Expr, Extent, IndexId, Pass, ReduceOp, ValueId};
+use nnc_core::random::Distribution;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 

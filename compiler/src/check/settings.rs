@@ -4,10 +4,10 @@ use super::elaborate::Elaborator;
 use super::entity::{Entity, Env};
 use super::report::nearest;
 use super::train::{SETTINGS, entries};
-use crate::numeric::Precision;
 use crate::typed::{Better, Settings, Stopping};
 use grammar::ast::{self, Arg, CallableKind, ExprKind};
 use grammar::diagnostic::Diagnostic;
+use nnc_core::number::Precision;
 
 impl<'a> Elaborator<'a> {
     /// All numeric settings; `None` after an error.

@@ -4,11 +4,11 @@ use crate::backend::cranelift::functions::{Functions, Listing};
 use crate::backend::cranelift::jit;
 pub use crate::backend::cranelift::object;
 use crate::ir::{Module, Role, TensorId};
-pub use crate::numeric::ops::Precision;
 use crate::plan::{Plan, Planned, plan};
 use crate::schedule::Turns;
 use crate::target::{Target, Vectors};
-use runtime::plan::{self as launch, Bundle, Fault, Launch, Program, Work};
+pub use nnc_core::number::Precision;
+use nnc_core::plan::{self as launch, Bundle, Fault, Launch, Program, Work};
 
 /// How to compile.
 #[derive(Clone, Copy, Debug)]

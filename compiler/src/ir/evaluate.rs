@@ -1,10 +1,10 @@
 //! Scalar functions on f64: what each [`Unary`], [`Binary`] and empty reduction means. Ints are
-//! whole numbers, Bools 0 or 1. The functions of floats are those of [`crate::numeric`], as in compiled code, so that
+//! whole numbers, Bools 0 or 1. The functions of floats are those of [`nnc_core::numeric`], as in compiled code, so that
 //! no result depends on the platform's library.
 
 use super::Combine;
-use crate::numeric::{eval_binary_f64, eval_unary_f64};
 use crate::scalar::{Binary, Kind, Unary};
+use nnc_core::numeric::{eval_binary_f64, eval_unary_f64};
 
 /// What a reduction of nothing yields.
 #[must_use]

@@ -38,6 +38,7 @@ pub use rewrite::visited;
 
 use crate::scalar::{Binary, Kind, Unary};
 use grammar::span::Span;
+use nnc_core::random::Distribution;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -119,16 +120,7 @@ impl Def {
     }
 }
 
-/// Which distribution a draw follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Distribution {
-    /// Uniform in [0, 1).
-    Uniform,
-    /// Mean 0, deviation 1.
-    Normal,
-}
-
-/// Random numbers by counter; see `runtime::random` for the counter's layout.
+/// Random numbers by counter; see `nnc_core::random` for the counter's layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draw {
     /// Filled with draws (Float).

@@ -2,8 +2,8 @@
 //! still there: in the same block, or one around it.
 
 use super::{Carried, Chosen, If, Kernel, Loop, Memory, Number, Op, Statement, Tensor, Type, Value};
-use crate::numeric::Precision;
 use crate::scalar::Binary;
+use nnc_core::number::Precision;
 use std::collections::HashMap;
 
 /// A block that is being filled, and the operations done in it.

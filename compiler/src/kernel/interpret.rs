@@ -2,8 +2,8 @@
 //! give the same bits.
 
 use super::{If, Kernel, Loop, Memory, Number, Op, Statement, Type, Value};
-use crate::numeric;
 use crate::scalar::{Binary, Unary};
+use nnc_core::numeric;
 
 /// What a lane holds.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -19,8 +19,8 @@ pub mod template;
 pub mod text;
 pub mod verify;
 
-use crate::numeric::Precision;
 use crate::scalar::{Binary, Unary};
+use nnc_core::number::Precision;
 
 /// What a number is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

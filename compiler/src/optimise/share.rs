@@ -8,8 +8,9 @@
 
 use super::expr::sources;
 use super::rewrite::redirect;
-use crate::ir::{Combine, Distribution, ExprId, Item, Module, TensorId};
+use crate::ir::{Combine, ExprId, Item, Module, TensorId};
 use crate::scalar::Kind;
+use nnc_core::random::Distribution;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 

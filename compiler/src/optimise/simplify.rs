@@ -8,8 +8,9 @@
 
 use super::expr::roots;
 use super::rewrite::{Access, read, replace, rewrite, rewrite_def, simple};
-use crate::ir::{Combine, Def, Distribution, ExprId, Item, Module, Node, Role, TensorId};
+use crate::ir::{Combine, Def, ExprId, Item, Module, Node, Role, TensorId};
 use crate::scalar::{Binary, Kind};
+use nnc_core::random::Distribution;
 use std::collections::BTreeMap;
 
 /// What is known about a tensor's contents.

@@ -2,10 +2,10 @@
 
 use super::element;
 use crate::ir::{Module, Role, TensorId};
-use crate::numeric::Precision;
 use crate::schedule::Schedule;
 use crate::schedule::memory::{Need, aligned, pack};
-use runtime::plan::{Fault, Holding, Slot};
+use nnc_core::number::Precision;
+use nnc_core::plan::{Fault, Holding, Slot};
 use std::collections::BTreeMap;
 
 /// Where everything lives.

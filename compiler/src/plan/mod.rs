@@ -6,20 +6,19 @@
 
 pub mod layout;
 
-use crate::ir::{Distribution, Draw, Listed, Module, TensorId};
+use crate::ir::{Draw, Listed, Module, TensorId};
 use crate::kernel::Kernel;
 use crate::kernel::lower::lower;
 use crate::kernel::template::{Memory, Template};
-use crate::numeric::Precision;
 use crate::scalar::Kind;
 use crate::schedule::nest::{Form, Nest};
 use crate::schedule::order;
 use crate::schedule::{Schedule, Step, Task, schedule};
 use crate::target::{Target, float_bytes};
 use layout::Layout;
-use runtime::execute::FILL_GRAIN;
-use runtime::plan::{Element, Excess, Fault, Fill, Work};
-use runtime::random;
+use nnc_core::number::Element;
+use nnc_core::number::Precision;
+use nnc_core::plan::{Excess, FILL_GRAIN, Fault, Fill, Work};
 use std::collections::HashMap;
 
 /// Work, in operations, below which a task is not worth handing to another thread.
@@ -146,12 +145,8 @@ fn split(nest: &Nest) -> (usize, usize) {
 }
 
 fn fill(draw: &Draw, layout: &Layout, number: usize, module: &Module) -> Fill {
-    let distribution = match draw.distribution {
-        Distribution::Uniform => random::Distribution::Uniform,
-        Distribution::Normal => random::Distribution::Normal,
-    };
     let slot = layout.slot(number, module, draw.target);
-    Fill { slot, site: draw.site, distribution, per_sample: draw.per_sample }
+    Fill { slot, site: draw.site, distribution: draw.distribution, per_sample: draw.per_sample }
 }
 
 /// Listed numbers as they are held.

@@ -8,8 +8,8 @@ use super::affine::{Affine, Loop};
 use super::nest::{Nest, Op};
 use crate::ir::TensorId;
 use crate::scalar::Binary;
-use runtime::contract::{Contraction, ENOUGH_TASKS, Table};
-use runtime::microkernel::Vectors;
+use nnc_core::contraction::{Contraction, ENOUGH_TASKS, Table};
+use nnc_core::vectors::Vectors;
 
 /// Multiply-adds below which generated loops are as fast.
 const WORTH_PACKING: usize = 4096;

@@ -13,8 +13,8 @@
 
 use super::nest::{Chain, Form, Lanes, Nest};
 use crate::ir::Combine;
-use crate::numeric::Precision;
 use crate::scalar::Kind;
+use nnc_core::number::Precision;
 
 /// Additions one after the other, at most.
 pub const CHAIN: usize = 16;

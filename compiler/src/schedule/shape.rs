@@ -5,8 +5,8 @@ use super::affine::{Affine, Loop};
 use super::nest::{Address, Form, Guard, Lanes, Nest, Op, Val};
 use super::order;
 use crate::ir::Combine;
-use crate::numeric::Precision;
 use crate::scalar::{Binary, Kind, Unary};
+use nnc_core::number::Precision;
 
 /// Points that make lanes worthwhile: those of the narrowest vectors that machines have.
 fn fewest(precision: Precision) -> usize {

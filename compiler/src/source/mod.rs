@@ -12,7 +12,7 @@ mod names;
 mod turns;
 
 use crate::ir::recurrence::{Recurrence, recurrences};
-use crate::ir::{Combine, Def, Distribution, Draw, Item, Listed, Module, Node, Role, TensorId};
+use crate::ir::{Combine, Def, Draw, Item, Listed, Module, Node, Role, TensorId};
 use crate::optimise::expr::sources;
 use crate::scalar::Kind;
 use expr::{Indexed, call, name, number, whole};
@@ -22,6 +22,7 @@ use grammar::ast::{
 };
 use grammar::span::Span;
 use names::Names;
+use nnc_core::random::Distribution;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use turns::Turn;

@@ -1,8 +1,8 @@
 //! The arguments of a call by the names of the catalogue: each is what its parameter takes, or there is an error.
 
-use super::catalogue::{Entry, as_whole};
 use super::spec::{Call, Value};
 use crate::error::{DataError, Kind, Result};
+use nnc_core::catalogue::{Entry, as_whole};
 
 /// A call matched against its catalogue entry.
 pub struct Arguments<'a> {

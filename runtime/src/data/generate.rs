@@ -3,7 +3,9 @@
 
 use super::table::{Column, Table, Values};
 use crate::error::{DataError, Kind, Result};
-use crate::random::{Distribution, Generator, Place, fill, sin_cos_turn, sites};
+use crate::random::{Generator, Place, fill, sites};
+use nnc_core::numeric::plain::PlainF64;
+use nnc_core::random::{Distribution, sin_cos_turn};
 
 /// Whether the part of a built-in set is `test` rather than `train`.
 pub(super) fn is_test(part: &str) -> Result<bool> {
@@ -30,7 +32,7 @@ fn plane(count: usize, noise: f64, seed: u64, place: impl Fn(usize, &mut Generat
 
 /// The point at `turns` (from 0 to below 1) on the unit circle.
 fn on_circle(turns: f64) -> (f64, f64) {
-    let (sin, cos) = sin_cos_turn((turns.rem_euclid(1.0) * 4_294_967_296.0) as u32);
+    let [sin, cos] = sin_cos_turn(&mut PlainF64, (turns.rem_euclid(1.0) * 4_294_967_296.0) as u32);
     (cos, sin)
 }
 

@@ -5,7 +5,6 @@
 //! What comes out fits the declared types, or there is a [`DataError`] with the file and position.
 
 mod arguments;
-pub mod catalogue;
 mod cifar;
 mod columns;
 mod csv;
@@ -45,6 +44,7 @@ pub use table::{Column, Label, Table, Values};
 
 use columns::Reference;
 use elements::Elements;
+use nnc_core::catalogue::SETTINGS;
 use partition::{disturb, partition};
 use transform::{Part, Pipeline};
 
@@ -313,7 +313,7 @@ fn divided<T: Copy>(values: Vec<T>, stride: usize, width: usize, parts: Option<&
     parts.lists().into_iter().map(pick).collect()
 }
 
-/// The settings of [`catalogue::SETTINGS`].
+/// The settings of [`nnc_core::catalogue::SETTINGS`].
 #[derive(Debug, Default)]
 struct Settings {
     samples: Option<usize>,
@@ -325,7 +325,7 @@ impl Settings {
     fn read(given: &[(String, Value)]) -> Result<Self> {
         let mut settings = Self::default();
         for (name, value) in given {
-            let param = catalogue::SETTINGS.iter().find(|p| p.name == name && p.takes.admits(value));
+            let param = SETTINGS.iter().find(|p| p.name == name && p.takes.admits(value));
             match (param.map(|p| p.name), value) {
                 (Some("samples"), Value::Number(x)) => settings.samples = Some(*x as usize),
                 (Some("noise"), Value::Number(x)) => settings.noise = Some(*x),

@@ -1,13 +1,13 @@
 //! Calls the loader or source that the catalogue names.
 
 use super::arguments::Arguments;
-use super::catalogue::{LOADERS, SOURCES};
 use super::files::{Files, LIMIT};
 use super::spec::{Call, Field};
 use super::table::{Column, Table};
 use super::text::{self, Windows};
 use super::{cifar, csv, digits, generate, idx, images, mnist1d, npy, npz, parquet};
 use crate::error::{DataError, Kind, Result};
+use nnc_core::catalogue::{LOADERS, SOURCES};
 use std::path::Path;
 
 /// The samples that a loader call yields. What `fields` do not read may be left out, and images take the form that they

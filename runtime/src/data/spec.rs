@@ -3,6 +3,7 @@
 use super::files::Files;
 use super::record::Record;
 use super::table::Table;
+pub use nnc_core::catalogue::Value;
 
 /// A data block with the settings of the train block that concern data.
 #[derive(Clone, Debug)]
@@ -14,7 +15,7 @@ pub struct Spec {
     pub splits: Vec<(String, Origin)>,
     /// What the network sees of a sample.
     pub fields: Vec<Field>,
-    /// `samples`, `noise`, `subset`: see [`super::catalogue::SETTINGS`].
+    /// `samples`, `noise`, `subset`: see [`nnc_core::catalogue::SETTINGS`].
     pub settings: Vec<(String, Value)>,
     /// The share of the training split to set aside for validation.
     pub valid_share: Option<f64>,
@@ -71,19 +72,6 @@ pub struct Call {
     pub name: String,
     /// Positional arguments first, then named ones.
     pub args: Vec<(Option<String>, Value)>,
-}
-
-/// A plain value.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// A number.
-    Number(f64),
-    /// A truth value.
-    Bool(bool),
-    /// A text.
-    Text(String),
-    /// A list.
-    List(Vec<Value>),
 }
 
 impl Field {

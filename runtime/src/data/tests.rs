@@ -195,7 +195,7 @@ fn problems_in_the_plane() {
 #[test]
 fn every_catalogue_entry_is_served() {
     let files = Files { folders: vec![], limit: LIMIT };
-    for entry in catalogue::LOADERS {
+    for entry in nnc_core::catalogue::LOADERS {
         let args = entry.params.iter().filter(|p| p.required).map(|p| match p.name {
             "part" => text("train"),
             "count" | "context" => Value::Number(12.0),

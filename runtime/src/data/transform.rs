@@ -6,12 +6,12 @@
 //! the 256 codes stand for.
 
 use super::arguments::Arguments;
-use super::catalogue::TRANSFORMS;
 use super::elements::Elements;
 use super::set::{Bytes, Rows};
 use super::shape;
 use super::spec::{Call, Field};
 use crate::error::{DataError, Kind, Position, Result};
+use nnc_core::catalogue::TRANSFORMS;
 use std::path::PathBuf;
 
 /// Channels up to which bytes have a table for each; more are written out as numbers.

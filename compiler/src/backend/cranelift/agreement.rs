@@ -2,13 +2,14 @@
 
 use super::arithmetic::Arithmetic;
 use super::lanes::Types;
-use crate::numeric::{self, Precision};
 use crate::scalar::{Binary, Unary};
 use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData, Value, types};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
+use nnc_core::number::Precision;
+use nnc_core::numeric;
 
 const UNARY: [Unary; 14] = [
     Unary::Neg,

@@ -1,10 +1,11 @@
 //! The operations of the scalar functions as instructions, on single values or vectors.
 
 use super::lanes::{Types, bits_flags, blend, float};
-use crate::numeric::ops::{Ops, Precision};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Type, Value};
 use cranelift_frontend::FunctionBuilder;
+use nnc_core::number::Precision;
+use nnc_core::numeric::ops::Ops;
 
 /// Arithmetic as instructions, on single values or vectors.
 pub struct Arithmetic<'a, 'b> {

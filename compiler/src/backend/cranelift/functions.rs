@@ -8,7 +8,7 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::{self, Configurable, Flags};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId, Linkage, Module};
-use runtime::plan::Fault;
+use nnc_core::plan::Fault;
 use target_lexicon::Architecture;
 
 /// Functions being made.

@@ -5,7 +5,7 @@ use crate::target::Vectors;
 use cranelift_codegen::isa;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
-use runtime::plan::{Entry, Fault};
+use nnc_core::plan::{Entry, Fault};
 use target_lexicon::Triple;
 
 /// Finished code; dropping it frees it.

@@ -7,9 +7,9 @@
 //! | bool   | i8, 0 or 1  | mask of that type, all bits set where it holds |
 
 use crate::kernel::Number;
-use crate::numeric::Precision;
 use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, Value, types};
 use cranelift_frontend::FunctionBuilder;
+use nnc_core::number::Precision;
 
 /// The machine types of a precision.
 #[derive(Clone, Copy, Debug)]

@@ -5,14 +5,15 @@ use super::arithmetic::Arithmetic;
 use super::lanes::{Types, bits_flags, blend, float};
 use super::loops::Loop as Rendered;
 use crate::kernel::{If, Kernel, Loop, Memory, Number, Op, Statement, Type, Value as K};
-use crate::numeric::ops::Ops;
-use crate::numeric::{self, Precision};
 use crate::scalar::{Binary, Unary};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     BlockArg, InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Value, types,
 };
 use cranelift_frontend::FunctionBuilder;
+use nnc_core::number::Precision;
+use nnc_core::numeric;
+use nnc_core::numeric::ops::Ops;
 
 /// Fills the function that `builder` stands at the entry of. `apart` keeps loads of vectors out of other instructions.
 pub fn render(builder: &mut FunctionBuilder, kernel: &Kernel, apart: bool) {

@@ -6,8 +6,9 @@ mod expression;
 
 use crate::ir::interpret::Values;
 use crate::ir::recurrence::arrange;
-use crate::ir::{Combine, Def, Distribution, Draw, Item, Module, Node, Role, Scatter, TensorId};
+use crate::ir::{Combine, Def, Draw, Item, Module, Node, Role, Scatter, TensorId};
 use crate::scalar::{Binary, Kind};
+use nnc_core::random::Distribution;
 
 /// A program whose one output is a scalar objective, and what its tensors are filled with.
 #[derive(Clone, Debug)]

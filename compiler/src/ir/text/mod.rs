@@ -36,8 +36,9 @@ mod printer;
 pub use parser::{ParseError, parse};
 pub use printer::{print, print_expr};
 
-use super::{Combine, Distribution};
+use super::Combine;
 use crate::scalar::{Binary, Kind, Unary};
+use nnc_core::random::Distribution;
 
 /// Words that a tensor's name may only be in quotes, because `[` may follow them.
 const RESERVED: [&str; 5] = ["over", "at", "or", "let", "drop"];

@@ -14,11 +14,11 @@ use super::template::Template;
 use super::verify::verify;
 use super::{Kernel, Memory, Number, Op, Tensor, Type, Value};
 use crate::ir::TensorId;
-use crate::numeric::Precision;
 use crate::scalar::{Binary, Kind};
 use crate::schedule::nest::{Form, Lanes, Nest};
 use crate::schedule::order;
 use crate::target::Target;
+use nnc_core::number::Precision;
 use reduce::Reduction;
 
 /// Makes the kernel of a template.

@@ -19,8 +19,8 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{BlockArg, FuncRef, InstBuilder, MemFlagsData, Type, Value, types};
 use cranelift_frontend::FunctionBuilder;
 use cranelift_module::{DataDescription, FuncId, Linkage, Module};
-use runtime::contract::{Contraction, DEPTH};
-use runtime::plan::Fault;
+use nnc_core::contraction::{Contraction, DEPTH};
+use nnc_core::plan::Fault;
 
 /// Rows packed together, whole panels of any kernel: with [`DEPTH`] terms half a common second-level cache.
 const BLOCK: usize = 240;

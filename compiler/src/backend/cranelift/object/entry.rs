@@ -12,8 +12,9 @@ use crate::typed::Supplied;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
 use cranelift_frontend::FunctionBuilder;
 use cranelift_module::{DataDescription, FuncId, Linkage, Module};
-use runtime::plan::{Element, Fault, Fill, Slot, Work};
-use runtime::random::{Distribution, EVALUATION};
+use nnc_core::number::Element;
+use nnc_core::plan::{Fault, Fill, Slot, Work};
+use nnc_core::random::{Distribution, EVALUATION};
 use std::collections::BTreeMap;
 
 /// Functions that launches call.

@@ -5,7 +5,7 @@ use super::super::loops::Loop;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
 use cranelift_frontend::FunctionBuilder;
 use cranelift_module::{FuncId, Linkage, Module};
-use runtime::plan::Fault;
+use nnc_core::plan::Fault;
 
 /// `start + size * number`.
 pub fn address(b: &mut FunctionBuilder, start: Value, number: Value, size: i64) -> Value {

@@ -12,7 +12,7 @@ use cranelift_codegen::ir::{AbiParam, InstBuilder, Signature, Value, types};
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::FunctionBuilder;
 use cranelift_module::{FuncId, Linkage, Module};
-use runtime::plan::Fault;
+use nnc_core::plan::Fault;
 
 /// A microkernel and the block it computes.
 #[derive(Clone, Copy)]

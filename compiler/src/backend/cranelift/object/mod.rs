@@ -16,7 +16,6 @@ mod x86;
 use super::functions::{Functions, fault, flags};
 use super::lanes::Types;
 use crate::ir::Module;
-use crate::numeric::Precision;
 use crate::plan::{Launches, Plan, Planned, element, plan};
 use crate::schedule::Turns;
 use crate::schedule::memory::aligned;
@@ -27,7 +26,10 @@ use cranelift_codegen::settings::Configurable;
 use cranelift_module::{FuncId, Module as _, default_libcall_names};
 use cranelift_object::{ObjectBuilder, ObjectModule};
 use entry::Helpers;
-use runtime::plan::{Element, Fault, Slot, Work};
+use nnc_core::number::Element;
+use nnc_core::number::Precision;
+use nnc_core::plan::{Fault, Frame, Slot, Work};
+use nnc_core::random::Distribution;
 use std::collections::{BTreeMap, BTreeSet};
 use target_lexicon::{Architecture, Triple};
 
@@ -117,6 +119,9 @@ pub struct Saved {
     pub copies: Vec<(String, String)>,
 }
 
+/// The frame of the file that holds tensors of these names, elements and shapes.
+pub type Framed<'a> = &'a dyn Fn(&[(&str, &Slot)]) -> Result<Frame, Fault>;
+
 /// What an export copies in and out.
 #[derive(Clone, Debug)]
 pub struct Interface {
@@ -184,6 +189,7 @@ pub fn object(
     modules: &[(&str, &Module)],
     exports: &[Export],
     saved: &Saved,
+    framed: Framed,
     precision: Precision,
     target: Target,
 ) -> Result<Object, Fault> {
@@ -208,7 +214,7 @@ pub fn object(
         interfaces.push(interface);
     }
     let persistent = made.layout.persistent;
-    let saved_bytes = save::functions(&mut functions, helpers.copy, saved, &persistent)?;
+    let saved_bytes = save::functions(&mut functions, helpers.copy, saved, framed, &persistent)?;
     let state_bytes = persistent.values().map(|s| s.offset + aligned(s.bytes())).max().unwrap_or(CONTROL);
     let bytes = functions.module.finish().emit().map_err(fault)?;
     Ok(Object { bytes, arena_bytes: helpers.arena_bytes, state_bytes, saved_bytes, persistent, interfaces })
@@ -223,7 +229,7 @@ fn helpers(functions: &mut Functions<ObjectModule>, made: &Plan, types: Types) -
             .filter_map(|(_, _, p)| if let Planned::Work(w) = p { Some(w) } else { None })
     };
     let contracts = works().any(|w| matches!(w, Work::Contraction(_)));
-    let mut fills: Vec<(runtime::random::Distribution, FuncId)> = vec![];
+    let mut fills: Vec<(Distribution, FuncId)> = vec![];
     for work in works() {
         if let Work::Fill(fill) = work
             && !fills.iter().any(|(d, _)| *d == fill.distribution)

@@ -12,7 +12,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types};
 use cranelift_frontend::FunctionBuilder;
 use cranelift_module::{FuncId, Linkage, Module};
-use runtime::plan::Fault;
+use nnc_core::plan::Fault;
 
 /// Lanes and terms that are moved as one block.
 const BLOCK: i64 = 4;

@@ -1,16 +1,15 @@
-//! Saving and loading: the tensors of a network as the bytes of a safetensors file, in the caller's buffer.
+//! Saving and loading: the tensors of a network as the bytes of a file of weights, in the caller's buffer. What frames
+//! them there is given: the format of files is the business of what reads and writes them.
 
 use super::super::functions::{Functions, fault};
 use super::super::loops::Loop;
-use super::Saved;
 use super::memory::load;
+use super::{Framed, Saved};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 use cranelift_frontend::FunctionBuilder;
 use cranelift_module::{DataDescription, DataId, FuncId, Linkage, Module};
-use runtime::plan::{Element, Fault, Slot};
-use runtime::weights::{Tensor, Values, frame};
-use std::borrow::Cow;
+use nnc_core::plan::{Fault, Slot};
 use std::collections::BTreeMap;
 
 /// Adds both functions; how many bytes the buffer takes. They are those of the file `nnc run` keeps.
@@ -21,28 +20,19 @@ pub fn functions<M: Module>(
     functions: &mut Functions<M>,
     copy: FuncId,
     saved: &Saved,
+    framed: Framed,
     persistent: &BTreeMap<String, Slot>,
 ) -> Result<usize, Fault> {
-    let mut tensors = vec![];
-    let mut slots = vec![];
-    for (name, under) in &saved.tensors {
-        let slot = persistent.get(name).ok_or_else(|| Fault::new(format!("no program has a tensor {name}")))?;
-        let values = match slot.element {
-            Element::F32 => Values::F32(Cow::Owned(vec![0.0; slot.len])),
-            Element::F64 => Values::F64(Cow::Owned(vec![0.0; slot.len])),
-            Element::I32 => Values::I32(Cow::Owned(vec![0; slot.len])),
-        };
-        tensors.push(Tensor { name: under.clone(), shape: slot.shape.clone(), values });
-        slots.push(slot);
-    }
-    let frame = frame(&tensors).map_err(|e| Fault::new(e.to_string()))?;
-    let moves: Vec<(usize, &Slot)> = frame.starts.iter().copied().zip(slots).collect();
+    let slot = |name: &str| persistent.get(name).ok_or_else(|| Fault::new(format!("no program has a tensor {name}")));
+    let tensors =
+        saved.tensors.iter().map(|(name, under)| Ok((&**under, slot(name)?))).collect::<Result<Vec<_>, Fault>>()?;
+    let frame = framed(&tensors)?;
+    let moves: Vec<(usize, &Slot)> = frame.starts.iter().copied().zip(tensors.iter().map(|(_, slot)| *slot)).collect();
     let head = functions.module.declare_anonymous_data(false, false).map_err(fault)?;
     let mut data = DataDescription::new();
     data.define(frame.head.clone().into());
     data.set_align(8);
     functions.module.define_data(head, &data).map_err(fault)?;
-    let slot = |name: &str| persistent.get(name).ok_or_else(|| Fault::new(format!("no program has a tensor {name}")));
     let also = saved.copies.iter().map(|(to, from)| Ok((slot(from)?, slot(to)?))).collect::<Result<_, Fault>>()?;
     let part = Part { head, head_bytes: frame.head.len(), moves, also, copy };
     let pointer = functions.pointer();

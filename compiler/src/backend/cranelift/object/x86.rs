@@ -242,7 +242,7 @@ pub fn level() -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::numeric::Precision;
+    use nnc_core::number::Precision;
     use std::process::Command;
 
     /// The bytes that the system's assembler makes of a text.

@@ -7,14 +7,7 @@
 //! Functions are branch-free: a choice is a [`Ops::select`] between two finished values. Only what is long and
 //! hardly ever needed stands behind a branch, [`Ops::rarely`].
 
-/// The width of the floats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Precision {
-    /// 32 bits: 24 of significand.
-    F32,
-    /// 64 bits: 53 of significand.
-    F64,
-}
+use crate::number::Precision;
 
 /// Arithmetic on floats `V`, integers `I` of the same width and number of lanes, and truth values `M`.
 ///
@@ -96,6 +89,35 @@ pub trait Ops {
     fn shl(&mut self, a: Self::I, by: u32) -> Self::I;
     /// Shift right; zeros come in.
     fn shr(&mut self, a: Self::I, by: u32) -> Self::I;
+}
+
+/// Words of 32 bits beside floats of 64: what random numbers are made of. Words wrap, shifts are by less than 32.
+pub trait Words: Ops {
+    /// A word, or a vector of them.
+    type W: Copy;
+
+    /// A constant.
+    fn word(&mut self, value: u32) -> Self::W;
+    /// a + b.
+    fn word_add(&mut self, a: Self::W, b: Self::W) -> Self::W;
+    /// a - b.
+    fn word_sub(&mut self, a: Self::W, b: Self::W) -> Self::W;
+    /// Bitwise and.
+    fn word_and(&mut self, a: Self::W, b: Self::W) -> Self::W;
+    /// Bitwise exclusive or.
+    fn word_xor(&mut self, a: Self::W, b: Self::W) -> Self::W;
+    /// Shift left; zeros come in.
+    fn word_shl(&mut self, a: Self::W, by: u32) -> Self::W;
+    /// Shift right; zeros come in.
+    fn word_shr(&mut self, a: Self::W, by: u32) -> Self::W;
+    /// The upper and the lower word of a · b.
+    fn word_product(&mut self, a: Self::W, b: Self::W) -> [Self::W; 2];
+    /// a = b.
+    fn word_eq(&mut self, a: Self::W, b: Self::W) -> Self::M;
+    /// The integer of 64 bits that the word is, never negative.
+    fn widen(&mut self, a: Self::W) -> Self::I;
+    /// The float that the word is, its first bit taken as its sign.
+    fn signed(&mut self, a: Self::W) -> Self::V;
 }
 
 /// The larger; NaN if either is, and `b` if they are equal.

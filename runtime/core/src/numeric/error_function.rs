@@ -3,7 +3,8 @@
 use super::coefficients;
 use super::double;
 use super::exponentials::exp_of_double;
-use super::ops::{Ops, Precision, at_most, polynomial, with_sign};
+use super::ops::{Ops, at_most, polynomial, with_sign};
+use crate::number::Precision;
 
 /// 2/√π times the integral of e^-t² from 0 to x.
 pub fn erf<O: Ops>(o: &mut O, x: O::V) -> O::V {

@@ -2,7 +2,7 @@
 //! Polynomials are lowest power first; what they stand for is said where they are used.
 #![allow(clippy::approx_constant, clippy::excessive_precision, clippy::unreadable_literal)]
 
-use super::ops::Precision;
+use crate::number::Precision;
 
 /// The constants of one precision, each exactly a float of it.
 pub struct Coefficients {

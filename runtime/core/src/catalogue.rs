@@ -1,8 +1,20 @@
-//! What the words of a `data` block mean: every loader, source and transform with its parameters,
-//! so that the checker can refuse a misspelt one before anything is read.
+//! What the words of a `data` block mean: every loader, source and transform with its parameters. The compiler's checker
+//! refuses by it what is misspelt before anything is read, and the runtime binds by it the arguments of what it reads.
 
-use super::spec::Value;
 use Takes::{Extents, NotNegative, Number, Order, Part, Share, Size, Text, Truth, Whole};
+
+/// A plain value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A number.
+    Number(f64),
+    /// A truth value.
+    Bool(bool),
+    /// A text.
+    Text(String),
+    /// A list.
+    List(Vec<Value>),
+}
 
 /// A loader, source or transform that a data block may call.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +117,8 @@ fn side(x: f64) -> bool {
 }
 
 /// The whole number that `x` is, if it is one from `least` to 2^32 - 1.
-pub(super) fn as_whole(x: f64, least: usize) -> Option<usize> {
+#[must_use]
+pub fn as_whole(x: f64, least: usize) -> Option<usize> {
     (x.fract() == 0.0 && x >= least as f64 && x <= f64::from(u32::MAX)).then_some(x as usize)
 }
 

@@ -5,7 +5,8 @@
 
 use super::coefficients;
 use super::double::{self, Double};
-use super::ops::{Ops, Precision, polynomial};
+use super::ops::{Ops, polynomial};
+use crate::number::Precision;
 
 /// The sine of x radians.
 pub fn sin<O: Ops>(o: &mut O, x: O::V) -> O::V {

@@ -38,7 +38,6 @@ mod tests;
 
 use crate::scalar::{Binary, Unary};
 use ops::Ops;
-pub use ops::Precision;
 use plain::{PlainF32, PlainF64};
 
 /// Any function of one float. Truth values, where a function has to do with them, are 0 and 1.

@@ -6,12 +6,18 @@
 //! at a time. Offsets are in bytes and multiples of 64; launches run in order, and the tasks of one
 //! launch write disjoint elements, so any number of threads gives the same bits.
 
-pub use crate::contract::ALIGNMENT;
-use crate::contract::Contraction;
+use crate::contraction::Contraction;
+use crate::number::Element;
 use crate::random::Distribution;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+
+/// Alignment of every tensor in the arena, in bytes: a cache line.
+pub const ALIGNMENT: usize = 64;
+
+/// Random numbers that a task draws.
+pub const FILL_GRAIN: usize = 1 << 14;
 
 /// A fault in making or starting a plan: ours, or memory that cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,28 +60,6 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
-
-/// How an element is held in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Element {
-    /// IEEE single.
-    F32,
-    /// IEEE double.
-    F64,
-    /// Indices and classes; truth values as 0 or 1.
-    I32,
-}
-
-impl Element {
-    /// Bytes an element takes.
-    #[must_use]
-    pub fn bytes(self) -> usize {
-        match self {
-            Self::F32 | Self::I32 => 4,
-            Self::F64 => 8,
-        }
-    }
-}
 
 /// A tensor's place in the arena.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,6 +172,17 @@ impl Program {
     pub fn output(&self, name: &str) -> Option<&Slot> {
         self.outputs.iter().find(|(n, _)| n == name).map(|(_, s)| s)
     }
+}
+
+/// A file of named tensors without its elements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// What comes before the elements: names, element types, shapes, places.
+    pub head: Vec<u8>,
+    /// First byte of each tensor's elements in the file.
+    pub starts: Vec<usize>,
+    /// Bytes of the whole file.
+    pub bytes: usize,
 }
 
 /// One line of the memory plan.

@@ -4,7 +4,8 @@
 use super::double::{self, Double};
 use super::exponentials::exp_of_double;
 use super::logarithm::log_double;
-use super::ops::{Ops, Precision, clamp, with_sign};
+use super::ops::{Ops, clamp, with_sign};
+use crate::number::Precision;
 
 /// x to the power y.
 pub fn pow<O: Ops>(o: &mut O, x: O::V, y: O::V) -> O::V {

@@ -5,7 +5,8 @@
 
 use super::coefficients;
 use super::double::{self, Double};
-use super::ops::{Ops, Precision, polynomial};
+use super::ops::{Ops, polynomial};
+use crate::number::Precision;
 
 /// How a float of a precision is laid out, as far as splitting off its exponent must know.
 struct Layout {

@@ -2,6 +2,7 @@
 
 use super::count::{Count, Float};
 use super::*;
+use crate::number::Precision;
 
 /// Distance of `y` from the true value `exact`, in units of the last place of f32 at the true value.
 fn error_f32(y: f32, exact: f64) -> f64 {

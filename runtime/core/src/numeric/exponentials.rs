@@ -5,7 +5,8 @@
 
 use super::coefficients;
 use super::double::{self, Double};
-use super::ops::{Ops, Precision, at_most, clamp, polynomial, with_sign};
+use super::ops::{Ops, at_most, clamp, polynomial, with_sign};
+use crate::number::Precision;
 
 /// n·ln 2 + r.
 struct Reduced<O: Ops> {

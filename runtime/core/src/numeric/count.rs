@@ -1,6 +1,7 @@
 //! [`Ops`] that compute nothing and count: how much work a function is.
 
-use super::ops::{Ops, Precision};
+use super::ops::Ops;
+use crate::number::Precision;
 
 /// Counts every operation but constants and changes of type, which cost nothing where vectors hold both.
 pub struct Count {
