@@ -47,10 +47,11 @@ struct Ranges<'p> {
 
 impl Ranges<'_> {
     fn first_doubt(&self, expr: &Expr, facts: &mut Facts) -> Option<(Unary, f64)> {
-        if let Expr::Unary(function @ (Unary::Log | Unary::Log1p | Unary::Sqrt), a) = expr {
+        if let Expr::Unary(function, a) = expr
+            && function.facts().above.is_finite()
+        {
             let argument = self.of(a, facts);
-            let limit = if *function == Unary::Log1p { -1.0 } else { 0.0 };
-            if !argument.is_above(limit) {
+            if !argument.is_above(function.facts().above) {
                 return Some((*function, argument.low()));
             }
         }
