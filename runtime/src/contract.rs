@@ -5,8 +5,7 @@
 use crate::microkernel::{Float, Kernel};
 use crate::pack::pack;
 use nnc_core::contraction::{Contraction, DEPTH};
-use nnc_core::number::Precision;
-use nnc_core::plan::ALIGNMENT;
+use nnc_core::number::{ALIGNMENT, Precision};
 use nnc_core::vectors::Block;
 
 /// Computes one tile at a turn.

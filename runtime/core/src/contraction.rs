@@ -7,8 +7,7 @@
 //! Every element is one chain of fused multiply-adds over k from zero, cut every [`DEPTH`] terms, and the pieces added in
 //! order. Neither the machine's caches nor its vector width nor the number of threads change a bit.
 
-use crate::number::Precision;
-use crate::plan::ALIGNMENT;
+use crate::number::{ALIGNMENT, Precision};
 use crate::vectors::{Block, Vectors};
 
 /// Terms summed in registers before they are added to the element: fixed, part of every result.
