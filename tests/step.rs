@@ -173,7 +173,21 @@ fn generated_code_calls_nothing() {
 
 #[test]
 fn the_runtime_knows_no_interpreter() {
-    let manifest = text(&repository("runtime/Cargo.toml"));
-    let (_, dependencies) = manifest.split_once("\n[dependencies]\n").expect("dependencies");
-    assert!(!["nnc", "compiler", "grammar", "path"].iter().any(|word| dependencies.contains(word)), "{dependencies}");
+    let dependencies = dependencies("runtime/Cargo.toml");
+    let others = dependencies.replace("nnc_core.workspace = true", "");
+    assert!(!["nnc", "compiler", "grammar", "path"].iter().any(|word| others.contains(word)), "{dependencies}");
+}
+
+#[test]
+fn compiler_and_runtime_meet_in_a_crate_that_depends_on_nothing() {
+    assert_eq!(dependencies("runtime/core/Cargo.toml"), "");
+    let compiler = dependencies("compiler/Cargo.toml");
+    assert!(compiler.contains("nnc_core.workspace = true") && !compiler.contains("runtime"), "{compiler}");
+}
+
+/// What a crate depends on outside of its tests.
+fn dependencies(manifest: &str) -> String {
+    let manifest = text(&repository(manifest));
+    let (_, after) = manifest.split_once("\n[dependencies]\n").unwrap_or_default();
+    after.split("\n[").next().unwrap_or_default().to_string()
 }

@@ -25,15 +25,6 @@ impl Target {
     /// Floats in a vector of generated code.
     #[must_use]
     pub fn lanes(&self) -> usize {
-        self.vector_bytes / float_bytes(self.precision)
-    }
-}
-
-/// Bytes of a float.
-#[must_use]
-pub fn float_bytes(precision: Precision) -> usize {
-    match precision {
-        Precision::F32 => 4,
-        Precision::F64 => 8,
+        self.vector_bytes / self.precision.bytes()
     }
 }

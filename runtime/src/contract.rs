@@ -5,7 +5,8 @@
 use crate::microkernel::{Float, Kernel};
 use crate::pack::pack;
 use nnc_core::contraction::{Contraction, DEPTH};
-use nnc_core::plan::ALIGNMENT;
+use nnc_core::number::{ALIGNMENT, Precision};
+use nnc_core::vectors::Block;
 
 /// Computes one tile at a turn.
 ///
@@ -16,10 +17,9 @@ use nnc_core::plan::ALIGNMENT;
 pub unsafe fn run(work: &Contraction, arena: *mut u8, scratch: *mut u8, turn: usize, task: usize) {
     // SAFETY: passed on from the caller.
     unsafe {
-        if work.double {
-            run_in::<f64>(work, arena, scratch, turn, task);
-        } else {
-            run_in::<f32>(work, arena, scratch, turn, task);
+        match work.precision {
+            Precision::F32 => run_in::<f32>(work, arena, scratch, turn, task),
+            Precision::F64 => run_in::<f64>(work, arena, scratch, turn, task),
         }
     }
 }
@@ -77,7 +77,7 @@ struct Out<'a, T> {
 /// # Safety
 /// The panels are packed for `kernel` and `depth`; the tile's offsets are writable from `out.c`.
 unsafe fn multiply<T: Float>(kernel: &Kernel<T>, depth: usize, a: *const T, b: *const T, out: &Out<T>, more: bool) {
-    let mut tile = [T::ZERO; 12 * 32];
+    let mut tile = [T::ZERO; Block::LARGEST.rows * Block::LARGEST.columns];
     let contiguous = out.columns.windows(2).all(|w| w[1] == w[0] + 1);
     for (i, rows) in out.rows.chunks(kernel.rows).enumerate() {
         // SAFETY: panel `i` lies where `pack` put it; `tile` holds any kernel's block.

@@ -6,8 +6,8 @@
 use crate::contract;
 use crate::pool::Pool;
 use crate::random::{self, Place};
-use nnc_core::number::Element;
-use nnc_core::plan::{ALIGNMENT, Bundle, FILL_GRAIN, Fault, Fill, Launch, Program, Slot, Work};
+use nnc_core::number::{ALIGNMENT, Element};
+use nnc_core::plan::{Bundle, FILL_GRAIN, Fault, Fill, Launch, Program, Slot, Work};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ops::Range;
 use std::sync::Arc;

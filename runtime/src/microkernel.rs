@@ -3,7 +3,8 @@
 //! `tile[r][c] = sum over k of a[k][r] * b[k][c]`, each element one chain of fused multiply-adds in
 //! the order of k, from zero: the same bits at every vector width.
 
-use nnc_core::vectors::Vectors;
+use nnc_core::number::Precision;
+use nnc_core::vectors::{Block, Vectors};
 use std::ops::Add;
 
 /// The signature of a kernel: depth, panel of A, panel of B, tile to fill.
@@ -21,6 +22,14 @@ pub struct Kernel<T> {
     /// Safety: the panels hold `depth` rows of `rows` and `columns` elements, the block
     /// `rows * columns`, and the machine has the features the kernel was chosen for.
     pub run: Run<T>,
+}
+
+impl<T> Kernel<T> {
+    /// The kernel of these instructions, which computes their block.
+    fn new(vectors: Vectors, precision: Precision, run: Run<T>) -> Self {
+        let Block { rows, columns } = vectors.block(precision);
+        Self { rows, columns, run }
+    }
 }
 
 /// A number type that contractions are computed in.
@@ -49,10 +58,14 @@ impl Float for f32 {
     fn kernel(vectors: Vectors) -> Kernel<Self> {
         match vectors {
             #[cfg(target_arch = "x86_64")]
-            Vectors::Avx512 => Kernel { rows: 12, columns: 32, run: x86::avx512_f32 },
+            Vectors::Avx512 => Kernel::new(vectors, Precision::F32, x86::avx512_f32),
             #[cfg(target_arch = "x86_64")]
-            Vectors::Avx2 => Kernel { rows: 6, columns: 16, run: x86::avx2_f32 },
-            _ => Kernel { rows: 4, columns: 8, run: portable::<f32, 4, 8> },
+            Vectors::Avx2 => Kernel::new(vectors, Precision::F32, x86::avx2_f32),
+            _ => Kernel::new(
+                Vectors::Portable,
+                Precision::F32,
+                portable::<f32, { Block::PORTABLE.rows }, { Block::PORTABLE.columns }>,
+            ),
         }
     }
 
@@ -75,10 +88,14 @@ impl Float for f64 {
     fn kernel(vectors: Vectors) -> Kernel<Self> {
         match vectors {
             #[cfg(target_arch = "x86_64")]
-            Vectors::Avx512 => Kernel { rows: 12, columns: 16, run: x86::avx512_f64 },
+            Vectors::Avx512 => Kernel::new(vectors, Precision::F64, x86::avx512_f64),
             #[cfg(target_arch = "x86_64")]
-            Vectors::Avx2 => Kernel { rows: 6, columns: 8, run: x86::avx2_f64 },
-            _ => Kernel { rows: 4, columns: 8, run: portable::<f64, 4, 8> },
+            Vectors::Avx2 => Kernel::new(vectors, Precision::F64, x86::avx2_f64),
+            _ => Kernel::new(
+                Vectors::Portable,
+                Precision::F64,
+                portable::<f64, { Block::PORTABLE.rows }, { Block::PORTABLE.columns }>,
+            ),
         }
     }
 }

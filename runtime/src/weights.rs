@@ -25,7 +25,7 @@ pub struct Tensor<'a> {
 
 impl Tensor<'_> {
     /// A tensor of zeros.
-    fn zeros(name: &str, slot: &Slot) -> Self {
+    fn blank(name: &str, slot: &Slot) -> Self {
         let values = match slot.element {
             Element::F32 => Values::F32(Cow::Owned(vec![0.0; slot.len])),
             Element::F64 => Values::F64(Cow::Owned(vec![0.0; slot.len])),
@@ -153,7 +153,7 @@ pub(crate) fn encode(tensors: &[Tensor], key: &str, text: &str) -> Result<Vec<u8
 /// # Errors
 /// If two tensors have one name, a fault of ours.
 pub fn frame(tensors: &[(&str, &Slot)]) -> std::result::Result<Frame, Fault> {
-    let tensors: Vec<Tensor> = tensors.iter().map(|(name, slot)| Tensor::zeros(name, slot)).collect();
+    let tensors: Vec<Tensor> = tensors.iter().map(|(name, slot)| Tensor::blank(name, slot)).collect();
     frame_of(&tensors).map_err(|e| Fault::new(e.to_string()))
 }
 

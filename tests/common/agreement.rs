@@ -7,7 +7,7 @@
 //! the program; in double precision by 2^-29 of that. Where one rounding decides a comparison, the program is left out.
 
 use compiler::emit::{Options, Precision, compile};
-use compiler::ir::interpret::{self, Choices, Values, interpret_in, interpret_noting};
+use compiler::ir::interpret::{Choices, Values, interpret_in, interpret_noting};
 use compiler::ir::random::Prng;
 use compiler::ir::{Draw, Item, Module, Tensor};
 use compiler::optimise::optimise;
@@ -42,7 +42,7 @@ fn exact(module: &Module, inputs: &Values, nudge: f64) -> (Vec<Vec<f64>>, Choice
 
 /// Outputs with every operation rounded to single precision.
 fn single(module: &Module, inputs: &Values) -> Vec<Vec<f64>> {
-    let values = interpret_in(interpret::Precision::F32, module, inputs, &mut draws).unwrap_or_else(|e| panic!("{e}"));
+    let values = interpret_in(Precision::F32, module, inputs, &mut draws).unwrap_or_else(|e| panic!("{e}"));
     outputs(module, &values)
 }
 

@@ -213,7 +213,7 @@ impl<'a> Elaborator<'a> {
         }
         let visible = if self.sink.may_guess() { env.visible() } else { vec![] };
         let words = visible.iter().map(String::as_str).filter(|n| !n.starts_with('\0'));
-        let near = nearest(name, words.chain(self.items.callable_names()).chain(PRIMITIVE_NAMES.iter().copied()));
+        let near = nearest(name, words.chain(self.items.callable_names()).chain(known_names()));
         if let Some(near) = near {
             d = d.fix(format!("did you mean `{near}`?"), span, near);
         } else if self.items.data(name).is_some() {
@@ -559,38 +559,13 @@ const STRUCTURAL: [(&str, Primitive); 9] = [
     ("normal", Primitive::Normal),
 ];
 
+/// Words for what is there without being defined and is no function.
+const VALUES: [&str; 6] = ["pi", "inf", "training", "batch", "this", "step"];
+
 /// Names known without definition, for suggestions.
-const PRIMITIVE_NAMES: [&str; 29] = [
-    "abs",
-    "sqrt",
-    "exp",
-    "log",
-    "expm1",
-    "log1p",
-    "sin",
-    "cos",
-    "tanh",
-    "erf",
-    "floor",
-    "ceil",
-    "round",
-    "stop_gradient",
-    "max",
-    "min",
-    "zero_or_product",
-    "zero_or_quotient",
-    "size",
-    "weights",
-    "params",
-    "uniform",
-    "normal",
-    "pi",
-    "inf",
-    "training",
-    "batch",
-    "this",
-    "step",
-];
+fn known_names<'n>() -> impl Iterator<Item = &'n str> {
+    primitives().map(|p| -> &'n str { p.0 }).chain(VALUES)
+}
 
 /// Whether the name is there without being defined.
 pub(super) fn is_builtin(name: &str) -> bool {
@@ -609,6 +584,12 @@ pub(super) fn count_as_number(span: Span) -> Diagnostic {
 
 /// The function of the core language of that name.
 pub(super) fn primitive(name: &str) -> Option<Primitive> {
+    primitives().find(|p| p.0 == name).map(|p| p.1)
+}
+
+/// The functions of the core language by their names: scalar ones but those that have signs of their own or none, and
+/// the others.
+fn primitives() -> impl Iterator<Item = (&'static str, Primitive)> {
     let scalar = Unary::ALL.into_iter().filter(|u| !matches!(u, Unary::Neg | Unary::Not | Unary::ToFloat));
-    scalar.map(|u| (u.name(), Primitive::Scalar(u))).chain(STRUCTURAL).find(|p| p.0 == name).map(|p| p.1)
+    scalar.map(|u| (u.name(), Primitive::Scalar(u))).chain(STRUCTURAL)
 }

@@ -76,10 +76,12 @@ struct Ranges<'p> {
 
 impl Ranges<'_> {
     fn first_doubt(&self, expr: &Expr, facts: &mut Facts) -> Option<(Unary, f64)> {
-        if let Expr::Unary(function @ (Unary::Log | Unary::Log1p | Unary::Sqrt), a) = expr {
+        if let Expr::Unary(function, a) = expr
+            && function.facts().above.is_finite()
+        {
             let argument = self.of(a, facts);
-            let limit = if *function == Unary::Log1p { -1.0 } else { 0.0 };
-            let still = *function == Unary::Sqrt && argument.is_at_least(0.0) && !is_moved(a, &self.moved);
+            let limit = function.facts().above;
+            let still = *function == Unary::Sqrt && argument.is_at_least(limit) && !is_moved(a, &self.moved);
             if !argument.is_above(limit) && !still {
                 return Some((*function, argument.low()));
             }

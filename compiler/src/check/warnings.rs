@@ -124,11 +124,9 @@ fn reads(expr: &Expr, next: Visit, f: &mut dyn FnMut(ValueId)) {
 /// The operands through which a derivative passes.
 fn differentiable<'e>(expr: &'e Expr, f: &mut dyn FnMut(&'e Expr)) {
     match expr {
-        Expr::Unary(Unary::Detach | Unary::Floor | Unary::Ceil | Unary::Round | Unary::ToFloat | Unary::Not, _)
-        | Expr::Reduce { op: ReduceOp::Argmax | ReduceOp::Any | ReduceOp::All, .. } => {}
-        Expr::Binary(op, ..)
-            if !matches!(op, Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Pow)
-                && !matches!(op, Binary::Max | Binary::Min | Binary::ZeroOrProduct | Binary::ZeroOrQuotient) => {}
+        Expr::Unary(op, _) if !op.facts().slope => {}
+        Expr::Binary(op, ..) if !op.facts().slope => {}
+        Expr::Reduce { op: ReduceOp::Argmax | ReduceOp::Any | ReduceOp::All, .. } => {}
         Expr::Read { otherwise, .. } => otherwise.iter().for_each(|e| f(e)),
         Expr::Select(_, a, b) => {
             f(a);
@@ -240,7 +238,7 @@ fn unproven(train: &Train, doubt: Doubt, objective: Span) -> Diagnostic {
             .note("at zero the slope of a root is infinite, and one such gradient makes all parameters NaN")
             .help("add a small number under the root, `sqrt(x + 1e-8)`, or write `if x > 0 then sqrt(x) else 0`");
     }
-    let at = if doubt.function == Unary::Log1p { "-1" } else { "0" };
+    let at = doubt.function.facts().above;
     let outside = if root {
         "the root of a negative number is none"
     } else {

@@ -2,7 +2,6 @@
 //! tensors and expressions depend on them smoothly (not through a position, a comparison, a whole
 //! number, a draw or a detached value). Nothing is built for the rest.
 
-use super::table;
 use crate::ir::recurrence::recurrences;
 use crate::ir::{Combine, ExprId, Item, Module, Node, TensorId};
 use crate::scalar::Kind;
@@ -58,7 +57,7 @@ impl Activity {
                     self.tensor(*tensor) || otherwise.is_some_and(|o| self.expr(module, o))
                 }
                 Node::Select(_, a, b) => self.expr(module, *a) | self.expr(module, *b),
-                Node::Unary(op, a) => table::passes(*op) && self.expr(module, *a),
+                Node::Unary(op, a) => op.facts().slope && self.expr(module, *a),
                 Node::Binary(_, a, b) => self.expr(module, *a) | self.expr(module, *b),
                 Node::Float(_) | Node::Int(_) | Node::Bool(_) | Node::Var(_) => false,
             };

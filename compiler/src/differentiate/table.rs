@@ -1,6 +1,6 @@
 //! The table of scalar derivatives. A derivative at a point is a linear map, `x` to `x * f'`; each
 //! row gives the expression of that product, for `x` a cotangent (reverse mode) or a tangent
-//! (forward mode) alike. `None` is a derivative that is zero everywhere: nothing is built for it.
+//! (forward mode) alike. `None` is a derivative that is zero everywhere, as the table of functions says: nothing is built for it.
 //!
 //! Where a derivative is singular (`log`, `sqrt`, `/`, `^`) a zero `x` stays zero: the product is `zero_or_product`
 //! or `zero_or_quotient`, functions of the core with rows of their own. A choice, `if x == 0 then 0 else ..`, would
@@ -30,13 +30,6 @@ pub enum Side {
     Left,
     /// The second.
     Right,
-}
-
-/// Whether a function of one argument has a derivative other than zero.
-#[must_use]
-pub fn passes(op: Unary) -> bool {
-    use Unary::{Ceil, Detach, Floor, Not, Round, ToFloat};
-    !matches!(op, Floor | Ceil | Round | Not | ToFloat | Detach)
 }
 
 /// `x` times the derivative of `r = op(a)`.

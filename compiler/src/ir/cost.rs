@@ -6,7 +6,7 @@
 //! and logic are free. The counts are those of the program as written, before any pass is run.
 
 use super::{Combine, Def, ExprId, Item, Module, Node};
-use crate::scalar::{Binary, Kind, Unary};
+use crate::scalar::{Kind, Work};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::AddAssign;
 
@@ -36,6 +36,18 @@ impl Cost {
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.adds + self.muls + self.divisions + self.choices + self.calls
+    }
+
+    /// The count that a function belongs to.
+    fn of<'a>(&'a mut self, work: Work, free: &'a mut u64) -> &'a mut u64 {
+        match work {
+            Work::Free => free,
+            Work::Add => &mut self.adds,
+            Work::Mul => &mut self.muls,
+            Work::Div => &mut self.divisions,
+            Work::Choice => &mut self.choices,
+            Work::Call => &mut self.calls,
+        }
     }
 }
 
@@ -105,19 +117,8 @@ fn count<'a>(module: &Module, id: ExprId, total: &'a mut Cost, free: &'a mut u64
         Node::Read { .. } => &mut total.reads,
         _ if operand != Some(Kind::Float) && module.kind(id) != Kind::Float => free,
         Node::Select(..) => &mut total.choices,
-        Node::Unary(op, _) => match op {
-            Unary::Neg => &mut total.adds,
-            Unary::Abs | Unary::Floor | Unary::Ceil | Unary::Round => &mut total.choices,
-            Unary::Not | Unary::ToFloat | Unary::Detach => free,
-            _ => &mut total.calls,
-        },
-        Node::Binary(op, ..) => match op {
-            Binary::Add | Binary::Sub => &mut total.adds,
-            Binary::Mul | Binary::ZeroOrProduct => &mut total.muls,
-            Binary::Div | Binary::ZeroOrQuotient => &mut total.divisions,
-            Binary::Pow => &mut total.calls,
-            _ => &mut total.choices,
-        },
+        Node::Unary(op, _) => total.of(op.facts().work, free),
+        Node::Binary(op, ..) => total.of(op.facts().work, free),
         Node::Float(_) | Node::Int(_) | Node::Bool(_) | Node::Var(_) => free,
     }
 }

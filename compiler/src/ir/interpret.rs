@@ -8,6 +8,8 @@
 //!   members of a recurrence walk theirs one turn after the other, each turn in the order of the items.
 //! * `Select` evaluates the branch taken and no other; a guarded read outside, its alternative.
 //! * `Max` and `Min` propagate NaN; a reduction keeps the first of equals.
+//! * In 32 bits every result is rounded. For `+ - * /` and roots that is single arithmetic to the bit, because a double
+//!   has more than twice the digits and two to spare.
 //! * An empty reduction yields the identity of its [`Combine`]; an empty `Argmax`, 0.
 
 pub use super::evaluate::{binary, identity, unary};
@@ -15,21 +17,12 @@ use super::evaluate::{greater, lesser};
 use super::recurrence::recurrences;
 use super::{Combine, Def, Draw, ExprId, Item, Module, Node, Role, Tensor, TensorId};
 use crate::scalar::{Binary, Kind, Unary};
+use nnc_core::number::Precision;
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// Contents of tensors, row-major.
 pub type Values = BTreeMap<TensorId, Vec<f64>>;
-
-/// The arithmetic that Floats are computed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision {
-    /// IEEE double.
-    F64,
-    /// IEEE single: every result is rounded. For `+ - * /` and roots that is single arithmetic
-    /// to the bit, because a double has more than twice the digits and two to spare.
-    F32,
-}
 
 /// Why a module could not be interpreted: a fault of whoever made the module or the inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]

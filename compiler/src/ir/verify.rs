@@ -14,7 +14,7 @@
 
 use super::recurrence::{cyclic_ranges, recurrence};
 use super::{Combine, Def, ExprId, Item, Module, Node, Role, TensorId};
-use crate::scalar::{Binary, Kind, Unary};
+use crate::scalar::{Binary, Kind};
 use std::collections::{BTreeSet, HashSet};
 
 /// Up to so many points of a domain are all tried; of larger ones, the corners.
@@ -198,11 +198,11 @@ impl Verifier<'_> {
                 self.demand(agree, || "the alternative of a read is of another kind".into());
             }
             Node::Unary(op, a) => {
-                let takes = takes1(*op, kind(*a));
+                let takes = op.facts().takes.admits(kind(*a));
                 self.demand(takes, || format!("`{}` of {:?}", op.name(), self.m.kind(*a)));
             }
             Node::Binary(op, a, b) => {
-                let takes = kind(*a) == kind(*b) && takes2(*op, kind(*a));
+                let takes = kind(*a) == kind(*b) && op.facts().takes.admits(kind(*a));
                 self.demand(takes, || format!("`{}` of {:?}, {:?}", op.name(), self.m.kind(*a), self.m.kind(*b)));
                 let known = !matches!(op, Binary::FloorDiv | Binary::Mod) || self.m.positive_int(*b).is_some();
                 self.demand(known, || "the divisor is no positive number".into());
@@ -273,25 +273,6 @@ fn points(variables: &BTreeSet<u32>, domain: &[usize]) -> Vec<Vec<i64>> {
         points = points.iter().flat_map(|point| values.iter().map(move |value| with(point, *value))).collect();
     }
     points
-}
-
-fn takes1(op: Unary, kind: Kind) -> bool {
-    match op {
-        Unary::Neg | Unary::Abs => kind != Kind::Bool,
-        Unary::Not => kind == Kind::Bool,
-        Unary::ToFloat => kind != Kind::Float,
-        _ => kind == Kind::Float,
-    }
-}
-
-fn takes2(op: Binary, kind: Kind) -> bool {
-    match op {
-        Binary::Div | Binary::Pow | Binary::ZeroOrProduct | Binary::ZeroOrQuotient => kind == Kind::Float,
-        Binary::FloorDiv | Binary::Mod => kind == Kind::Int,
-        Binary::And | Binary::Or => kind == Kind::Bool,
-        Binary::Eq => true,
-        _ => kind != Kind::Bool,
-    }
 }
 
 #[cfg(test)]

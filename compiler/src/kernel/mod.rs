@@ -19,7 +19,7 @@ pub mod template;
 pub mod text;
 pub mod verify;
 
-use crate::scalar::{Binary, Unary};
+use crate::scalar::{Binary, Kind, Unary};
 use nnc_core::number::Precision;
 
 /// What a number is.
@@ -53,6 +53,16 @@ impl Number {
         match precision {
             Precision::F32 => Self::I32,
             Precision::F64 => Self::I64,
+        }
+    }
+
+    /// The kind of scalar that it is.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::F32 | Self::F64 => Kind::Float,
+            Self::I32 | Self::I64 => Kind::Int,
+            Self::Bool => Kind::Bool,
         }
     }
 

@@ -7,7 +7,7 @@
 //! * a loop goes forward, and what it carries has one type from run to run.
 
 use super::{If, Kernel, Loop, Memory, Number, Op, Statement, Type, Value};
-use crate::scalar::{Binary, Unary};
+use crate::scalar::Binary;
 
 /// Checks all of it.
 ///
@@ -165,12 +165,9 @@ impl Checker<'_> {
             Op::Within(a, _) => self.ty(*a)? == Type::OFFSET && ty == Type::one(Number::Bool),
             Op::Unary(f, a) => {
                 let from = self.ty(*a)?;
-                match f {
-                    Unary::ToFloat => ty.number.is_float() && from.lanes == ty.lanes,
-                    Unary::Not => from == ty && ty.number == Number::Bool,
-                    Unary::Neg | Unary::Abs => from == ty && ty.number != Number::Bool,
-                    _ => from == ty && ty.number.is_float(),
-                }
+                let to = f.result(from.number.kind());
+                let same = f.facts().gives.is_some() || from.number == ty.number;
+                f.facts().takes.admits(from.number.kind()) && to == ty.number.kind() && same && from.lanes == ty.lanes
             }
             Op::Binary(f, a, b) => {
                 let (a, b) = (self.ty(*a)?, self.ty(*b)?);
@@ -204,13 +201,11 @@ fn holds(element: Number, number: Number) -> bool {
 
 /// Whether a function takes two values of one type to another.
 fn binary(f: Binary, from: Type, to: Type) -> bool {
-    let same = from == to;
-    match f {
-        Binary::Eq => to == Type { number: Number::Bool, ..from },
-        Binary::Lt | Binary::Le => from.number != Number::Bool && to == Type { number: Number::Bool, ..from },
-        Binary::And | Binary::Or => same && to.number == Number::Bool,
-        Binary::Div | Binary::Pow | Binary::ZeroOrProduct | Binary::ZeroOrQuotient => same && to.number.is_float(),
-        Binary::FloorDiv | Binary::Mod => same && to == Type::OFFSET,
-        Binary::Add | Binary::Sub | Binary::Mul | Binary::Max | Binary::Min => same && to.number != Number::Bool,
-    }
+    let gives = match f.facts().gives {
+        Some(kind) => to.number.kind() == kind && to.lanes == from.lanes,
+        None => to == from,
+    };
+    // Divisions of whole numbers are for positions alone.
+    let divides = matches!(f, Binary::FloorDiv | Binary::Mod);
+    f.facts().takes.admits(from.number.kind()) && gives && (!divides || from == Type::OFFSET)
 }

@@ -179,8 +179,8 @@ fn implies(m: &mut Module, p: ExprId, n: usize, position: ExprId, extent: usize)
 /// Whether an expression is finite where its reads are: zero times it is zero.
 fn tame(m: &Module, e: ExprId) -> bool {
     m.reachable(&[e]).into_iter().all(|e| match m.node(e) {
-        Node::Unary(op, _) => !matches!(op, Unary::Sqrt | Unary::Exp | Unary::Log | Unary::Expm1 | Unary::Log1p),
-        Node::Binary(op, ..) => !matches!(op, Binary::Div | Binary::ZeroOrQuotient | Binary::Pow),
+        Node::Unary(op, _) => op.facts().finite,
+        Node::Binary(op, ..) => op.facts().finite,
         Node::Float(bits) => f64::from_bits(*bits).is_finite(),
         _ => true,
     })

@@ -7,7 +7,7 @@
 
 use super::rewrite::{simple, substitute};
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, points};
-use crate::scalar::{Binary, Kind, Unary};
+use crate::scalar::{Binary, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many times the domain must be as large as what the subexpression's variables span.
@@ -117,19 +117,8 @@ impl Facts {
 /// Whether a function is worth computing once.
 fn costs(node: &Node) -> bool {
     match node {
-        Node::Unary(op, _) => matches!(
-            op,
-            Unary::Sqrt
-                | Unary::Exp
-                | Unary::Log
-                | Unary::Expm1
-                | Unary::Log1p
-                | Unary::Sin
-                | Unary::Cos
-                | Unary::Tanh
-                | Unary::Erf
-        ),
-        Node::Binary(op, ..) => matches!(op, Binary::Div | Binary::ZeroOrQuotient | Binary::Pow),
+        Node::Unary(op, _) => op.facts().work.is_costly(),
+        Node::Binary(op, ..) => op.facts().work.is_costly(),
         _ => false,
     }
 }

@@ -1,10 +1,9 @@
 //! Offsets in the arena for the tensors of all modules of a bundle.
 
-use super::element;
 use crate::ir::{Module, Role, TensorId};
 use crate::schedule::Schedule;
 use crate::schedule::memory::{Need, aligned, pack};
-use nnc_core::number::Precision;
+use nnc_core::number::{Element, Precision};
 use nnc_core::plan::{Fault, Holding, Slot};
 use std::collections::BTreeMap;
 
@@ -106,7 +105,7 @@ fn tensors(module: &Module) -> impl Iterator<Item = (TensorId, &crate::ir::Tenso
 
 fn slot(module: &Module, id: TensorId, offset: usize, precision: Precision) -> Slot {
     let tensor = module.t(id);
-    Slot { offset, len: tensor.len(), shape: tensor.shape.clone(), element: element(tensor.kind, precision) }
+    Slot { offset, len: tensor.len(), shape: tensor.shape.clone(), element: Element::of(tensor.kind, precision) }
 }
 
 /// What the module's inputs and stored temporaries need, and when. Inputs stay whole through the

@@ -10,11 +10,10 @@ use crate::ir::{Draw, Listed, Module, TensorId};
 use crate::kernel::Kernel;
 use crate::kernel::lower::lower;
 use crate::kernel::template::{Memory, Template};
-use crate::scalar::Kind;
 use crate::schedule::nest::{Form, Nest};
 use crate::schedule::order;
 use crate::schedule::{Schedule, Step, Task, schedule};
-use crate::target::{Target, float_bytes};
+use crate::target::Target;
 use layout::Layout;
 use nnc_core::number::Element;
 use nnc_core::number::Precision;
@@ -86,7 +85,7 @@ impl Planner<'_> {
                 Task::Nest(nest) => self.kernel(schedule, step, nest, number),
                 Task::Product(product) => {
                     let [a, b, c] = product.tensors.map(|t| layout.offset(number, t));
-                    let size = float_bytes(self.target.precision);
+                    let size = self.target.precision.bytes();
                     let at = &product.base;
                     let base = [a + at[0] * size, b + at[1] * size, c + at[2] * size];
                     let work = product.work(base, self.target.vectors);
@@ -152,19 +151,9 @@ fn fill(draw: &Draw, layout: &Layout, number: usize, module: &Module) -> Fill {
 /// Listed numbers as they are held.
 fn listed_bytes(listed: &Listed, module: &Module, precision: Precision) -> Box<[u8]> {
     let values = listed.values();
-    match element(module.t(listed.target).kind, precision) {
+    match Element::of(module.t(listed.target).kind, precision) {
         Element::F32 => values.flat_map(|v| (v as f32).to_le_bytes()).collect(),
         Element::F64 => values.flat_map(f64::to_le_bytes).collect(),
         Element::I32 => values.flat_map(|v| (v as i32).to_le_bytes()).collect(),
-    }
-}
-
-/// How elements of a kind are held.
-#[must_use]
-pub fn element(kind: Kind, precision: Precision) -> Element {
-    match (kind, precision) {
-        (Kind::Float, Precision::F32) => Element::F32,
-        (Kind::Float, Precision::F64) => Element::F64,
-        _ => Element::I32,
     }
 }

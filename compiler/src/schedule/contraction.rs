@@ -9,6 +9,7 @@ use super::nest::{Nest, Op};
 use crate::ir::TensorId;
 use crate::scalar::Binary;
 use nnc_core::contraction::{Contraction, ENOUGH_TASKS, Table};
+use nnc_core::number::Precision;
 use nnc_core::vectors::Vectors;
 
 /// Multiply-adds below which generated loops are as fast.
@@ -21,8 +22,8 @@ const COLUMNS_ENOUGH: usize = 64;
 pub struct Product {
     /// A, B and C.
     pub tensors: [TensorId; 3],
-    /// Whether elements are f64 rather than f32.
-    pub double: bool,
+    /// What its elements are.
+    pub precision: Precision,
     /// The elements of A, B and C at which the offsets begin.
     pub base: [usize; 3],
     /// Elements by which A, B and C lie further on with every turn of a recurrence.
@@ -61,7 +62,7 @@ impl Product {
         let [batch, m, n, k] = &self.groups;
         let [ba, bb, bc] = [0, 1, 2].map(|operand| table(batch, operand));
         Contraction {
-            double: self.double,
+            precision: self.precision,
             vectors,
             base,
             step: self.step,
@@ -103,7 +104,7 @@ struct Access {
 
 /// Sees a nest as a contraction worth the engine.
 #[must_use]
-pub fn product(nest: &Nest, double: bool) -> Option<Product> {
+pub fn product(nest: &Nest, precision: Precision) -> Option<Product> {
     let [store] = nest.stores.as_slice() else { return None };
     let Op::Binary(Binary::Mul, left, right) = nest.ops[store.value] else { return None };
     let (mut a, mut b) = (plain(&nest.ops[left])?, plain(&nest.ops[right])?);
@@ -127,7 +128,7 @@ pub fn product(nest: &Nest, double: bool) -> Option<Product> {
         return None;
     }
     let tile = Contraction::choose_tile([batch, m, n, k], ENOUGH_TASKS);
-    Some(Product { tensors: [a.0, b.0, store.tensor], double, base, step, tile, groups })
+    Some(Product { tensors: [a.0, b.0, store.tensor], precision, base, step, tile, groups })
 }
 
 /// The tensor and offset of a plain load.

@@ -7,7 +7,7 @@
 use super::nest::{Form, Nest, Op};
 use super::{Step, Task, Turns};
 use crate::ir::{Module, Role, TensorId};
-use nnc_core::plan::ALIGNMENT;
+use nnc_core::number::ALIGNMENT;
 use std::collections::BTreeMap;
 
 /// Temporary tensors whose place is that of a persistent one, and updates that need a copy.

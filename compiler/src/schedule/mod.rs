@@ -150,7 +150,7 @@ fn nest_or_product(
     let mut nest = localise::localise(module, &members, turn, needed);
     if defs[0].combine == Combine::Sum
         && defs[0].scatter.is_none()
-        && let Some(product) = contraction::product(&nest, precision == Precision::F64)
+        && let Some(product) = contraction::product(&nest, precision)
     {
         return Task::Product(Box::new(product));
     }

@@ -143,8 +143,8 @@ impl Nest {
     #[must_use]
     pub fn cost(&self) -> usize {
         let weight = |op: &Op| match op {
-            Op::Unary(Unary::Exp | Unary::Log | Unary::Tanh | Unary::Sin | Unary::Cos | Unary::Erf, _) => 10,
-            Op::Binary(Binary::Pow, ..) => 30,
+            Op::Unary(f, _) => f.facts().weight,
+            Op::Binary(f, ..) => f.facts().weight,
             Op::Float(_) | Op::Bool(_) | Op::Index(_) => 0,
             _ => 1,
         };

@@ -77,7 +77,7 @@ fn of_value(m: &Module, value: ExprId, into: &HashMap<TensorId, Paths>) -> Paths
             Node::Float(_) | Node::Int(_) | Node::Bool(_) | Node::Var(_) => Paths::default(),
             Node::Read { tensor, .. } => into.get(tensor).copied().unwrap_or_default(),
             Node::Unary(Unary::Neg, a) => get(a),
-            Node::Unary(op, a) if crate::differentiate::table::passes(*op) => get(a).through_factor(),
+            Node::Unary(op, a) if op.facts().slope => get(a).through_factor(),
             Node::Unary(..) => Paths::default(),
             Node::Binary(op, a, b) => of_binary(*op, get(a), get(b)),
             Node::Select(_, a, b) => both(get(a), get(b)),

@@ -7,8 +7,8 @@
 //! Every element is one chain of fused multiply-adds over k from zero, cut every [`DEPTH`] terms, and the pieces added in
 //! order. Neither the machine's caches nor its vector width nor the number of threads change a bit.
 
-use crate::plan::ALIGNMENT;
-use crate::vectors::Vectors;
+use crate::number::{ALIGNMENT, Precision};
+use crate::vectors::{Block, Vectors};
 
 /// Terms summed in registers before they are added to the element: fixed, part of every result.
 pub const DEPTH: usize = 256;
@@ -25,8 +25,8 @@ pub type Table = Vec<u32>;
 /// A planned contraction. Tables of one index have one length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contraction {
-    /// Whether elements are f64 rather than f32.
-    pub double: bool,
+    /// What its elements are, in memory and in registers.
+    pub precision: Precision,
     /// The instructions of the microkernel: no bit depends on them.
     pub vectors: Vectors,
     /// First bytes of A, B and C in the arena.
@@ -85,8 +85,10 @@ impl Contraction {
     /// Bytes of scratch a worker needs.
     #[must_use]
     pub fn scratch_bytes(&self) -> usize {
-        let size = if self.double { 8 } else { 4 };
-        (self.tile.0.next_multiple_of(12) + 32) * self.depth[0].len().min(DEPTH) * size + 2 * ALIGNMENT
+        (self.tile.0.next_multiple_of(Block::LARGEST.rows) + Block::LARGEST.columns)
+            * self.depth[0].len().min(DEPTH)
+            * self.precision.bytes()
+            + 2 * ALIGNMENT
     }
 
     /// Bytes its tables take.

@@ -22,6 +22,9 @@ impl Precision {
     }
 }
 
+/// Alignment of every tensor in the arena, and of packed operands, in bytes: a cache line.
+pub const ALIGNMENT: usize = 64;
+
 /// How an element is held in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Element {

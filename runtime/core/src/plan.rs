@@ -13,9 +13,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
-/// Alignment of every tensor in the arena, in bytes: a cache line.
-pub const ALIGNMENT: usize = 64;
-
 /// Random numbers that a task draws.
 pub const FILL_GRAIN: usize = 1 << 14;
 

@@ -151,8 +151,8 @@ pub fn sin_cos_turn<O: Words>(o: &mut O, word: O::W) -> [O::V; 2] {
     let is_even = o.word_eq(odd, zero);
     let (s, c) = (o.select(is_even, sin, cos), o.select(is_even, cos, sin));
     let next = o.word_add(quarter, first);
-    let (sine_side, cosine_side) = (o.word_and(quarter, second), o.word_and(next, second));
-    [signed(o, s, sine_side), signed(o, c, cosine_side)]
+    let (own_side, next_side) = (o.word_and(quarter, second), o.word_and(next, second));
+    [signed(o, s, own_side), signed(o, c, next_side)]
 }
 
 /// 1 - q · series · share.

@@ -1,5 +1,23 @@
 //! The kinds of vector instructions that code may be made for. No bit of a result depends on them.
 
+use crate::number::Precision;
+
+/// The block of results that the innermost loop of a contraction keeps in registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Rows: lanes of a panel of A.
+    pub rows: usize,
+    /// Columns: lanes of a panel of B.
+    pub columns: usize,
+}
+
+impl Block {
+    /// What holds the rows, and the columns, of any block.
+    pub const LARGEST: Self = Self { rows: 12, columns: 32 };
+    /// The block of the runtime's own code for any processor.
+    pub const PORTABLE: Self = Self { rows: 4, columns: 8 };
+}
+
 /// The instructions that a processor has for vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Vectors {
@@ -22,6 +40,16 @@ impl Vectors {
             Self::Portable => "portable",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+        }
+    }
+
+    /// The block of a contraction's innermost loop: with two vectors in each row, as many sums as registers hold.
+    #[must_use]
+    pub fn block(self, precision: Precision) -> Block {
+        match self {
+            Self::Portable => Block::PORTABLE,
+            Self::Avx2 => Block { rows: 6, columns: 2 * 32 / precision.bytes() },
+            Self::Avx512 => Block { rows: 12, columns: 2 * 64 / precision.bytes() },
         }
     }
 

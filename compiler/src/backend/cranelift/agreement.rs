@@ -2,7 +2,7 @@
 
 use super::arithmetic::Arithmetic;
 use super::lanes::Types;
-use crate::scalar::{Binary, Unary};
+use crate::scalar::{Binary, Kind, Unary};
 use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData, Value, types};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
@@ -10,25 +10,6 @@ use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
 use nnc_core::number::Precision;
 use nnc_core::numeric;
-
-const UNARY: [Unary; 14] = [
-    Unary::Neg,
-    Unary::Abs,
-    Unary::Sqrt,
-    Unary::Exp,
-    Unary::Log,
-    Unary::Expm1,
-    Unary::Log1p,
-    Unary::Sin,
-    Unary::Cos,
-    Unary::Tanh,
-    Unary::Erf,
-    Unary::Floor,
-    Unary::Ceil,
-    Unary::Round,
-];
-const BINARY: [Binary; 6] =
-    [Binary::Pow, Binary::Div, Binary::ZeroOrProduct, Binary::ZeroOrQuotient, Binary::Max, Binary::Min];
 
 /// How many arguments a call takes: a multiple of every vector's width.
 const COUNT: usize = 4096;
@@ -40,8 +21,11 @@ enum Function {
     Binary(Binary),
 }
 
+/// All that take floats.
 fn functions() -> impl Iterator<Item = Function> {
-    UNARY.into_iter().map(Function::Unary).chain(BINARY.into_iter().map(Function::Binary))
+    let unary = Unary::ALL.into_iter().filter(|f| f.facts().takes.admits(Kind::Float));
+    let binary = Binary::ALL.into_iter().filter(|f| f.facts().takes.admits(Kind::Float));
+    unary.map(Function::Unary).chain(binary.map(Function::Binary))
 }
 
 /// Machine code for `out[i] = f(a[i], b[i])` over [`COUNT`] elements at the addresses a, b, out.

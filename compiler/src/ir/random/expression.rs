@@ -2,21 +2,12 @@
 
 use super::Generator;
 use crate::ir::{ExprId, Node, TensorId};
-use crate::scalar::{Binary, Unary};
+use crate::scalar::{Binary, Kind, Unary};
 
-/// Float functions that take any argument.
-const TAME: [Unary; 10] = [
-    Unary::Neg,
-    Unary::Abs,
-    Unary::Sin,
-    Unary::Cos,
-    Unary::Tanh,
-    Unary::Erf,
-    Unary::Floor,
-    Unary::Ceil,
-    Unary::Round,
-    Unary::Detach,
-];
+/// Float functions that are finite for any argument.
+fn tame() -> Vec<Unary> {
+    Unary::ALL.into_iter().filter(|f| f.facts().takes.admits(Kind::Float) && f.facts().finite).collect()
+}
 
 impl Generator {
     /// A Float expression between -1 and 1.
@@ -42,7 +33,8 @@ impl Generator {
         let a = self.float(depth - 1);
         match choice {
             0 | 1 => {
-                let op = TAME[self.rng.below(TAME.len())];
+                let tame = tame();
+                let op = tame[self.rng.below(tame.len())];
                 self.module.unary(op, a)
             }
             2 => self.guarded_function(a),

@@ -21,13 +21,14 @@ use cranelift_frontend::FunctionBuilder;
 use cranelift_module::{DataDescription, FuncId, Linkage, Module};
 use nnc_core::contraction::{Contraction, DEPTH};
 use nnc_core::plan::Fault;
+use nnc_core::vectors::Block;
 
 /// Rows packed together, whole panels of any kernel: with [`DEPTH`] terms half a common second-level cache.
 const BLOCK: usize = 240;
+/// The largest panel of columns of any kernel, in bytes a term: kernels of wider floats have fewer columns.
+const COLUMNS: usize = Block::LARGEST.columns * 4;
 /// The largest block of results of any kernel, in bytes.
-const RESULTS: usize = 12 * 128;
-/// The largest panel of columns of any kernel, in bytes a term.
-const COLUMNS: usize = 128;
+const RESULTS: usize = Block::LARGEST.rows * COLUMNS;
 /// Bytes before a plan's tables.
 const HEAD: i64 = 80;
 

@@ -13,6 +13,7 @@ use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::FunctionBuilder;
 use cranelift_module::{FuncId, Linkage, Module};
 use nnc_core::plan::Fault;
+use nnc_core::vectors::Block;
 
 /// A microkernel and the block it computes.
 #[derive(Clone, Copy)]
@@ -84,7 +85,8 @@ pub fn wide<M: Module>(functions: &mut Functions<M>, vectors: Vectors, floats: T
     let name = format!("block_{}", x86_name(vectors));
     let params = [types::I64, pointer, pointer, pointer];
     let function = ready(functions, &name, &params, &[], x86::microkernel(vectors, floats))?;
-    Ok(Kernel { rows: vectors.rows(), columns: vectors.columns(floats), function })
+    let Block { rows, columns } = vectors.block(floats);
+    Ok(Kernel { rows, columns, function })
 }
 
 /// What a machine's vectors are called in names of functions.

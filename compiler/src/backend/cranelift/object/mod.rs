@@ -16,7 +16,7 @@ mod x86;
 use super::functions::{Functions, fault, flags};
 use super::lanes::Types;
 use crate::ir::Module;
-use crate::plan::{Launches, Plan, Planned, element, plan};
+use crate::plan::{Launches, Plan, Planned, plan};
 use crate::schedule::Turns;
 use crate::schedule::memory::aligned;
 use crate::target::Vectors;
@@ -26,7 +26,6 @@ use cranelift_codegen::settings::Configurable;
 use cranelift_module::{FuncId, Module as _, default_libcall_names};
 use cranelift_object::{ObjectBuilder, ObjectModule};
 use entry::Helpers;
-use nnc_core::number::Element;
 use nnc_core::number::Precision;
 use nnc_core::plan::{Fault, Frame, Slot, Work};
 use nnc_core::random::Distribution;
@@ -272,12 +271,6 @@ impl<'a> Placed<'a> {
             recurrences: &schedule.recurrences,
         })
     }
-}
-
-/// The element of a program's Floats.
-#[must_use]
-pub fn float_element(precision: Precision) -> Element {
-    element(crate::scalar::Kind::Float, precision)
 }
 
 /// The triple of this machine.

@@ -4,6 +4,7 @@
 //! Each instruction is put down as bytes and as text for an assembler; a test has the system's assembler agree.
 
 use super::super::lanes::Types;
+use nnc_core::vectors::{self, Block};
 use std::fmt::Write as _;
 
 /// A machine's vectors.
@@ -16,17 +17,13 @@ pub enum Vectors {
 }
 
 impl Vectors {
-    /// Rows of the microkernel's block: with two vectors each, as many sums as registers hold.
-    pub fn rows(self) -> usize {
-        match self {
-            Self::Avx2 => 6,
-            Self::Avx512 => 12,
-        }
-    }
-
-    /// Columns of the microkernel's block.
-    pub fn columns(self, types: Types) -> usize {
-        2 * self.bytes() / types.float().bytes() as usize
+    /// The microkernel's block.
+    pub fn block(self, types: Types) -> Block {
+        let level = match self {
+            Self::Avx2 => vectors::Vectors::Avx2,
+            Self::Avx512 => vectors::Vectors::Avx512,
+        };
+        level.block(types.precision)
     }
 
     fn bytes(self) -> usize {
@@ -170,9 +167,10 @@ impl Assembler {
 pub fn microkernel(vectors: Vectors, types: Types) -> Code {
     let size = types.float().bytes() as usize;
     let double = size == 8;
+    let height = vectors.block(types).rows;
     let mut a = Assembler { vectors, code: Code::default() };
     // Registers 0 and 1 are columns, 2 a row's number, those from `first` on sums.
-    let sums = 2 * vectors.rows() as u8;
+    let sums = 2 * height as u8;
     let first = if vectors == Vectors::Avx2 { 16 - sums } else { 32 - sums };
     for sum in first..first + sums {
         let clear = if vectors == Vectors::Avx2 { CLEAR_256 } else { CLEAR_512 };
@@ -183,13 +181,13 @@ pub fn microkernel(vectors: Vectors, types: Types) -> Code {
     for half in 0..2 {
         a.operate(LOAD, half, None, Place::Memory(COLUMNS, usize::from(half) * vectors.bytes()));
     }
-    for row in 0..vectors.rows() {
+    for row in 0..height {
         a.operate(broadcast(vectors, double), 2, None, Place::Memory(ROWS, row * size));
         for half in 0..2 {
             a.operate(multiply_add(double), first + 2 * row as u8 + half, Some(2), Place::Register(half));
         }
     }
-    a.advance(ROWS, vectors.rows() * size);
+    a.advance(ROWS, height * size);
     a.advance(COLUMNS, 2 * vectors.bytes());
     a.plain(&[0x48, 0xff, 0xc8 | DEPTH.0], &format!("dec %{}", DEPTH.name()));
     let back = inside as i32 - (a.code.bytes.len() as i32 + 6);
