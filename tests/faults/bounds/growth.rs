@@ -95,7 +95,7 @@ fn a_chain_that_becomes_one_definition() {
 #[test]
 fn a_chain_that_doubles() {
     for turn in ["h + 2 * h", "h * h", "max(h, 0.5 * h)", "tanh(h) + h"] {
-        grows_with_its_length(|n| turns(n, turn), 40);
+        grows_with_its_length(|n| turns(n, turn), 100);
     }
 }
 
@@ -117,7 +117,7 @@ fn sums_and_products_of_what_doubles_stay_whole() {
 #[test]
 fn functions_that_call_the_one_before_twice() {
     let of = |n: usize| {
-        let last = if n == 1 { 7 } else { 8 };
+        let last = if n == 1 { 9 } else { 10 };
         let mut functions = "fn f0(x: []) = tanh(x)\n".to_string();
         for k in 1..=last {
             functions.push_str(&format!("fn f{k}(x: []) = f{}(x) + f{}(2 * x)\n", k - 1, k - 1));
