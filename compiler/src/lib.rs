@@ -21,5 +21,6 @@ pub mod plan;
 pub mod schedule;
 pub mod source;
 pub mod symbolic;
+pub mod tally;
 pub mod target;
 pub mod typed;

@@ -96,6 +96,11 @@ impl Builder {
         ValueId((self.pass.values.len() - 1) as u32)
     }
 
+    /// The value that has come out so far for a purpose.
+    pub fn known_outcome(&self, outcome: &Outcome) -> Option<ValueId> {
+        self.outcomes.get(outcome).map(|place| self.pass.outcomes[*place].1)
+    }
+
     /// Adds an outcome, in place of an earlier one of the same purpose.
     pub fn outcome(&mut self, outcome: Outcome, value: ValueId) {
         match self.outcomes.get(&outcome) {

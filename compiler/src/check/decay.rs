@@ -11,7 +11,7 @@ use grammar::ast::{self, ExprKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::print::print_expr;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Updates at which rules are tried, the numbers of the first, of an early one, and of one in the middle of a run.
 const UPDATES: [f64; 3] = [1.0, 2.0, 500.0];
@@ -20,27 +20,34 @@ const RUN: f64 = 1000.0;
 /// A move of a parameter of 1 that is no rounding.
 const MOVE: f64 = 1e-13;
 
-/// A warning for each rule that moves weights as well as biases and pulls the latter to zero. `elaborated` checks the
-/// block with other settings, saying nothing.
+/// What a rule does to a parameter, as its initial and its update pass; nothing where the rule is wrong.
+type Alone<'f> = &'f dyn Fn(&ast::Expr, usize) -> Option<[Pass; 2]>;
+
+/// A warning for each rule that moves weights as well as biases and pulls the latter to zero. `alone` elaborates a rule
+/// with other settings, and it alone, saying nothing.
 pub(super) fn warnings(
     train: &Train,
     block: &ast::Train,
     program: &ast::File,
     library: &[ast::File],
-    elaborated: &dyn Fn(&ast::Train) -> Option<Train>,
+    alone: Alone<'_>,
 ) -> Vec<Diagnostic> {
     let small = |p: &usize| train.parameters[*p].dims.len() < 2;
+    let rules = Rules::new(&train.init, &train.update);
     let mut list = vec![];
-    for (number, group) in train.groups.iter().enumerate() {
-        let pulled: Vec<usize> = group.parameters.iter().copied().filter(small).filter(|p| pulls(train, *p)).collect();
+    for group in &train.groups {
+        let pulled: Vec<usize> = group.parameters.iter().copied().filter(small).filter(|p| rules.pull(*p)).collect();
         if pulled.is_empty() || group.parameters.iter().all(small) {
             continue;
         }
-        let ends = |other: &Train| {
+        let ends = |rule: &ast::Expr| {
             let p = pulled[0];
-            other.groups.get(number).is_some_and(|g| g.parameters.contains(&p)) && !pulls(other, p) && moves(other, p)
+            alone(rule, p).is_some_and(|[init, update]| {
+                let other = Rules::new(&init, &update);
+                !other.pull(p) && other.move_with_gradient(p)
+            })
         };
-        let without = without_pull(group, block, (program, library), &|b| elaborated(b).is_some_and(|t| ends(&t)));
+        let without = without_pull(group, block, (program, library), &ends);
         list.push(diagnostic(train, group, &pulled, block, without));
     }
     list
@@ -80,7 +87,7 @@ fn without_pull(
     group: &Group,
     block: &ast::Train,
     (program, library): (&ast::File, &[ast::File]),
-    ends: &dyn Fn(&ast::Train) -> bool,
+    ends: &dyn Fn(&ast::Expr) -> bool,
 ) -> Option<(String, String)> {
     let mut written = None;
     each_rule(&mut block.clone(), &mut |rule| {
@@ -95,34 +102,56 @@ fn without_pull(
     callable.params.iter().rev().find_map(|setting| {
         let mut rule = written.clone();
         set_argument(&mut rule, callable, &setting.name.name, zero.clone());
-        let mut altered = block.clone();
-        each_rule(&mut altered, &mut |r| {
-            if r.span == group.rule {
-                *r = rule.clone();
-            }
-        });
-        ends(&altered).then(|| (print_expr(&written), print_expr(&rule)))
+        ends(&rule).then(|| (print_expr(&written), print_expr(&rule)))
     })
 }
 
-/// Whether an update without a gradient brings the parameter nearer to zero.
-fn pulls(train: &Train, parameter: usize) -> bool {
-    let nearer = |theta: f64, step: f64| {
-        let next = At::new(train, theta, 0.0, step).next(parameter);
-        next.is_some_and(|next| (next - theta) * theta < -MOVE)
-    };
-    UPDATES.iter().any(|step| nearer(1.0, *step) && nearer(-1.0, *step))
+/// A pass and what comes out of it.
+struct Outcomes<'t> {
+    pass: &'t Pass,
+    of: BTreeMap<&'t Outcome, ValueId>,
+    /// The values that are those of parameters.
+    parameters: BTreeSet<ValueId>,
 }
 
-/// Whether a gradient moves the parameter.
-fn moves(train: &Train, parameter: usize) -> bool {
-    let next = |gradient, step| At::new(train, 1.0, gradient, step).next(parameter);
-    UPDATES.iter().any(|step| next(1.0, *step) != next(0.0, *step))
+impl<'t> Outcomes<'t> {
+    fn new(pass: &'t Pass) -> Self {
+        let parameter = |(o, v): &(Outcome, ValueId)| matches!(o, Outcome::Parameter(_)).then_some(*v);
+        let parameters = pass.outcomes.iter().filter_map(parameter).collect();
+        Self { pass, of: pass.outcomes.iter().map(|(o, v)| (o, *v)).collect(), parameters }
+    }
+}
+
+/// What the rules of a block begin with, and an update by them.
+struct Rules<'t> {
+    init: Outcomes<'t>,
+    update: Outcomes<'t>,
+}
+
+impl<'t> Rules<'t> {
+    fn new(init: &'t Pass, update: &'t Pass) -> Self {
+        Self { init: Outcomes::new(init), update: Outcomes::new(update) }
+    }
+
+    /// Whether an update without a gradient brings the parameter nearer to zero.
+    fn pull(&self, parameter: usize) -> bool {
+        let nearer = |theta: f64, step: f64| {
+            let next = At::new(self, theta, 0.0, step).next(parameter);
+            next.is_some_and(|next| (next - theta) * theta < -MOVE)
+        };
+        UPDATES.iter().any(|step| nearer(1.0, *step) && nearer(-1.0, *step))
+    }
+
+    /// Whether a gradient moves the parameter.
+    fn move_with_gradient(&self, parameter: usize) -> bool {
+        let next = |gradient, step| At::new(self, 1.0, gradient, step).next(parameter);
+        UPDATES.iter().any(|step| next(1.0, *step) != next(0.0, *step))
+    }
 }
 
 /// An update in which all parameters are `theta` and all gradients `gradient`, and the rules' states as at the start.
 struct At<'t> {
-    train: &'t Train,
+    rules: &'t Rules<'t>,
     theta: f64,
     gradient: f64,
     step: f64,
@@ -131,8 +160,8 @@ struct At<'t> {
 }
 
 impl<'t> At<'t> {
-    fn new(train: &'t Train, theta: f64, gradient: f64, step: f64) -> Self {
-        Self { train, theta, gradient, step, known: RefCell::default() }
+    fn new(rules: &'t Rules<'t>, theta: f64, gradient: f64, step: f64) -> Self {
+        Self { rules, theta, gradient, step, known: RefCell::default() }
     }
 
     /// The parameter after it.
@@ -140,12 +169,12 @@ impl<'t> At<'t> {
         self.outcome(false, &Outcome::Parameter(parameter))
     }
 
-    fn pass(&self, initial: bool) -> &'t Pass {
-        if initial { &self.train.init } else { &self.train.update }
+    fn outcomes(&self, initial: bool) -> &'t Outcomes<'t> {
+        if initial { &self.rules.init } else { &self.rules.update }
     }
 
     fn outcome(&self, initial: bool, wanted: &Outcome) -> Option<f64> {
-        let (_, id) = self.pass(initial).outcomes.iter().find(|(o, _)| o == wanted)?;
+        let id = self.outcomes(initial).of.get(wanted)?;
         self.value(initial, *id)
     }
 
@@ -153,11 +182,10 @@ impl<'t> At<'t> {
         if let Some(known) = self.known.borrow().get(&(initial, id)) {
             return *known;
         }
-        let pass = self.pass(initial);
-        // What a parameter begins with is what it is taken to be.
-        let parameter = |(o, v): &(Outcome, ValueId)| *v == id && matches!(o, Outcome::Parameter(_));
-        let found = match &pass.v(id).definition {
-            _ if initial && pass.outcomes.iter().any(parameter) => Some(self.theta),
+        let outcomes = self.outcomes(initial);
+        let found = match &outcomes.pass.v(id).definition {
+            // What a parameter begins with is what it is taken to be.
+            _ if initial && outcomes.parameters.contains(&id) => Some(self.theta),
             Definition::Parameter(_) => Some(self.theta),
             Definition::Gradient { .. } => Some(self.gradient),
             Definition::Slot(n) => self.outcome(true, &Outcome::Slot(*n)),
@@ -190,7 +218,7 @@ impl<'t> At<'t> {
             Expr::Binary(op, a, b) => binary(*op, of(a)?, of(b)?),
             Expr::Select(c, a, b) => of(if of(c)? != 0.0 { a } else { b }),
             Expr::Reduce { op, over, body } => {
-                let extent = |i: &IndexId| match self.pass(initial).indices[i.0 as usize].extent {
+                let extent = |i: &IndexId| match self.outcomes(initial).pass.indices[i.0 as usize].extent {
                     Extent::Fixed(n) => Some(n as f64),
                     Extent::Batch => None,
                 };

@@ -10,6 +10,7 @@ use super::items::Items;
 use super::report::Sink;
 use super::scan::Scan;
 use crate::scalar::Kind;
+use crate::tally::{Work, count};
 use crate::typed::{Field, Group, IndexId, Parameter, State, ValueId};
 use grammar::ast;
 use grammar::diagnostic::{Diagnostic, Label};
@@ -349,6 +350,7 @@ impl<'a> Elaborator<'a> {
     pub fn enter(&mut self, span: Span) -> bool {
         self.depth += 1;
         self.work += 1;
+        count(Work::Expressions);
         if self.depth > DEEPEST || self.work > MOST_WORK {
             let d = match self.depth > DEEPEST {
                 true => Diagnostic::error("too-deep", span, "this is nested too deeply to be elaborated"),

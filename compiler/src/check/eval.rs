@@ -207,7 +207,7 @@ impl<'a> Elaborator<'a> {
             return Entity::Poison;
         }
         let mut d = Diagnostic::error("unknown-name", span, format!("there is no `{name}` here"));
-        if self.sink.list.iter().any(|e| e.code == d.code && e.message == d.message) {
+        if self.sink.has_said(&d) {
             // The names of all callables were looked at before; what is worth saying of this one is said.
             return Entity::Poison;
         }

@@ -1,7 +1,6 @@
 //! The end of a pass: what no outcome needs is left out, and indices and values are numbered anew.
 
-use super::expr::operands;
-use super::expr::rebuild;
+use super::expr::{binary, operands, unary};
 use crate::typed::{Definition, Expr, Index, IndexId, Pass, SAMPLE, Value, ValueId};
 
 /// The pass with only what its outcomes need.
@@ -13,23 +12,19 @@ pub(super) fn finished(pass: Pass) -> Pass {
             sources(&pass.v(id).definition, &mut open);
         }
     }
-    let kept: Vec<usize> = (0..pass.values.len()).filter(|n| needed[*n]).collect();
+    let Pass { indices, values, outcomes } = pass;
     let mut renumber = Renumber {
-        old: &pass.indices,
-        indices: vec![pass.indices[0].clone()],
-        map: vec![None; pass.indices.len()],
-        values: vec![ValueId(0); pass.values.len()],
+        indices: vec![indices[0].clone()],
+        map: vec![None; indices.len()],
+        old: indices,
+        values: vec![ValueId(0); values.len()],
     };
     renumber.map[0] = Some(SAMPLE);
-    for (new, old) in kept.iter().enumerate() {
-        renumber.values[*old] = ValueId(new as u32);
-    }
-    let mut value = |n: &usize| {
-        let value = &pass.values[*n];
-        Value { definition: renumber.definition(&value.definition), ..value.clone() }
-    };
-    let values: Vec<Value> = kept.iter().map(&mut value).collect();
-    let outcomes = pass.outcomes.iter().map(|(o, v)| (o.clone(), renumber.values[v.0 as usize])).collect();
+    let kept = (0..values.len()).filter(|n| needed[*n]);
+    kept.enumerate().for_each(|(new, old)| renumber.values[old] = ValueId(new as u32));
+    let needed = values.into_iter().zip(needed).filter_map(|(value, needed)| needed.then_some(value));
+    let values = needed.map(|v| Value { definition: renumber.definition(v.definition), ..v }).collect();
+    let outcomes = outcomes.into_iter().map(|(o, v)| (o, renumber.values[v.0 as usize])).collect();
     Pass { indices: renumber.indices, values, outcomes }
 }
 
@@ -53,14 +48,14 @@ fn reads(expr: &Expr, out: &mut Vec<ValueId>) {
     operands(expr, &mut |e| reads(e, out));
 }
 
-struct Renumber<'p> {
-    old: &'p [Index],
+struct Renumber {
+    old: Vec<Index>,
     indices: Vec<Index>,
     map: Vec<Option<IndexId>>,
     values: Vec<ValueId>,
 }
 
-impl Renumber<'_> {
+impl Renumber {
     fn index(&mut self, id: IndexId) -> IndexId {
         let n = id.0 as usize;
         if let Some(new) = self.map[n] {
@@ -72,41 +67,55 @@ impl Renumber<'_> {
         new
     }
 
-    fn all(&mut self, ids: &[IndexId]) -> Vec<IndexId> {
-        ids.iter().map(|i| self.index(*i)).collect()
+    fn all(&mut self, ids: Vec<IndexId>) -> Vec<IndexId> {
+        ids.into_iter().map(|i| self.index(i)).collect()
     }
 
-    fn definition(&mut self, definition: &Definition) -> Definition {
+    fn definition(&mut self, definition: Definition) -> Definition {
         match definition {
             Definition::Indexed { indices, value } => {
                 Definition::Indexed { indices: self.all(indices), value: self.expr(value) }
             }
             Definition::Accumulate { indices, at, dropping, value } => Definition::Accumulate {
                 indices: self.all(indices),
-                at: at.iter().map(|e| self.expr(e)).collect(),
-                dropping: *dropping,
+                at: self.each(at),
+                dropping,
                 value: self.expr(value),
             },
             Definition::Delayed { of, initial, turn } => {
-                let new = |id: &ValueId| self.values[id.0 as usize];
-                Definition::Delayed { of: new(of), initial: new(initial), turn: *turn }
+                let new = |id: ValueId| self.values[id.0 as usize];
+                Definition::Delayed { of: new(of), initial: new(initial), turn }
             }
-            other => other.clone(),
+            other => other,
         }
     }
 
-    fn expr(&mut self, expr: &Expr) -> Expr {
+    fn each(&mut self, list: Vec<Expr>) -> Vec<Expr> {
+        list.into_iter().map(|e| self.expr(e)).collect()
+    }
+
+    /// What a pass is made of is most of what a program becomes: it is changed where it is, not copied.
+    fn expr(&mut self, expr: Expr) -> Expr {
         match expr {
-            Expr::Index(id) => Expr::Index(self.index(*id)),
+            Expr::Index(id) => Expr::Index(self.index(id)),
             Expr::Read { value, at, otherwise } => Expr::Read {
                 value: self.values[value.0 as usize],
-                at: at.iter().map(|e| self.expr(e)).collect(),
-                otherwise: otherwise.as_ref().map(|e| Box::new(self.expr(e))),
+                at: self.each(at),
+                otherwise: otherwise.map(|e| Box::new(self.expr(*e))),
             },
             Expr::Reduce { op, over, body } => {
-                Expr::Reduce { op: *op, over: self.all(over), body: Box::new(self.expr(body)) }
+                Expr::Reduce { op, over: self.all(over), body: Box::new(self.expr(*body)) }
             }
-            _ => rebuild(expr, &mut |e| self.expr(e)),
+            Expr::Unary(op, a) => unary(op, self.expr(*a)),
+            Expr::Binary(op, a, b) => {
+                let a = self.expr(*a);
+                binary(op, a, self.expr(*b))
+            }
+            Expr::Select(c, a, b) => {
+                let (c, a) = (self.expr(*c), self.expr(*a));
+                Expr::Select(Box::new(c), Box::new(a), Box::new(self.expr(*b)))
+            }
+            Expr::Number(_) | Expr::Int(_) | Expr::Bool(_) | Expr::BatchSize => expr,
         }
     }
 }

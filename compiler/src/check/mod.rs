@@ -89,8 +89,8 @@ pub fn check(_sources: &Sources, program: &ast::File, library: &[ast::File]) -> 
             let train = elaborator.train(block);
             sink = elaborator.sink;
             if let Some(train) = &train {
-                let again = |block: &ast::Train| Elaborator::new(&items).train(block);
-                decay::warnings(train, block, program, library, &again).into_iter().for_each(|d| sink.add(d));
+                let alone = |rule: &ast::Expr, p: usize| Elaborator::new(&items).rule_alone(block, rule, train, p);
+                decay::warnings(train, block, program, library, &alone).into_iter().for_each(|d| sink.add(d));
             }
             trains.extend(train);
         }

@@ -1,8 +1,9 @@
 //! Collects diagnostics: one at a place for each code, however often the place is elaborated.
 
+use crate::tally::{Work, count};
 use grammar::diagnostic::{Diagnostic, Label, Severity};
 use grammar::span::Span;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// The diagnostics so far.
 #[derive(Default)]
@@ -11,14 +12,25 @@ pub(super) struct Sink {
     pub list: Vec<Diagnostic>,
     /// The codes at their places.
     known: BTreeSet<(&'static str, Span)>,
+    /// What was said so far.
+    said: HashSet<(&'static str, String)>,
+    /// How many errors there are.
+    errors: usize,
 }
 
 impl Sink {
     /// Adds a diagnostic unless one of that code already stands at its place.
     pub fn add(&mut self, diagnostic: Diagnostic) {
         if self.known.insert((diagnostic.code, diagnostic.primary.span)) {
+            self.said.insert((diagnostic.code, diagnostic.message.clone()));
+            self.errors += usize::from(diagnostic.severity == Severity::Error);
             self.list.push(diagnostic);
         }
+    }
+
+    /// Whether a diagnostic of that code has said the same, at whatever place.
+    pub fn has_said(&self, diagnostic: &Diagnostic) -> bool {
+        self.said.contains(&(diagnostic.code, diagnostic.message.clone()))
     }
 
     /// Whether so few mistakes were found that what was meant is worth looking for: nobody reads a hundredth guess, and
@@ -39,7 +51,7 @@ impl Sink {
 
     /// How many errors there are.
     pub fn errors(&self) -> usize {
-        self.list.iter().filter(|d| d.severity == Severity::Error).count()
+        self.errors
     }
 }
 
@@ -68,6 +80,7 @@ pub fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) ->
 
 /// How many letters must be added, removed, changed or swapped with their neighbour.
 fn distance(a: &str, b: &str) -> usize {
+    count(Work::Names);
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
     for i in 1..=a.len() {

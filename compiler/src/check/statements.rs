@@ -621,7 +621,7 @@ impl<'a> Elaborator<'a> {
     /// The initial value of a parameter, in the init pass.
     pub fn start_of(&mut self, parameter: usize) -> Option<Term> {
         let builder = self.builder();
-        let (_, id) = *builder.pass.outcomes.iter().find(|(o, _)| *o == Outcome::Parameter(parameter))?;
+        let id = builder.known_outcome(&Outcome::Parameter(parameter))?;
         let span = builder.pass.v(id).span;
         Some(builder.read(id, span))
     }

@@ -51,9 +51,8 @@ struct Forward<'a> {
 }
 
 impl<'a> Elaborator<'a> {
-    /// Elaborates a train block; `None` where it has errors.
-    pub fn train(&mut self, block: &'a ast::Train) -> Option<Train> {
-        let errors = self.sink.errors();
+    /// Enters a train block: what its lines see is known from here on, its data set and its scope.
+    pub fn open(&mut self, block: &'a ast::Train) -> (Option<DataSet>, Env<'a>) {
         let env = Scope::inside(None);
         self.bind_params(block, &env);
         let (data, fields) = self.data_of(block, &env);
@@ -74,6 +73,13 @@ impl<'a> Elaborator<'a> {
             splits: splits(block, data.as_ref()),
             measuring: false,
         });
+        (data, env)
+    }
+
+    /// Elaborates a train block; `None` where it has errors.
+    pub fn train(&mut self, block: &'a ast::Train) -> Option<Train> {
+        let errors = self.sink.errors();
+        let (data, env) = self.open(block);
         self.tables.objectives = self.objective_names(block);
         let settings = self.settings(block, data.is_some(), &env);
         let forward =
@@ -156,8 +162,11 @@ impl<'a> Elaborator<'a> {
     }
 
     fn bind_locals(&mut self, block: &'a ast::Train, env: &Env<'a>) {
+        let mut given: BTreeMap<(&str, Option<&str>), &TrainEntry> = BTreeMap::new();
         for (n, entry) in block.entries.iter().enumerate() {
             let name = &entry.lhs.name;
+            let first = *given.entry((&name.name, entry.label.as_ref().map(|l| l.name.as_str()))).or_insert(entry);
+            let earlier = Some(first).filter(|first| !std::ptr::eq(*first, entry));
             if let Some(label) =
                 entry.label.as_ref().filter(|_| !matches!(name.name.as_str(), "objective" | "optimizer"))
             {
@@ -167,10 +176,6 @@ impl<'a> Elaborator<'a> {
                 );
                 continue;
             }
-            let earlier = block.entries[..n].iter().find(|e| {
-                e.lhs.name.name == name.name
-                    && e.label.as_ref().map(|l| &l.name) == entry.label.as_ref().map(|l| &l.name)
-            });
             if let Some(earlier) = earlier {
                 let d = Diagnostic::error("duplicate-definition", name.span, format!("`{}` is given twice", name.name))
                     .label(earlier.lhs.name.span, "first given here")
@@ -417,8 +422,8 @@ impl<'a> Elaborator<'a> {
 
     /// Whether the initial value of a parameter is drawn.
     fn is_random_at_first(&self, parameter: usize) -> bool {
-        let pass = &self.builders[PassKind::Init as usize].pass;
-        let value = pass.outcomes.iter().find(|(o, _)| *o == Outcome::Parameter(parameter)).map(|(_, id)| *id);
+        let builder = &self.builders[PassKind::Init as usize];
+        let (pass, value) = (&builder.pass, builder.known_outcome(&Outcome::Parameter(parameter)));
         let drawn = |id: &ValueId| matches!(pass.v(*id).definition, Definition::Draw { .. });
         super::warnings::reached(pass, value.into_iter(), super::expr::operands).iter().any(drawn)
     }

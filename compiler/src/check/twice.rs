@@ -5,6 +5,7 @@ use super::ranges::{body_children, children};
 use super::report::Sink;
 use grammar::ast::{self, DataEntry, Expr, ExprKind, Ident, Item};
 use grammar::diagnostic::Diagnostic;
+use std::collections::BTreeMap;
 
 /// Reports them in a whole program.
 pub(super) fn names(program: &ast::File, sink: &mut Sink) {
@@ -55,15 +56,15 @@ fn inside(expr: &Expr, sink: &mut Sink) {
 }
 
 fn once<'a>(what: &str, names: impl Iterator<Item = &'a Ident>, sink: &mut Sink) {
-    let mut seen: Vec<&Ident> = vec![];
+    let mut seen: BTreeMap<&str, &Ident> = BTreeMap::new();
     for name in names {
-        if let Some(first) = seen.iter().find(|n| n.name == name.name) {
+        let first = *seen.entry(&name.name).or_insert(name);
+        if !std::ptr::eq(first, name) {
             let message = format!("the {what} `{}` is given twice", name.name);
             let d = Diagnostic::error("duplicate-definition", name.span, message)
                 .label(first.span, "first given here")
                 .help("remove one of the two, or give it the name that was meant");
             sink.add(d);
         }
-        seen.push(name);
     }
 }

@@ -2,14 +2,15 @@
 
 use super::allowed::Owner;
 use super::calls::Arguments;
-use super::elaborate::{Activation, Call, Elaborator, Role, made_at};
+use super::elaborate::{Activation, Call, Elaborator, ParameterInfo, Role, made_at};
 use super::entity::{Entity, Env, Member, PassKind, Scope, Template, Term, shape_text};
 use super::report::nearest;
 use super::train::entries;
-use crate::typed::{self, Definition, Element, Outcome, State, Type};
+use crate::typed::{self, Definition, Element, Outcome, Parameter, Pass, State, Type};
 use grammar::ast::{self, CallableKind, ExprKind, TypeKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// What an optimiser calls the value that evaluation uses in the place of `theta`.
@@ -50,12 +51,41 @@ impl<'a> Elaborator<'a> {
         }
         for group in &groups {
             let Some(bound) = self.rule_settings(group) else { continue };
-            for g in gradients.iter().filter(|g| group.parameters.contains(&g.parameter)) {
+            let mine: BTreeSet<usize> = group.parameters.iter().copied().collect();
+            for g in gradients.iter().filter(|g| mine.contains(&g.parameter)) {
                 self.rule(group, bound.clone(), g);
             }
         }
         let listed = groups.into_iter().map(|g| typed::Group { rule: g.span, parameters: g.parameters });
         self.tables.groups = listed.collect();
+    }
+
+    /// The initial and the update pass of what a rule does to one parameter of a block that is elaborated already: for
+    /// what tries the rule with other settings. `None` where the rule has errors.
+    pub fn rule_alone(
+        mut self,
+        block: &'a ast::Train,
+        rule: &'a ast::Expr,
+        elaborated: &typed::Train,
+        parameter: usize,
+    ) -> Option<[Pass; 2]> {
+        let (_, env) = self.open(block);
+        self.tables.objectives.clone_from(&elaborated.objectives);
+        let info = |p: &Parameter| ParameterInfo { parameter: p.clone(), model: None, origin: Rc::from([]) };
+        self.tables.parameters = elaborated.parameters.iter().map(info).collect();
+        self.begin(PassKind::Update);
+        self.within(PassKind::Init, |s| {
+            let start = s.parameter_term(parameter);
+            s.outcome(Outcome::Parameter(parameter), &start, "theta", block.name.span);
+        });
+        let group = Group { rule: self.optimizer(rule, &env)?, span: rule.span, parameters: vec![parameter] };
+        let objectives = vec![0; elaborated.parameters.len()];
+        let gradients = self.gradients_of(0, std::slice::from_ref(&group), &objectives).pop()?;
+        let bound = self.rule_settings(&group)?;
+        self.rule(&group, bound, &gradients);
+        let mut pass = |kind: PassKind| std::mem::take(&mut self.builders[kind as usize].pass);
+        let passes = [pass(PassKind::Init), pass(PassKind::Update)];
+        (self.sink.errors() == 0).then_some(passes)
     }
 
     /// The gradients by the parameters that an objective moves.
@@ -217,12 +247,12 @@ impl<'a> Elaborator<'a> {
         let mut left: Vec<usize> = trained.to_vec();
         let mut groups = vec![];
         for entry in entries(block, "optimizer") {
-            let mine: Vec<usize> = match &entry.label {
+            let mine: BTreeSet<usize> = match &entry.label {
                 Some(label) => {
                     let of = self.objective_named(label)?;
                     trained.iter().copied().filter(|p| objectives[*p] == of).collect()
                 }
-                None => trained.to_vec(),
+                None => trained.iter().copied().collect(),
             };
             let parts: Vec<&'a ast::Expr> = match &entry.value.kind {
                 ExprKind::Sequence(parts) => parts.iter().collect(),
@@ -233,10 +263,10 @@ impl<'a> Elaborator<'a> {
                     ExprKind::On { rule, set } => (&**rule, Some(&**set)),
                     _ => (part, None),
                 };
-                let chosen = match set {
+                let chosen: BTreeSet<usize> = match set {
                     None => mine.clone(),
                     Some(ast::Expr { kind: ExprKind::Name(n), .. }) if n == "rest" => mine.clone(),
-                    Some(set) => self.set_setting(set, env)?,
+                    Some(set) => self.set_setting(set, env)?.into_iter().collect(),
                 };
                 let takes = |p: &usize| mine.contains(p) && chosen.contains(p);
                 let parameters: Vec<usize> = left.iter().copied().filter(takes).collect();
@@ -262,7 +292,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// A group that moves nothing is a mistake: its set holds nothing, or others have taken all.
-    fn empty_group(&mut self, span: Span, chosen: &[usize], trained: &[usize], first: bool) {
+    fn empty_group(&mut self, span: Span, chosen: &BTreeSet<usize>, trained: &[usize], first: bool) {
         let message = "this optimiser moves no parameter";
         let mut d = Diagnostic::error("empty-group", span, message);
         d = if chosen.is_empty() {
@@ -394,7 +424,7 @@ impl<'a> Elaborator<'a> {
     }
 
     fn rule_moves(&mut self, callable: &'a ast::Callable, number: usize) {
-        let moved = self.builder().pass.outcomes.iter().any(|o| o.0 == Outcome::Parameter(number));
+        let moved = self.builder().known_outcome(&Outcome::Parameter(number)).is_some();
         if !moved && self.sink.errors() == 0 {
             let d = Diagnostic::error(
                 "missing-setting",

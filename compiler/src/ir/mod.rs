@@ -34,9 +34,9 @@ pub mod verify;
 
 pub use affine::Linear;
 pub use range::Interval;
-pub use rewrite::visited;
 
 use crate::scalar::{Binary, Kind, Unary};
+use crate::tally::{Work, count};
 use grammar::span::Span;
 use nnc_core::random::Distribution;
 use std::collections::HashMap;
@@ -246,6 +246,8 @@ pub struct Module {
     pub tensors: Vec<Tensor>,
     /// The expression arena; append only, through the builder functions.
     pub nodes: Vec<Node>,
+    /// The kind of each node: found once, from those of its operands, which are there before it.
+    kinds: Vec<Kind>,
     interned: HashMap<Node, ExprId>,
     /// The tensors' names, and the number that makes the next one of that name another.
     names: HashMap<String, u32>,
@@ -301,6 +303,7 @@ impl Module {
             return *id;
         }
         let id = ExprId(self.nodes.len() as u32);
+        self.kinds.push(self.kind_of(&node));
         self.nodes.push(node.clone());
         self.interned.insert(node, id);
         id
@@ -351,7 +354,11 @@ impl Module {
     /// The kind of an expression.
     #[must_use]
     pub fn kind(&self, id: ExprId) -> Kind {
-        match self.node(id) {
+        self.kinds[id.0 as usize]
+    }
+
+    fn kind_of(&self, node: &Node) -> Kind {
+        match node {
             Node::Float(_) => Kind::Float,
             Node::Int(_) | Node::Var(_) => Kind::Int,
             Node::Bool(_) => Kind::Bool,
@@ -365,6 +372,7 @@ impl Module {
     /// The operands of a node, positions and `otherwise` of a read included.
     #[must_use]
     pub fn operands(&self, id: ExprId) -> Vec<ExprId> {
+        count(Work::Nodes);
         match self.node(id) {
             Node::Float(_) | Node::Int(_) | Node::Bool(_) | Node::Var(_) => vec![],
             Node::Read { at, otherwise, .. } => at.iter().copied().chain(*otherwise).collect(),

@@ -16,7 +16,8 @@
 //! Passes may rewrite members like any other definition; [`arrange`] then finds the order again.
 
 use super::{Def, ExprId, Item, Module, Node, TensorId};
-use std::collections::BTreeMap;
+use crate::tally::{Work, count};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Definitions that are computed together, turn by turn.
@@ -150,6 +151,8 @@ struct Link {
 struct Group {
     members: Vec<usize>,
     links: Vec<Link>,
+    /// For each member, the links that read it, by their places.
+    readers: BTreeMap<usize, Vec<usize>>,
 }
 
 /// How a group runs.
@@ -177,7 +180,9 @@ impl Group {
                 }
             }
         }
-        Self { members, links }
+        let mut readers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        links.iter().enumerate().for_each(|(n, link)| readers.entry(link.source).or_default().push(n));
+        Self { members, links, readers }
     }
 
     /// The axes along which every cycle goes forward: tried are those on which something is shifted.
@@ -209,31 +214,60 @@ impl Group {
 
     /// The turn axis of every member, given some: it goes from what is read to the reader. Where a scatter
     /// leaves a choice, the first that fits all reads.
-    fn axes(&self, m: &Module, known: BTreeMap<usize, usize>) -> Option<BTreeMap<usize, usize>> {
-        let candidates = |link: &Link| match shifted(m, link.at[known[&link.source]]) {
+    fn axes(&self, m: &Module, mut known: BTreeMap<usize, usize>) -> Option<BTreeMap<usize, usize>> {
+        let candidates = |link: &Link, axis: usize| match shifted(m, link.at[axis]) {
             Some((variable, _)) => turn_axes(m, &m.items[link.reader], variable),
             None => vec![],
         };
-        let mut reached = self.links.iter().filter(|l| known.contains_key(&l.source));
-        if let Some(link) = reached.clone().find(|l| !known.contains_key(&l.reader)) {
-            let with = |axis| known.iter().map(|(k, a)| (*k, *a)).chain([(link.reader, axis)]).collect();
-            return candidates(link).into_iter().find_map(|axis| self.axes(m, with(axis)));
+        let mut choices = vec![];
+        let mut open: Vec<(usize, usize)> = known.iter().map(|(k, a)| (*k, *a)).collect();
+        while let Some((source, axis)) = open.pop() {
+            for link in self.readers.get(&source).into_iter().flatten().map(|n| &self.links[*n]) {
+                count(Work::Nodes);
+                let found = candidates(link, axis);
+                match (known.get(&link.reader), &found[..]) {
+                    (Some(axis), _) if found.contains(axis) => {}
+                    (Some(_), _) | (None, []) => return None,
+                    (None, [only]) => {
+                        known.insert(link.reader, *only);
+                        open.push((link.reader, *only));
+                    }
+                    (None, _) => choices.push((link.reader, found)),
+                }
+            }
         }
-        let fits = reached.all(|link| candidates(link).contains(&known[&link.reader]));
-        (fits && known.len() == self.members.len()).then_some(known)
+        if choices.iter().any(|(reader, axes)| known.get(reader).is_some_and(|axis| !axes.contains(axis))) {
+            return None;
+        }
+        if let Some((reader, axes)) = choices.into_iter().find(|(reader, _)| !known.contains_key(reader)) {
+            let with = |axis| known.iter().map(|(k, a)| (*k, *a)).chain([(reader, axis)]).collect();
+            return axes.into_iter().find_map(|axis| self.axes(m, with(axis)));
+        }
+        (known.len() == self.members.len()).then_some(known)
     }
 
     /// The members, each after what it reads within its turn; the earliest first where there is a choice.
     fn order(&self, within: &[(usize, usize)]) -> Option<Vec<usize>> {
-        let mut left = self.members.clone();
-        left.sort_unstable();
-        let mut order = vec![];
-        while !left.is_empty() {
-            let waits = |k: usize| within.iter().any(|(reader, source)| *reader == k && left.contains(source));
-            let next = left.iter().position(|k| !waits(*k))?;
-            order.push(left.remove(next));
+        let mut waits: BTreeMap<usize, usize> = self.members.iter().map(|k| (*k, 0)).collect();
+        let mut readers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (reader, source) in within {
+            *waits.entry(*reader).or_default() += 1;
+            readers.entry(*source).or_default().push(*reader);
         }
-        Some(order)
+        let mut ready: BTreeSet<usize> = waits.iter().filter(|(_, n)| **n == 0).map(|(k, _)| *k).collect();
+        let mut order = vec![];
+        while let Some(next) = ready.pop_first() {
+            order.push(next);
+            for reader in readers.get(&next).into_iter().flatten() {
+                count(Work::Nodes);
+                let left = waits.entry(*reader).or_default();
+                *left -= 1;
+                if *left == 0 {
+                    ready.insert(*reader);
+                }
+            }
+        }
+        (order.len() == self.members.len()).then_some(order)
     }
 }
 

@@ -3,19 +3,7 @@
 
 use super::{ExprId, Module, Node};
 use crate::scalar::Binary;
-use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
-
-thread_local! {
-    static VISITED: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Nodes that this thread has walked over so far, counted in debug builds: how work grows with a program can be tested
-/// without a clock.
-#[must_use]
-pub fn visited() -> u64 {
-    VISITED.get()
-}
 
 impl Module {
     /// The same expression with `with[k]` for variable `k`, simplified; variables beyond `with` stay.
@@ -88,9 +76,6 @@ impl Module {
         let mut seen = BTreeSet::new();
         for root in roots {
             self.visit(*root, &mut seen, &mut order);
-        }
-        if cfg!(debug_assertions) {
-            VISITED.set(VISITED.get() + order.len() as u64);
         }
         order
     }

@@ -15,6 +15,7 @@ use super::product::{Factor, factors, multiply, terms, total};
 use super::rewrite::{Access, read, rewrite, substitute};
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, TensorId};
 use crate::scalar::Kind;
+use std::collections::BTreeSet;
 
 /// How many times as large as its largest source an operand made for a contraction may be.
 const GROWTH: usize = 2;
@@ -255,9 +256,14 @@ fn whole(m: &mut Module, sum: &Sum, name: &str, value: ExprId) -> Option<ExprId>
 
 /// Whether variables occur only in the positions of reads.
 fn mentioned_in_positions_only(m: &Module, value: ExprId) -> bool {
-    match m.node(value) {
-        Node::Var(_) => false,
-        Node::Read { otherwise, .. } => otherwise.is_none_or(|o| mentioned_in_positions_only(m, o)),
-        _ => m.operands(value).into_iter().all(|e| mentioned_in_positions_only(m, e)),
+    let (mut seen, mut open) = (BTreeSet::new(), vec![value]);
+    while let Some(e) = open.pop() {
+        match m.node(e) {
+            _ if !seen.insert(e) => {}
+            Node::Var(_) => return false,
+            Node::Read { otherwise, .. } => open.extend(*otherwise),
+            _ => open.extend(m.operands(e)),
+        }
     }
+    true
 }

@@ -26,7 +26,16 @@ pub fn tensors(m: &Module, root: ExprId) -> BTreeSet<TensorId> {
 /// Whether an expression reads nothing: an index expression or a constant.
 #[must_use]
 pub fn reads_nothing(m: &Module, root: ExprId) -> bool {
-    reads(m, root).is_empty()
+    let (mut seen, mut open) = (BTreeSet::new(), vec![root]);
+    while let Some(e) = open.pop() {
+        if matches!(m.node(e), Node::Read { .. }) {
+            return false;
+        }
+        if seen.insert(e) {
+            open.extend(m.operands(e));
+        }
+    }
+    true
 }
 
 /// The expressions an item evaluates: its value and its scatter positions.

@@ -10,15 +10,19 @@
 //!
 //! An epilogue is pointwise over a reduction of its own shape: it costs nothing where it stands,
 //! because the scheduler computes it while the reduction's result is at hand. Reductions never move.
+//!
+//! A chain of definitions, each of which takes in the one before, would be walked again for every link. So a value that
+//! is read element for element moves as it is, what is asked of values is remembered for every part of them, and
+//! definitions that have moved into all their readers are dropped.
 
 use super::contraction::contraction;
-use super::dead::observable;
+use super::dead::{self, observable};
 use super::expr::{reads, reads_nothing, roots};
 use super::index;
 use super::rewrite::{Access, guarded_read, read, rewrite, rewrite_def, simple};
 use crate::ir::{Combine, Def, ExprId, Item, Module, Node, TensorId};
 use crate::scalar::{Binary, Unary};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Operations that a value computed again for every reader may take.
 const CHEAP: usize = 4;
@@ -27,19 +31,20 @@ const LARGEST: usize = 400;
 
 /// Runs the pass.
 pub fn run(m: &mut Module) {
-    let uses = Uses::of(m);
+    let mut uses = Uses::of(m);
     let mut producers: BTreeMap<TensorId, Producer> = BTreeMap::new();
     for item in std::mem::take(&mut m.items) {
         let item = match item {
             Item::Def(def) => {
-                let def = absorb(m, def, &producers);
-                producers.extend(Producer::of(m, &def, &uses).map(|p| (def.target, p)));
+                let (def, size) = absorb(m, def, &producers);
+                producers.extend(Producer::of(m, &def, size, &mut uses).map(|p| (def.target, p)));
                 Item::Def(def)
             }
             other @ (Item::Draw(_) | Item::Listed(_)) => other,
         };
         m.items.push(item);
     }
+    dead::run(m);
 }
 
 /// Who reads what.
@@ -52,6 +57,8 @@ struct Uses {
     reductions: BTreeSet<TensorId>,
     /// Tensors that are there after a run in any case.
     observable: BTreeSet<TensorId>,
+    /// For each shape, whether an expression over it reads such a reduction element for element.
+    following: HashMap<Vec<usize>, HashMap<ExprId, bool>>,
 }
 
 impl Uses {
@@ -73,7 +80,7 @@ impl Uses {
                 fixed.insert(def.target);
             }
         }
-        Self { readers, fixed, reductions, observable: observable(m).collect() }
+        Self { readers, fixed, reductions, observable: observable(m).collect(), following: HashMap::new() }
     }
 
     fn readers(&self, t: TensorId) -> usize {
@@ -95,6 +102,8 @@ struct Producer {
     value: ExprId,
     cost: Cost,
     elements: usize,
+    /// How many nodes its value has at most, where it is in its plainest form over its domain.
+    size: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,21 +121,20 @@ enum Cost {
 }
 
 impl Producer {
-    fn of(m: &Module, def: &Def, uses: &Uses) -> Option<Self> {
+    fn of(m: &Module, def: &Def, size: Option<usize>, uses: &mut Uses) -> Option<Self> {
         if def.combine != Combine::Set || def.scatter.is_some() {
             return None;
         }
         let cost = cost(m, def, uses)?;
-        Some(Self { value: def.value, cost, elements: m.t(def.target).len() })
+        Some(Self { value: def.value, cost, elements: m.t(def.target).len(), size })
     }
 }
 
-fn cost(m: &Module, def: &Def, uses: &Uses) -> Option<Cost> {
-    let operations = operations(m, def.value);
+fn cost(m: &Module, def: &Def, uses: &mut Uses) -> Option<Cost> {
     match m.node(def.value) {
         Node::Read { otherwise, .. } if otherwise.is_none_or(|o| reads_nothing(m, o)) => return Some(Cost::Read),
         Node::Unary(Unary::ToFloat, a) if matches!(m.node(*a), Node::Read { .. }) => return Some(Cost::Free),
-        _ if reads_nothing(m, def.value) && operations.is_some_and(|n| n <= 2 * CHEAP) => return Some(Cost::Free),
+        _ if takes_at_most(m, def.value, 2 * CHEAP) && reads_nothing(m, def.value) => return Some(Cost::Free),
         _ => {}
     }
     let target = def.target;
@@ -137,46 +145,59 @@ fn cost(m: &Module, def: &Def, uses: &Uses) -> Option<Cost> {
     if uses.places(target) == 1 {
         return Some(if epilogue { Cost::Epilogue } else { Cost::Once });
     }
-    let sources = large_sources(m, def);
     let readers = uses.readers(target);
-    let saves = readers * sources <= sources + 1 + readers;
-    let cheap = operations.is_some_and(|n| n <= CHEAP);
-    (cheap && saves && !epilogue && uses.all_pointwise(target)).then_some(Cost::Again)
+    let saves = |sources: usize| readers * sources <= sources + 1 + readers;
+    let again = !epilogue && uses.all_pointwise(target) && takes_at_most(m, def.value, CHEAP);
+    (again && saves(large_sources(m, def))).then_some(Cost::Again)
 }
 
-/// How many Float operations a value takes; `None` if one of them is expensive.
-fn operations(m: &Module, value: ExprId) -> Option<usize> {
-    let expensive = |e: &ExprId| match m.node(*e) {
+/// Whether a value takes at most so many Float operations, none of them expensive; positions do not count.
+fn takes_at_most(m: &Module, value: ExprId, most: usize) -> bool {
+    let expensive = |e: ExprId| match m.node(e) {
         Node::Unary(op, _) => !matches!(op, Unary::Neg | Unary::Abs | Unary::Not | Unary::ToFloat | Unary::Floor),
         Node::Binary(op, ..) => matches!(op, Binary::Div | Binary::ZeroOrQuotient | Binary::Pow),
         _ => false,
     };
-    let counts = |e: &ExprId| matches!(m.node(*e), Node::Unary(..) | Node::Binary(..) | Node::Select(..));
-    let all = surface(m, value);
-    (!all.iter().any(expensive)).then(|| all.iter().filter(|e| counts(e)).count())
-}
-
-/// The nodes of a value without those in positions.
-fn surface(m: &Module, value: ExprId) -> BTreeSet<ExprId> {
-    let (mut seen, mut open) = (BTreeSet::new(), vec![value]);
+    let (mut seen, mut open, mut count) = (BTreeSet::new(), vec![value], 0);
     while let Some(e) = open.pop() {
-        if seen.insert(e) && !matches!(m.node(e), Node::Read { .. }) {
+        if seen.insert(e) && matches!(m.node(e), Node::Unary(..) | Node::Binary(..) | Node::Select(..)) {
+            count += 1;
+            if expensive(e) || count > most {
+                return false;
+            }
             open.extend(m.operands(e));
         }
     }
-    seen
+    true
+}
+
+/// Whether positions are those of the element that is computed.
+fn is_here(m: &Module, at: &[ExprId]) -> bool {
+    at.iter().enumerate().all(|(k, p)| *m.node(*p) == Node::Var(k as u32))
 }
 
 /// Whether a definition reads, element for element, a reduction that nothing else reads.
-fn follows_reduction(m: &Module, def: &Def, uses: &Uses) -> bool {
+fn follows_reduction(m: &Module, def: &Def, uses: &mut Uses) -> bool {
     let shape = &m.t(def.target).shape;
-    reads(m, def.value).into_iter().any(|e| match m.node(e) {
-        Node::Read { tensor, at, .. } => {
-            let here = at.iter().enumerate().all(|(k, p)| *m.node(*p) == Node::Var(k as u32));
-            here && m.t(*tensor).shape == *shape && uses.reductions.contains(tensor) && uses.readers(*tensor) == 1
+    let mut known = uses.following.remove(shape).unwrap_or_default();
+    let found = follows(m, shape, uses, def.value, &mut known);
+    uses.following.insert(shape.clone(), known);
+    found
+}
+
+fn follows(m: &Module, shape: &[usize], uses: &Uses, e: ExprId, known: &mut HashMap<ExprId, bool>) -> bool {
+    if let Some(found) = known.get(&e) {
+        return *found;
+    }
+    let found = match m.node(e) {
+        Node::Read { tensor, at, .. } if is_here(m, at) && m.t(*tensor).shape == *shape => {
+            uses.reductions.contains(tensor) && uses.readers(*tensor) == 1
         }
         _ => false,
-    })
+    };
+    let found = found || m.operands(e).into_iter().any(|o| follows(m, shape, uses, o, known));
+    known.insert(e, found);
+    found
 }
 
 /// How many tensors of about the target's size a definition reads.
@@ -185,21 +206,36 @@ fn large_sources(m: &Module, def: &Def) -> usize {
     super::expr::tensors(m, def.value).iter().filter(|t| large(t)).count()
 }
 
-/// A definition with the producers it should take in.
-fn absorb(m: &mut Module, def: Def, producers: &BTreeMap<TensorId, Producer>) -> Def {
+/// A definition with the producers it should take in, and how many nodes its value has at most; none where it stays as
+/// it was, which need not be its plainest form.
+fn absorb(m: &mut Module, def: Def, producers: &BTreeMap<TensorId, Producer>) -> (Def, Option<usize>) {
     let domain = def.domain.clone();
     let contracts = contraction(m, &def).is_some();
+    // What moves as it is adds its size; of what is written anew, the size is counted.
+    let mut size = Some(m.reachable(&[def.value]).len());
     let mut one = |m: &mut Module, e: ExprId| {
         rewrite(m, &domain, e, &mut Module::var, &mut |m, access| {
             let moved = producers.get(&access.tensor).copied().filter(|p| wanted(m, &def, &access, p, contracts));
+            if let Some((p, more)) = moved.and_then(|p| Some((p, as_it_is(m, &domain, &access, p, contracts)?))) {
+                size = size.map(|n| n + more);
+                return p.value;
+            }
             let inlined = moved.and_then(|p| inline(m, &domain, &access, p, contracts));
+            size = size.filter(|_| inlined.is_none());
             inlined.unwrap_or_else(|| read(m, &domain, access))
         })
     };
     let fused = rewrite_def(m, def.clone(), &mut one);
     let lost = contracts && contraction(m, &fused).is_none();
-    let grown = m.reachable(&[fused.value]).len() > LARGEST;
-    if lost || grown { def } else { fused }
+    let size = size.filter(|n| *n <= LARGEST).unwrap_or_else(|| m.reachable(&[fused.value]).len());
+    if lost || size > LARGEST { (def, None) } else { (fused, Some(size)) }
+}
+
+/// The size of a producer whose value may stand in place of an access without being written anew: it is read element for
+/// element, over variables of the same extents.
+fn as_it_is(m: &Module, domain: &[usize], access: &Access, p: Producer, contracts: bool) -> Option<usize> {
+    let here = access.otherwise.is_none() && is_here(m, &access.at) && domain.starts_with(&m.t(access.tensor).shape);
+    p.size.filter(|_| here && !contracts)
 }
 
 /// Whether a definition wants a producer, by the table above.
@@ -207,7 +243,7 @@ fn wanted(m: &Module, reader: &Def, access: &Access, producer: &Producer, contra
     let points: usize = reader.domain.iter().product();
     let copies = matches!(m.node(reader.value), Node::Read { .. });
     let once = points <= producer.elements && !copies;
-    let here = access.at.iter().enumerate().all(|(k, p)| *m.node(*p) == Node::Var(k as u32));
+    let here = is_here(m, &access.at);
     match producer.cost {
         Cost::Read => true,
         Cost::Free => !contracts,

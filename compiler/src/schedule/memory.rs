@@ -23,9 +23,17 @@ pub struct Places {
 #[must_use]
 pub fn places(module: &Module, steps: &[Step], recurrences: &[Turns]) -> Places {
     let mut places = Places::default();
+    let (mut defining, mut last_read) = (BTreeMap::new(), BTreeMap::new());
+    for (n, step) in steps.iter().enumerate() {
+        for tensor in &step.defines {
+            defining.entry(*tensor).or_insert(n);
+        }
+        last_read.extend(step.reads.iter().map(|t| (*t, n)));
+    }
     for (to, from) in &module.updates {
         let free = module.t(*from).role == Role::Temporary && !places.shared.contains_key(from);
-        if free && in_place(steps, recurrences, *to, *from) {
+        let at = defining.get(from).filter(|_| free).copied();
+        if at.is_some_and(|at| in_place(steps, recurrences, at, last_read.get(to).copied(), *to, *from)) {
             places.shared.insert(*from, *to);
         } else {
             places.copies.push((*to, *from));
@@ -34,12 +42,19 @@ pub fn places(module: &Module, steps: &[Step], recurrences: &[Turns]) -> Places 
     places
 }
 
-fn in_place(steps: &[Step], recurrences: &[Turns], old: TensorId, new: TensorId) -> bool {
-    let Some(defining) = steps.iter().position(|s| s.defines.contains(&new)) else { return false };
+/// Whether the step `defining` may put `new` into the place of `old`, which is read last by the step `last`.
+fn in_place(
+    steps: &[Step],
+    recurrences: &[Turns],
+    defining: usize,
+    last: Option<usize>,
+    old: TensorId,
+    new: TensorId,
+) -> bool {
     if recurrences.iter().any(|r| r.steps.contains(&defining)) {
         return false;
     }
-    let read_later = steps[defining + 1..].iter().any(|s| s.reads.contains(&old));
+    let read_later = last.is_some_and(|last| last > defining);
     let read_meanwhile = steps[defining].reads.contains(&old);
     !read_later
         && (!read_meanwhile
@@ -73,20 +88,19 @@ pub struct Need {
 pub fn pack(needs: &[Need]) -> (BTreeMap<TensorId, usize>, usize) {
     let mut order: Vec<&Need> = needs.iter().collect();
     order.sort_by_key(|n| (std::cmp::Reverse(n.bytes), n.span, n.tensor));
+    // By offset.
     let mut placed: Vec<(usize, &Need)> = vec![];
     for need in order {
         let meets = |other: &Need| other.span.0 <= need.span.1 && need.span.0 <= other.span.1;
-        let mut taken: Vec<(usize, usize)> =
-            placed.iter().filter(|(_, n)| meets(n)).map(|(at, n)| (*at, at + aligned(n.bytes))).collect();
-        taken.sort_unstable();
         let mut offset = 0;
-        for (start, end) in taken {
-            if start >= offset + aligned(need.bytes) {
+        for (start, other) in placed.iter().filter(|(_, n)| meets(n)) {
+            if *start >= offset + aligned(need.bytes) {
                 break;
             }
-            offset = offset.max(end);
+            offset = offset.max(start + aligned(other.bytes));
         }
-        placed.push((offset, need));
+        let place = placed.partition_point(|(at, _)| *at <= offset);
+        placed.insert(place, (offset, need));
     }
     let total = placed.iter().map(|(at, n)| at + aligned(n.bytes)).max().unwrap_or(0);
     (placed.into_iter().map(|(at, n)| (n.tensor, at)).collect(), total)
