@@ -3,8 +3,9 @@
 
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Sources;
-use nnc_compiler::check::{check, print::print};
+use nnc_compiler::check::check;
 use nnc_compiler::library;
+use nnc_compiler::typed::print::print;
 
 /// Checks a program against the standard library: the printed trees, and the diagnostics.
 fn run(text: &str) -> (String, Vec<Diagnostic>, Sources) {

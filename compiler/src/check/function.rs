@@ -3,15 +3,10 @@
 //! In: a program, a library, the name of a callable and its dimensions as numbers. Out: a
 //! [`typed::Function`], or what is wrong. An input without a type is a scalar.
 
-use super::calls::{Given, is_input};
-use super::dims::Declared;
-use super::elaborate::Elaborator;
-use super::entity::{Entity, Env, Instance, PassKind, Scope, kind_word};
-use super::finish::finished;
-use super::items::Items;
-use super::library_sources;
-use super::number::Num;
+use super::elaborate::{Declared, Elaborator, Entity, Env, Given, Instance, Num, PassKind, Scope, is_input, kind_word};
 use super::report::nearest;
+use super::resolve::Items;
+use crate::typed::prune::finished;
 use crate::typed::{Definition, Element, Function, Input, Outcome, Type};
 use grammar::ast::{self, Callable};
 use grammar::diagnostic::Diagnostic;
@@ -49,7 +44,7 @@ pub fn function(
     callable: &Callable,
     dims: &[Dimension],
 ) -> Result<Function, Vec<Diagnostic>> {
-    let (items, _) = Items::collect(program, library, library_sources(library));
+    let (items, _) = Items::collect(program, library);
     let mut elaborator = Elaborator::new(&items);
     let function = elaborator.function(callable, dims);
     let errors = elaborator.sink.errors() > 0;

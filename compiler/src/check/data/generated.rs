@@ -1,0 +1,102 @@
+//! Data by rule: `for a: 97, b: 97 { x: [2] of class(97) = [a, b] }`.
+//!
+//! In: the indices and the lines of a rule. Out: its fields, and a pass whose values have the
+//! rule's indices as their first dimensions: a sample for each combination, the last index fastest.
+
+use crate::check::elaborate::{Declared, Elaborator, Entity, Env, PassKind, Scope, Term};
+use crate::typed::prune::finished;
+use crate::typed::{Element, Extent, Field, IndexId, Outcome, Rule, Type};
+use grammar::ast::{self, DataEntry};
+use grammar::diagnostic::Diagnostic;
+use grammar::span::Span;
+
+/// Samples of a rule beyond which it is refused.
+const MOST_SAMPLES: usize = 1 << 24;
+
+impl<'a> Elaborator<'a> {
+    /// Elaborates a rule; `None` after an error.
+    pub fn data_rule(
+        &mut self,
+        indices: &'a [(ast::Ident, ast::Expr)],
+        entries: &'a [DataEntry],
+        span: Span,
+    ) -> Option<(Rule, Vec<Field>)> {
+        self.begin(PassKind::Evaluation);
+        let scope = Scope::inside(None);
+        let over = self.rule_indices(indices, &scope)?;
+        let count = over.iter().try_fold(1usize, |n, i| n.checked_mul(i.1)).filter(|n| *n <= MOST_SAMPLES);
+        let Some(count) = count else {
+            let message = format!("this rule makes more than {MOST_SAMPLES} samples");
+            self.fail(Diagnostic::error("too-large", span, message).help("shorten the ranges"));
+            return None;
+        };
+        let over: Vec<IndexId> = over.into_iter().map(|i| i.0).collect();
+        self.active.clone_from(&over);
+        let errors = self.sink.errors();
+        let fields: Vec<Field> = entries.iter().filter_map(|e| self.rule_entry(e, &over, &scope)).collect();
+        self.active.clear();
+        let pass = std::mem::take(&mut self.builder().pass);
+        (self.sink.errors() == errors).then(|| (Rule { count, pass: finished(pass) }, fields))
+    }
+
+    fn rule_indices(
+        &mut self,
+        indices: &'a [(ast::Ident, ast::Expr)],
+        scope: &Env<'a>,
+    ) -> Option<Vec<(IndexId, usize)>> {
+        let mut over = vec![];
+        for (name, range) in indices {
+            let entity = self.eval(range, scope);
+            let extent = self.extent(&entity, range.span)?;
+            over.push((self.bind_index(&name.name, name.span, Extent::Fixed(extent), scope)?, extent));
+        }
+        Some(over)
+    }
+
+    /// A field of the rule, or a local that its fields use.
+    fn rule_entry(&mut self, entry: &'a DataEntry, over: &[IndexId], scope: &Env<'a>) -> Option<Field> {
+        match entry {
+            DataEntry::Setting { name, value } => {
+                let entity = self.eval(value, scope);
+                let entity = self.shared(entity, &name.name, name.span);
+                self.bind_once(name, entity, scope);
+                None
+            }
+            DataEntry::Field { name, ty, value } => {
+                let declared = self.declared(ty, scope)?;
+                let entity = self.eval(value, scope);
+                let entity = self.as_declared(&declared, entity, value.span);
+                let what = format!("the field `{}`", name.name);
+                if !self.conforms(&declared, &entity, value.span, &what) {
+                    return None;
+                }
+                let Declared::Tensor { dims, element, .. } = declared else { return None };
+                let term = match element {
+                    Element::Number => self.float_term(entity, value.span)?,
+                    _ => self.term(entity, value.span)?,
+                };
+                self.bind_once(name, Entity::Term(term.clone()), scope);
+                self.rule_column(name, &term, over);
+                let ty = Type { per_sample: true, dims, element };
+                let columns = vec![name.name.clone()];
+                Some(Field { name: name.name.clone(), ty, columns, transforms: vec![], span: name.span })
+            }
+            DataEntry::Rule { span, .. } => {
+                let d = Diagnostic::error("not-supported", *span, "a rule cannot stand inside a rule");
+                self.fail(d.help("give one rule all the indices: `for a: 97, b: 97 { .. }`"));
+                None
+            }
+            DataEntry::Error(_) => {
+                self.broken = true;
+                None
+            }
+        }
+    }
+
+    /// A field of all samples as an outcome of the pass.
+    fn rule_column(&mut self, name: &ast::Ident, term: &Term, over: &[IndexId]) {
+        let builder = self.builder();
+        let id = builder.define_over(over, term, false, &name.name, name.span);
+        builder.outcome(Outcome::Output(name.name.clone()), id);
+    }
+}

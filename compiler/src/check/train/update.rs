@@ -1,0 +1,346 @@
+//! The update pass: gradients, clipping, and the optimiser's rule for each parameter tensor.
+
+use crate::check::elaborate::{
+    Arguments, Elaborator, Entity, Env, Gradients, Member, PassKind, RuleGroup, Template, Term, shape_text,
+};
+use crate::check::report::nearest;
+use crate::check::resolve::{body_children, children, entries};
+use crate::typed::{self, Definition, Element, Type};
+use grammar::ast::{self, CallableKind, ExprKind, TypeKind};
+use grammar::diagnostic::Diagnostic;
+use grammar::span::Span;
+use std::rc::Rc;
+
+impl<'a> Elaborator<'a> {
+    /// Writes the update pass. `objectives` says which objective moves each parameter.
+    pub fn update_pass(&mut self, block: &'a ast::Train, objectives: &[usize], env: &Env<'a>) {
+        self.begin(PassKind::Update);
+        let trained: Vec<usize> =
+            (0..self.tables.parameters.len()).filter(|p| !self.tables.parameters[*p].parameter.frozen).collect();
+        let Some(groups) = self.groups(block, &trained, objectives, env) else { return };
+        let mut gradients = vec![];
+        for of in 0..self.tables.objectives.len() {
+            let list = self.gradients_of(of, &groups, objectives);
+            match self.clipped_gradients(block, list, env) {
+                Some(list) => gradients.extend(list),
+                None => return,
+            }
+        }
+        for group in &groups {
+            let Some(bound) = self.rule_settings(group) else { continue };
+            for g in gradients.iter().filter(|g| group.parameters.contains(&g.parameter)) {
+                self.rule(group, bound.clone(), g);
+            }
+        }
+        let listed = groups.into_iter().map(|g| typed::Group { rule: g.span, parameters: g.parameters });
+        self.tables.groups = listed.collect();
+    }
+
+    /// The gradients by the parameters that an objective moves.
+    fn gradients_of(&mut self, of: usize, groups: &[RuleGroup<'a>], objectives: &[usize]) -> Vec<Gradients> {
+        let mut out = vec![];
+        for group in groups {
+            let (plain, shifted) = mentions_gradient(&group.rule.callable.body);
+            for parameter in group.parameters.iter().copied().filter(|p| objectives[*p] == of) {
+                let mut gradient = |wanted: bool, shifted| wanted.then(|| self.gradient(parameter, of, shifted));
+                out.push(Gradients { parameter, plain: gradient(plain, false), shifted: gradient(shifted, true) });
+            }
+        }
+        out.sort_by_key(|g| g.parameter);
+        out
+    }
+
+    fn gradient(&mut self, parameter: usize, of: usize, shifted: bool) -> Term {
+        let p = self.tables.parameters[parameter].parameter.clone();
+        let ty = Type { per_sample: false, dims: p.dims, element: Element::Number };
+        let definition = Definition::Gradient { parameter, of, shifted };
+        let id = self.builder().outside(definition, &format!("{}.grad", p.path), ty, p.span);
+        self.builder().read(id, p.span)
+    }
+
+    /// The gradients of one objective, clipped. Where a rule asks for both kinds, those at the parameters are clipped
+    /// together, and then those at the points.
+    fn clipped_gradients(
+        &mut self,
+        block: &'a ast::Train,
+        mut list: Vec<Gradients>,
+        env: &Env<'a>,
+    ) -> Option<Vec<Gradients>> {
+        let Some(clip) = entries(block, "clip").next().map(|e| &e.value) else { return Some(list) };
+        let members =
+            |list: &[Gradients], first: fn(&Gradients) -> &Option<Term>, second: fn(&Gradients) -> &Option<Term>| {
+                list.iter()
+                    .filter_map(|g| {
+                        let term = first(g).as_ref().or(second(g).as_ref())?.clone();
+                        Some(Member { parameter: g.parameter, term })
+                    })
+                    .collect::<Vec<Member>>()
+            };
+        let both = list.iter().any(|g| g.plain.is_some() && g.shifted.is_some());
+        let at_parameters = members(&list, |g| &g.plain, |g| &g.shifted);
+        let at_points = both.then(|| members(&list, |g| &g.shifted, |g| &g.plain));
+        let first = self.clipped(clip, at_parameters, env)?;
+        let last = match at_points {
+            Some(members) => self.clipped(clip, members, env)?,
+            None => first.clone(),
+        };
+        for (g, (first, last)) in list.iter_mut().zip(first.into_iter().zip(last)) {
+            g.plain = g.plain.as_ref().map(|_| first.term);
+            g.shifted = g.shifted.as_ref().map(|_| last.term);
+        }
+        Some(list)
+    }
+
+    /// `clip = f(..)`: a function of the set of gradients yields a factor for all of them; a
+    /// function of a tensor is applied to each.
+    fn clipped(&mut self, clip: &'a ast::Expr, gradients: Vec<Member>, env: &Env<'a>) -> Option<Vec<Member>> {
+        if let ExprKind::Number { text, .. } = &clip.kind {
+            self.limit_alone(clip.span, text);
+            return None;
+        }
+        if self.clips_each(clip, env) {
+            return gradients.into_iter().map(|g| self.clip_one(clip, g, env)).collect();
+        }
+        let factor = self.clip_call(clip, Entity::Set(Rc::new(gradients.clone())), env);
+        let factor = self.float_term(factor, clip.span)?;
+        if !factor.dims.is_empty() {
+            let d = Diagnostic::error(
+                "shape-mismatch",
+                clip.span,
+                "a clip over all gradients yields one factor, a single number",
+            );
+            self.fail(d);
+            return None;
+        }
+        let (_, factor) = self.builder().define(&factor, "clip", clip.span)?;
+        let mut out = vec![];
+        for g in gradients {
+            let path = format!("{}.clipped", self.tables.parameters[g.parameter].parameter.path);
+            let (f, t) = (Entity::Term(factor.clone()), Entity::Term(g.term));
+            let product = self.binary(ast::BinaryOp::Mul, (f, clip.span), (t, clip.span));
+            let product = self.term(product, clip.span)?;
+            let (_, term) = self.builder().define(&product, &path, clip.span)?;
+            out.push(Member { term, ..g });
+        }
+        Some(out)
+    }
+
+    /// A limit that does not say what it limits.
+    fn limit_alone(&mut self, span: Span, limit: &str) {
+        let takes_limit = |name: &&str| {
+            let callable = self.items.callable(name, span);
+            callable.is_some_and(|c| c.params.len() == 2 && c.params[1].name.name == "limit")
+        };
+        let ways: Vec<String> =
+            self.items.callable_names().filter(takes_limit).map(|n| format!("`clip = {n}({limit})`")).collect();
+        let d = Diagnostic::error("wrong-kind", span, "`clip` takes a function of the gradients, but this is a number")
+            .here("the limit of what?")
+            .help(format!("say what is limited: {}", ways.join(" or ")));
+        self.fail(d);
+    }
+
+    /// Whether the clip's first parameter is declared a tensor.
+    fn clips_each(&mut self, clip: &'a ast::Expr, env: &Env<'a>) -> bool {
+        let callee = match &clip.kind {
+            ExprKind::Call { callee, .. } => callee,
+            _ => clip,
+        };
+        let first = match &callee.kind {
+            ExprKind::Name(n) if env.find(n).is_none() => {
+                self.items.callable(n, callee.span).and_then(|c| c.params.first())
+            }
+            _ => None,
+        };
+        first.and_then(|p| p.ty.as_ref()).is_some_and(|ty| matches!(ty.kind, TypeKind::Tensor { .. }))
+    }
+
+    fn clip_one(&mut self, clip: &'a ast::Expr, gradient: Member, env: &Env<'a>) -> Option<Member> {
+        let dims = gradient.term.dims.clone();
+        let path = format!("{}.clipped", self.tables.parameters[gradient.parameter].parameter.path);
+        let result = self.clip_call(clip, Entity::Term(gradient.term), env);
+        let term = self.float_term(result, clip.span)?;
+        if term.dims != dims {
+            let message = format!(
+                "a clip of each gradient keeps its shape, but this turns {} into {}",
+                shape_text(&dims),
+                shape_text(&term.dims)
+            );
+            self.fail(Diagnostic::error("shape-mismatch", clip.span, message));
+            return None;
+        }
+        let (_, term) = self.builder().define(&term, &path, clip.span)?;
+        Some(Member { parameter: gradient.parameter, term })
+    }
+
+    fn clip_call(&mut self, clip: &'a ast::Expr, input: Entity<'a>, env: &Env<'a>) -> Entity<'a> {
+        match &clip.kind {
+            ExprKind::Call { callee, args } => self.call(callee, args, Some((input, clip.span)), None, clip.span, env),
+            _ => {
+                let target = self.eval(clip, env);
+                let args = Arguments { positional: vec![(input, clip.span)], named: vec![], piped: true, late: None };
+                self.call_entity(target, args, None, clip.span, clip.span)
+            }
+        }
+    }
+
+    /// `optimizer = a(..) on weights, b(..) on rest`; with a label, `optimizer d = ..`, for what that objective moves.
+    /// A parameter belongs to the first group that takes it.
+    fn groups(
+        &mut self,
+        block: &'a ast::Train,
+        trained: &[usize],
+        objectives: &[usize],
+        env: &Env<'a>,
+    ) -> Option<Vec<RuleGroup<'a>>> {
+        let mut left: Vec<usize> = trained.to_vec();
+        let mut groups = vec![];
+        for entry in entries(block, "optimizer") {
+            let mine: Vec<usize> = match &entry.label {
+                Some(label) => {
+                    let of = self.objective_named(label)?;
+                    trained.iter().copied().filter(|p| objectives[*p] == of).collect()
+                }
+                None => trained.to_vec(),
+            };
+            let parts: Vec<&'a ast::Expr> = match &entry.value.kind {
+                ExprKind::Sequence(parts) => parts.iter().collect(),
+                _ => vec![&entry.value],
+            };
+            for part in parts {
+                let (rule, set) = match &part.kind {
+                    ExprKind::On { rule, set } => (&**rule, Some(&**set)),
+                    _ => (part, None),
+                };
+                let chosen = match set {
+                    None => mine.clone(),
+                    Some(ast::Expr { kind: ExprKind::Name(n), .. }) if n == "rest" => mine.clone(),
+                    Some(set) => self.set_setting(set, env)?,
+                };
+                let takes = |p: &usize| mine.contains(p) && chosen.contains(p);
+                let parameters: Vec<usize> = left.iter().copied().filter(takes).collect();
+                left.retain(|p| !takes(p));
+                let template = self.optimizer(rule, env)?;
+                if parameters.is_empty() && !trained.is_empty() {
+                    self.empty_group(part.span, &chosen, trained, groups.is_empty());
+                }
+                groups.push(RuleGroup { rule: template, span: rule.span, parameters });
+            }
+        }
+        if let Some(p) = left.first() {
+            let p = self.tables.parameters[*p].parameter.clone();
+            let span = entries(block, "optimizer").next().map_or(block.name.span, |e| e.value.span);
+            let d =
+                Diagnostic::error("missing-setting", span, format!("no optimiser moves the parameter `{}`", p.path))
+                    .label(p.span, "declared here")
+                    .help("add one for all others, `.. on rest`, or leave it out of training with `freeze`");
+            self.fail(d);
+            return None;
+        }
+        Some(groups)
+    }
+
+    /// A group that moves nothing is a mistake: its set holds nothing, or others have taken all.
+    fn empty_group(&mut self, span: Span, chosen: &[usize], trained: &[usize], first: bool) {
+        let message = "this optimiser moves no parameter";
+        let mut d = Diagnostic::error("empty-group", span, message);
+        d = if chosen.is_empty() {
+            d.note("the set after `on` holds no parameter")
+        } else if !chosen.iter().any(|p| trained.contains(p)) {
+            d.note("all parameters of its set are frozen")
+        } else if first {
+            d.note("none of its set is moved by this objective")
+        } else {
+            d.note(
+                "a parameter belongs to the first group that takes it, and groups before this one took all of its set",
+            )
+        };
+        self.fail(d.help("remove it, or put the group of fewer parameters first: `a(..) on encoder.*, b(..) on rest`"));
+    }
+
+    /// The objective of that label.
+    fn objective_named(&mut self, label: &ast::Ident) -> Option<usize> {
+        let found = self.tables.objectives.iter().position(|o| *o == label.name);
+        if found.is_none() {
+            let message = format!("there is no objective `{}` whose parameters this could move", label.name);
+            let mut d = Diagnostic::error("unknown-name", label.span, message);
+            if let Some(near) = nearest(&label.name, self.tables.objectives.iter().map(String::as_str)) {
+                d = d.fix(format!("did you mean `{near}`?"), label.span, near);
+            }
+            self.fail(d.help("an objective gets a name like this: `objective d = .. over params(D)`"));
+        }
+        found
+    }
+
+    fn optimizer(&mut self, rule: &'a ast::Expr, env: &Env<'a>) -> Option<Rc<Template<'a>>> {
+        match self.eval(rule, env) {
+            Entity::Poison => None,
+            Entity::Template(t) if t.callable.kind == CallableKind::Optimizer => Some(t),
+            other => {
+                let message = format!("an optimiser is needed here, but this is {}", other.words());
+                let d = Diagnostic::error("wrong-kind", rule.span, message);
+                let d = if let Entity::Text(text) = &other { self.unquoted(d, text, rule.span) } else { d };
+                self.fail(d);
+                None
+            }
+        }
+    }
+
+    /// The rule's settings, schedules as values of the pass, once for the whole group.
+    fn rule_settings(&mut self, group: &RuleGroup<'a>) -> Option<Vec<Option<(Entity<'a>, Span)>>> {
+        let callable = group.rule.callable;
+        let mut out = vec![];
+        for (param, bound) in callable.params.iter().zip(&group.rule.bound) {
+            let value = match (bound, &param.default) {
+                (Some((entity, at)), _) => Some((entity.clone(), *at)),
+                (None, Some(_)) => None,
+                (None, None) => {
+                    let name = &param.name.name;
+                    let d = Diagnostic::error(
+                        "missing-argument",
+                        group.span,
+                        format!("the argument `{name}` of `{}` is missing", callable.name.name),
+                    )
+                    .label(param.name.span, "it has no default");
+                    self.fail(d.help(format!("write `{name} = ..`")));
+                    return None;
+                }
+            };
+            out.push(match value {
+                Some((entity, at)) => {
+                    let entity = self.settle(entity, at);
+                    let entity = self.setting(callable, param, entity, at);
+                    if matches!(entity, Entity::Poison) {
+                        return None;
+                    }
+                    Some((self.course(entity, &param.name.name, at), at))
+                }
+                None => None,
+            });
+        }
+        Some(out)
+    }
+
+    /// A setting that changes over a run is a value of its own, however small its formula, so that its course can be asked
+    /// for by name.
+    fn course(&mut self, entity: Entity<'a>, name: &str, span: Span) -> Entity<'a> {
+        match entity {
+            Entity::Term(t) if t.pass == self.now => {
+                let name = self.value_name(name);
+                Entity::Term(self.builder().plain(t, &name, span))
+            }
+            other => other,
+        }
+    }
+}
+
+/// Whether a rule says `grad`, and whether it says `grad at p`.
+fn mentions_gradient(body: &ast::Body) -> (bool, bool) {
+    fn look(expr: &ast::Expr, found: &mut (bool, bool)) {
+        found.0 |= matches!(&expr.kind, ExprKind::Name(n) if n == "grad");
+        found.1 |= matches!(expr.kind, ExprKind::GradAt(_));
+        children(expr, &mut |e| look(e, found));
+    }
+    let mut found = (false, false);
+    body_children(body, &mut |e| look(e, &mut found));
+    found
+}
