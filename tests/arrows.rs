@@ -1,6 +1,8 @@
-//! Data goes one way: the imports of every crate, read from its text, form no circle among the files and folders that
-//! lie side by side, and no crate names one that stands after it in ARCHITECTURE.md's map. Tests inside a file
-//! (`mod tests`) may look anywhere and are left out.
+//! Data goes one way: the imports of every crate, read from its text, form no circle among the files and folders that lie
+//! side by side, and follow the arrows of ARCHITECTURE.md's map, which are written here as data.
+//!
+//! What a folder's head (`mod.rs`) imports counts for the folder, and a file may take what its own head defines. Tests inside
+//! a file may look anywhere and are left out.
 
 mod common;
 
@@ -14,6 +16,49 @@ const CRATES: [(&str, &[&str]); 4] = [
     ("runtime/src", &[]),
     ("compiler/src", &["grammar", "runtime"]),
     ("cli", &["grammar", "runtime", "compiler"]),
+];
+
+/// What each file and folder of the compiler, and each wing of its checker, may import of those beside it.
+const ARROWS: [(&str, &[(&str, &[&str])]); 2] = [
+    (
+        "",
+        &[
+            ("scalar", &[]),
+            ("numeric", &["scalar"]),
+            ("ir", &["numeric", "scalar"]),
+            ("typed", &["ir", "numeric", "scalar"]),
+            ("check", &["typed", "ir", "numeric", "scalar"]),
+            ("differentiate", &["ir", "scalar"]),
+            ("optimise", &["ir", "scalar"]),
+            ("lower", &["typed", "differentiate", "optimise", "ir", "scalar"]),
+            ("schedule", &["optimise", "ir", "numeric", "scalar"]),
+            ("target", &["numeric"]),
+            ("kernel", &["schedule", "target", "ir", "numeric", "scalar"]),
+            ("plan", &["kernel", "schedule", "target", "ir", "numeric", "scalar"]),
+            ("backend", &["typed", "plan", "kernel", "schedule", "target", "ir", "numeric", "scalar"]),
+            ("emit", &["backend", "plan", "schedule", "target", "ir", "numeric"]),
+            ("source", &["optimise", "ir", "scalar"]),
+            ("symbolic", &["source", "differentiate", "optimise", "ir", "scalar"]),
+            ("onnx", &["optimise", "ir", "scalar"]),
+            ("explain", &["check"]),
+            ("library", &[]),
+            ("modules", &[]),
+        ],
+    ),
+    (
+        "check",
+        &[
+            ("report", &[]),
+            ("codes", &[]),
+            ("optimizer_arguments", &[]),
+            ("resolve", &["report"]),
+            ("elaborate", &["resolve", "report"]),
+            ("function", &["elaborate", "resolve", "report"]),
+            ("data", &["elaborate", "resolve", "report"]),
+            ("train", &["data", "elaborate", "resolve", "report"]),
+            ("lint", &["optimizer_arguments", "resolve"]),
+        ],
+    ),
 ];
 
 /// A module's path from the root of its crate, such as `[check, bounds]`; the root's is empty.
@@ -42,9 +87,14 @@ fn words(source: &str) -> Vec<&str> {
         }
         rest = &rest[piece.len()..];
     }
-    let tests = found.windows(2).position(|pair| pair == ["mod", "tests"] || pair == ["mod", "agreement"]);
+    let tests = found.windows(3).position(|w| w[0] == "mod" && is_test(w[1]) && w[2] == "{");
     found.truncate(tests.unwrap_or(found.len()));
     found
+}
+
+/// Whether a module of that name has only tests.
+fn is_test(module: &str) -> bool {
+    matches!(module, "tests" | "agreement")
 }
 
 fn is_word(c: char) -> bool {
@@ -115,12 +165,28 @@ fn modules(root: &Path, inside: &[String]) -> Vec<(Module, String)> {
         let module = [inside, std::slice::from_ref(&name)].concat();
         if entry.is_dir() {
             found.extend(modules(root, &module));
-        } else if entry.extension().is_some_and(|x| x == "rs") {
+        } else if entry.extension().is_some_and(|x| x == "rs") && !is_test(&name) {
             let is_head = matches!(name.as_str(), "mod" | "lib" | "main");
             found.push((if is_head { inside.to_vec() } else { module }, text(&entry)));
         }
     }
     found
+}
+
+/// The folder in which a module stands: itself, if others stand in it.
+fn folder_of(module: &Module, sources: &[(Module, String)]) -> Module {
+    let is_head = sources.iter().any(|(other, _)| other.len() > module.len() && other.starts_with(module));
+    if is_head { module.clone() } else { module[..module.len().saturating_sub(1)].to_vec() }
+}
+
+/// The types that a source gives methods of their own, outside of traits.
+fn extended(source: &str) -> impl Iterator<Item = &str> {
+    let line = |line: &'_ str| line.starts_with("impl") && !line.contains(" for ");
+    source.lines().filter(move |l| line(l)).filter_map(|line| {
+        let rest = line["impl".len()..].trim_start();
+        let rest = if rest.starts_with('<') { &rest[rest.find('>')? + 1..] } else { rest };
+        rest.trim_start().split(|c| !is_word(c)).next()
+    })
 }
 
 fn imports(root: &str) -> Imports {
@@ -142,23 +208,24 @@ fn imports(root: &str) -> Imports {
     imports
 }
 
-/// Circles among what lies side by side in one folder; what a folder's own head does with its files is not counted.
+/// What lies side by side in one folder, each with those that it imports.
+type Arrows<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+
+fn arrows<'a>(folder: &[String], imports: &'a Imports) -> Arrows<'a> {
+    let mut arrows = Arrows::new();
+    for (from, targets) in imports {
+        let Some(from) = member(folder, from) else { continue };
+        let beside = targets.iter().filter_map(|to| member(folder, to)).filter(|to| *to != from);
+        arrows.entry(from).or_default().extend(beside);
+    }
+    arrows
+}
+
+/// Circles among what lies side by side in one folder.
 fn circles(imports: &Imports) -> Vec<String> {
     let folders: BTreeSet<&[String]> = imports.keys().filter_map(|m| m.split_last().map(|(_, f)| f)).collect();
-    let mut found = vec![];
-    for folder in folders {
-        let mut arrows: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (from, targets) in imports {
-            for to in targets {
-                let (Some(from), Some(to)) = (member(folder, from), member(folder, to)) else { continue };
-                if from != to {
-                    arrows.entry(from).or_default().insert(to);
-                }
-            }
-        }
-        found.extend(circle(&arrows).map(|members| format!("{}: {members}", folder.join("/"))));
-    }
-    found
+    let line = |folder: &[String]| Some(format!("{}: {}", folder.join("/"), circle(&arrows(folder, imports))?));
+    folders.into_iter().filter_map(line).collect()
 }
 
 /// What of a folder a module is or lies in.
@@ -168,7 +235,7 @@ fn member<'a>(folder: &[String], module: &'a Module) -> Option<&'a str> {
 
 /// The members that lie on circles or between two: those left when what imports none of the others is taken away again
 /// and again, and then what none of the others imports.
-fn circle(arrows: &BTreeMap<&str, BTreeSet<&str>>) -> Option<String> {
+fn circle(arrows: &Arrows<'_>) -> Option<String> {
     let mut left: BTreeSet<&str> = arrows.keys().copied().collect();
     loop {
         let imports = |m: &str| arrows.get(m).is_some_and(|to| to.iter().any(|t| left.contains(t)));
@@ -194,6 +261,20 @@ fn no_files_side_by_side_import_each_other_in_a_circle() {
 }
 
 #[test]
+fn folders_import_along_the_arrows() {
+    let imports = imports("compiler/src");
+    for (folder, allowed) in ARROWS {
+        let parts: Vec<String> = folder.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        for (from, targets) in arrows(&parts, &imports) {
+            let row = allowed.iter().find(|(name, _)| *name == from);
+            let (_, to) = row.unwrap_or_else(|| panic!("say in `ARROWS` what `{from}` may import"));
+            let odd: Vec<&str> = targets.into_iter().filter(|target| !to.contains(target)).collect();
+            assert!(odd.is_empty(), "`{from}` imports {}, against the arrows", odd.join(", "));
+        }
+    }
+}
+
+#[test]
 fn crates_name_only_those_before_them() {
     const OURS: [&str; 4] = ["grammar", "runtime", "compiler", "nnc"];
     for (root, allowed) in CRATES {
@@ -204,6 +285,25 @@ fn crates_name_only_those_before_them() {
                 let fits = own || allowed.contains(&named);
                 assert!(fits, "{root}: {} names {}", module.join("::"), path.join("::"));
             }
+        }
+    }
+}
+
+/// A type that is given methods from another folder ties the two together without any import.
+#[test]
+fn the_methods_of_a_type_stand_in_its_folder() {
+    for (root, _) in CRATES {
+        let sources = modules(&repository(root), &[]);
+        let mut defined: BTreeMap<Module, BTreeSet<String>> = BTreeMap::new();
+        for (folder, source) in &sources {
+            let pairs = words(source);
+            let types = pairs.windows(2).filter(|w| matches!(w[0], "struct" | "enum" | "union"));
+            defined.entry(folder_of(folder, &sources)).or_default().extend(types.map(|w| w[1].to_owned()));
+        }
+        for (module, source) in &sources {
+            let own = &defined[&folder_of(module, &sources)];
+            let odd: Vec<&str> = extended(source).filter(|name| !own.contains(*name)).collect();
+            assert!(odd.is_empty(), "{root}: {} extends {} of another folder", module.join("::"), odd.join(", "));
         }
     }
 }

@@ -3,7 +3,8 @@
 //! In: the indices and the lines of a rule. Out: its fields, and a pass whose values have the
 //! rule's indices as their first dimensions: a sample for each combination, the last index fastest.
 
-use crate::check::elaborate::{Declared, Elaborator, Entity, Env, PassKind, Scope, Term};
+use super::DataBlock;
+use crate::check::elaborate::{Declared, Entity, Env, PassKind, Scope, Term};
 use crate::typed::prune::finished;
 use crate::typed::{Element, Extent, Field, IndexId, Outcome, Rule, Type};
 use grammar::ast::{self, DataEntry};
@@ -13,7 +14,7 @@ use grammar::span::Span;
 /// Samples of a rule beyond which it is refused.
 const MOST_SAMPLES: usize = 1 << 24;
 
-impl<'a> Elaborator<'a> {
+impl<'a> DataBlock<'_, 'a> {
     /// Elaborates a rule; `None` after an error.
     pub fn data_rule(
         &mut self,
@@ -21,7 +22,7 @@ impl<'a> Elaborator<'a> {
         entries: &'a [DataEntry],
         span: Span,
     ) -> Option<(Rule, Vec<Field>)> {
-        self.begin(PassKind::Evaluation);
+        self.elaborator.begin(PassKind::Evaluation);
         let scope = Scope::inside(None);
         let over = self.rule_indices(indices, &scope)?;
         let count = over.iter().try_fold(1usize, |n, i| n.checked_mul(i.1)).filter(|n| *n <= MOST_SAMPLES);
@@ -31,12 +32,12 @@ impl<'a> Elaborator<'a> {
             return None;
         };
         let over: Vec<IndexId> = over.into_iter().map(|i| i.0).collect();
-        self.active.clone_from(&over);
-        let errors = self.sink.errors();
+        self.elaborator.active.clone_from(&over);
+        let errors = self.elaborator.sink.errors();
         let fields: Vec<Field> = entries.iter().filter_map(|e| self.rule_entry(e, &over, &scope)).collect();
-        self.active.clear();
-        let pass = std::mem::take(&mut self.builder().pass);
-        (self.sink.errors() == errors).then(|| (Rule { count, pass: finished(pass) }, fields))
+        self.elaborator.active.clear();
+        let pass = std::mem::take(&mut self.elaborator.builder().pass);
+        (self.elaborator.sink.errors() == errors).then(|| (Rule { count, pass: finished(pass) }, fields))
     }
 
     fn rule_indices(
@@ -46,9 +47,9 @@ impl<'a> Elaborator<'a> {
     ) -> Option<Vec<(IndexId, usize)>> {
         let mut over = vec![];
         for (name, range) in indices {
-            let entity = self.eval(range, scope);
-            let extent = self.extent(&entity, range.span)?;
-            over.push((self.bind_index(&name.name, name.span, Extent::Fixed(extent), scope)?, extent));
+            let entity = self.elaborator.eval(range, scope);
+            let extent = self.elaborator.extent(&entity, range.span)?;
+            over.push((self.elaborator.bind_index(&name.name, name.span, Extent::Fixed(extent), scope)?, extent));
         }
         Some(over)
     }
@@ -57,25 +58,25 @@ impl<'a> Elaborator<'a> {
     fn rule_entry(&mut self, entry: &'a DataEntry, over: &[IndexId], scope: &Env<'a>) -> Option<Field> {
         match entry {
             DataEntry::Setting { name, value } => {
-                let entity = self.eval(value, scope);
-                let entity = self.shared(entity, &name.name, name.span);
-                self.bind_once(name, entity, scope);
+                let entity = self.elaborator.eval(value, scope);
+                let entity = self.elaborator.shared(entity, &name.name, name.span);
+                self.elaborator.bind_once(name, entity, scope);
                 None
             }
             DataEntry::Field { name, ty, value } => {
-                let declared = self.declared(ty, scope)?;
-                let entity = self.eval(value, scope);
-                let entity = self.as_declared(&declared, entity, value.span);
+                let declared = self.elaborator.declared(ty, scope)?;
+                let entity = self.elaborator.eval(value, scope);
+                let entity = self.elaborator.as_declared(&declared, entity, value.span);
                 let what = format!("the field `{}`", name.name);
-                if !self.conforms(&declared, &entity, value.span, &what) {
+                if !self.elaborator.conforms(&declared, &entity, value.span, &what) {
                     return None;
                 }
                 let Declared::Tensor { dims, element, .. } = declared else { return None };
                 let term = match element {
-                    Element::Number => self.float_term(entity, value.span)?,
-                    _ => self.term(entity, value.span)?,
+                    Element::Number => self.elaborator.float_term(entity, value.span)?,
+                    _ => self.elaborator.term(entity, value.span)?,
                 };
-                self.bind_once(name, Entity::Term(term.clone()), scope);
+                self.elaborator.bind_once(name, Entity::Term(term.clone()), scope);
                 self.rule_column(name, &term, over);
                 let ty = Type { per_sample: true, dims, element };
                 let columns = vec![name.name.clone()];
@@ -87,7 +88,7 @@ impl<'a> Elaborator<'a> {
                 None
             }
             DataEntry::Error(_) => {
-                self.broken = true;
+                self.elaborator.broken = true;
                 None
             }
         }
@@ -95,7 +96,7 @@ impl<'a> Elaborator<'a> {
 
     /// A field of all samples as an outcome of the pass.
     fn rule_column(&mut self, name: &ast::Ident, term: &Term, over: &[IndexId]) {
-        let builder = self.builder();
+        let builder = self.elaborator.builder();
         let id = builder.define_over(over, term, false, &name.name, name.span);
         builder.outcome(Outcome::Output(name.name.clone()), id);
     }

@@ -5,28 +5,39 @@ mod generated;
 
 use crate::check::elaborate::{Declared, Elaborator, Entity, Env, Scope};
 use crate::check::report::nearest;
-use crate::check::resolve::entries;
 use crate::typed::{DataCall, DataSet, DataValue, Element, Field, Type};
 use grammar::ast::{self, Arg, DataEntry, ExprKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
 use runtime::data::catalogue::{self, Entry, Param};
 
-impl<'a> Elaborator<'a> {
-    /// The data set a train block names, and its fields.
-    pub fn data_of(&mut self, block: &'a ast::Train, env: &Env<'a>) -> (Option<DataSet>, Vec<Field>) {
-        let Some(entry) = entries(block, "data").next() else { return (None, vec![]) };
-        let Some((name, given)) = data_named(&entry.value) else {
-            if !matches!(entry.value.kind, ExprKind::Error) {
-                let d = Diagnostic::error("wrong-kind", entry.value.span, "`data` names a data block");
+/// A data block being checked.
+struct DataBlock<'e, 'a> {
+    elaborator: &'e mut Elaborator<'a>,
+}
+
+/// The data set that `data = ..` in a train block names, and its fields.
+pub fn named_by<'a>(
+    elaborator: &mut Elaborator<'a>,
+    value: &'a ast::Expr,
+    env: &Env<'a>,
+) -> (Option<DataSet>, Vec<Field>) {
+    DataBlock { elaborator }.named_by(value, env)
+}
+
+impl<'a> DataBlock<'_, 'a> {
+    fn named_by(&mut self, value: &'a ast::Expr, env: &Env<'a>) -> (Option<DataSet>, Vec<Field>) {
+        let Some((name, given)) = data_named(value) else {
+            if !matches!(value.kind, ExprKind::Error) {
+                let d = Diagnostic::error("wrong-kind", value.span, "`data` names a data block");
                 self.fail(d.help("write `data = name`, and `data name { .. }` beside the train block"));
             }
             return (None, vec![]);
         };
-        let Some(data) = self.items.data(name) else {
-            let mut d = Diagnostic::error("unknown-name", entry.value.span, format!("there is no data block `{name}`"));
-            if let Some(near) = nearest(name, self.items.data_names()) {
-                d = d.fix(format!("did you mean `{near}`?"), entry.value.span, near);
+        let Some(data) = self.elaborator.items.data(name) else {
+            let mut d = Diagnostic::error("unknown-name", value.span, format!("there is no data block `{name}`"));
+            if let Some(near) = nearest(name, self.elaborator.items.data_names()) {
+                d = d.fix(format!("did you mean `{near}`?"), value.span, near);
             }
             self.fail(d);
             return (None, vec![]);
@@ -36,6 +47,10 @@ impl<'a> Elaborator<'a> {
             given.iter().for_each(|arg| self.data_given(arg, set, env));
         }
         (set, fields)
+    }
+
+    fn fail(&mut self, d: Diagnostic) -> Entity<'a> {
+        self.elaborator.fail(d)
     }
 
     /// `data = points(noise = 0.2)`: a setting of the block with another value.
@@ -56,7 +71,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// A data block and its fields.
-    pub fn data(&mut self, data: &'a ast::Data) -> (Option<DataSet>, Vec<Field>) {
+    fn data(&mut self, data: &'a ast::Data) -> (Option<DataSet>, Vec<Field>) {
         let env = Scope::inside(None);
         let span = data.name.span;
         let mut set = DataSet { name: data.name.name.clone(), splits: vec![], rule: None, settings: vec![], span };
@@ -148,7 +163,7 @@ impl<'a> Elaborator<'a> {
         columns: &[&str],
         env: &Env<'a>,
     ) -> Option<Field> {
-        let ty = match self.declared(ty, env)? {
+        let ty = match self.elaborator.declared(ty, env)? {
             Declared::Tensor { dims, element, .. } => Type { per_sample: true, dims, element },
             _ => {
                 let d = Diagnostic::error("wrong-kind", ty.span, "a field is a tensor of known shape or a class");
@@ -243,7 +258,7 @@ impl<'a> Elaborator<'a> {
         for (n, arg) in args.iter().enumerate() {
             if arg.name.is_none() && args[..n].iter().any(|a| a.name.is_some()) {
                 let free = entry.params.iter().find(|p| !given.contains(&p.name));
-                self.out_of_order(arg.value.span, free.map_or("..", |p| p.name));
+                self.elaborator.out_of_order(arg.value.span, free.map_or("..", |p| p.name));
                 return None;
             }
             let param = match &arg.name {
@@ -293,7 +308,7 @@ impl<'a> Elaborator<'a> {
     }
 
     fn data_value(&mut self, expr: &'a ast::Expr, env: &Env<'a>) -> Option<DataValue> {
-        let entity = self.eval(expr, env);
+        let entity = self.elaborator.eval(expr, env);
         self.plain_value(entity, expr.span)
     }
 

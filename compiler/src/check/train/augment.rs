@@ -4,8 +4,9 @@
 //! Both are expressions of the language, elaborated at the start of the training pass; evaluation
 //! sees the fields as they are.
 
+use super::TrainBlock;
 use crate::check::data::data_named;
-use crate::check::elaborate::{Declared, Elaborator, Entity, Env, Template, Term, is_input};
+use crate::check::elaborate::{Declared, Entity, Template, Term, is_input};
 use crate::check::report::nearest;
 use crate::check::resolve::entries;
 use crate::typed::Element;
@@ -14,33 +15,33 @@ use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
 use std::rc::Rc;
 
-impl<'a> Elaborator<'a> {
+impl<'a> TrainBlock<'a> {
     /// Replaces the fields that `augment` and then `mix` change, in the pass at hand.
-    pub fn prepare_fields(&mut self, block: &'a ast::Train, env: &Env<'a>) {
-        if let Some(value) = self.preparation(block, "augment") {
-            let changed = self.augmented(value, env);
+    pub fn prepare_fields(&mut self) {
+        if let Some(value) = self.preparation("augment") {
+            let changed = self.augmented(value);
             self.replace_fields(changed);
         }
-        if let Some(value) = self.preparation(block, "mix") {
-            let changed = self.mixed(value, env);
+        if let Some(value) = self.preparation("mix") {
+            let changed = self.mixed(value);
             self.replace_fields(changed);
         }
     }
 
     /// A line of the train block or else of its data block.
-    fn preparation(&self, block: &'a ast::Train, name: &'a str) -> Option<&'a ast::Expr> {
-        if let Some(entry) = entries(block, name).next() {
+    fn preparation(&self, name: &'a str) -> Option<&'a ast::Expr> {
+        if let Some(entry) = entries(self.block, name).next() {
             return Some(&entry.value);
         }
-        let (data, _) = data_named(&entries(block, "data").next()?.value)?;
-        self.items.data(data)?.entries.iter().find_map(|entry| match entry {
+        let (data, _) = data_named(&entries(self.block, "data").next()?.value)?;
+        self.elaborator.items.data(data)?.entries.iter().find_map(|entry| match entry {
             DataEntry::Setting { name: setting, value } if setting.name == name => Some(value),
             _ => None,
         })
     }
 
     fn replace_fields(&mut self, changed: Vec<(usize, Term)>) {
-        if let Some(train) = &mut self.train {
+        if let Some(train) = &mut self.elaborator.train {
             for (field, term) in changed {
                 train.seen.insert(field, term);
             }
@@ -48,7 +49,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `x |> f |> g` stands for a new `x`; a record says it of each of its names.
-    fn augmented(&mut self, value: &'a ast::Expr, env: &Env<'a>) -> Vec<(usize, Term)> {
+    fn augmented(&mut self, value: &'a ast::Expr) -> Vec<(usize, Term)> {
         let parts: Vec<(&'a str, Span, &'a ast::Expr)> = match &value.kind {
             ExprKind::Record(fields) => fields.iter().map(|(n, e)| (n.name.as_str(), n.span, e)).collect(),
             _ => match first_of(value) {
@@ -64,16 +65,16 @@ impl<'a> Elaborator<'a> {
         let mut changed = vec![];
         for (name, span, expr) in parts {
             let Some(field) = self.field_named(name, span) else { continue };
-            let entity = self.eval(expr, env);
+            let entity = self.elaborator.eval(expr, &self.env);
             changed.extend(self.new_value(field, entity, expr.span, "augment"));
         }
         changed
     }
 
     fn field_named(&mut self, name: &str, span: Span) -> Option<usize> {
-        let names: Vec<String> = self.train.iter().flat_map(|t| &t.fields).map(|f| f.name.clone()).collect();
+        let names: Vec<String> = self.elaborator.train.iter().flat_map(|t| &t.fields).map(|f| f.name.clone()).collect();
         let found = names.iter().position(|n| n == name);
-        if found.is_none() && !self.train.as_ref().is_some_and(|t| t.fields_lost) {
+        if found.is_none() && !self.elaborator.train.as_ref().is_some_and(|t| t.fields_lost) {
             let mut d = Diagnostic::error("unknown-name", span, format!("the data has no field `{name}`"));
             if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
                 d = d.fix(format!("did you mean `{near}`?"), span, near);
@@ -85,22 +86,22 @@ impl<'a> Elaborator<'a> {
 
     /// The new value of a field, which must be of the field's type.
     fn new_value(&mut self, field: usize, entity: Entity<'a>, span: Span, word: &str) -> Option<(usize, Term)> {
-        let known = self.train.as_ref()?.fields.get(field)?.clone();
+        let known = self.elaborator.train.as_ref()?.fields.get(field)?.clone();
         let declared = Declared::Tensor { dims: known.ty.dims.clone(), element: known.ty.element, span: known.span };
-        if !self.conforms(&declared, &entity, span, &format!("the new `{}`", known.name)) {
+        if !self.elaborator.conforms(&declared, &entity, span, &format!("the new `{}`", known.name)) {
             return None;
         }
         let term = match known.ty.element {
-            Element::Number => self.float_term(entity, span)?,
-            _ => self.term(entity, span)?,
+            Element::Number => self.elaborator.float_term(entity, span)?,
+            _ => self.elaborator.term(entity, span)?,
         };
         let name = format!("{word}.{}", known.name);
-        Some((field, self.builder().share(term, &name, span)))
+        Some((field, self.elaborator.builder().share(term, &name, span)))
     }
 
     /// `mixup(alpha = 0.2)`: applied to the fields that its inputs are named after; its value is a record of them.
-    fn mixed(&mut self, value: &'a ast::Expr, env: &Env<'a>) -> Vec<(usize, Term)> {
-        let template = match self.eval(value, env) {
+    fn mixed(&mut self, value: &'a ast::Expr) -> Vec<(usize, Term)> {
+        let template = match self.elaborator.eval(value, &self.env) {
             Entity::Template(t) => t,
             Entity::Poison => return vec![],
             other => {
@@ -112,7 +113,7 @@ impl<'a> Elaborator<'a> {
             }
         };
         let Some(bound) = self.fields_given(&template, value.span) else { return vec![] };
-        let result = self.apply(template.callable, bound, template.instance.clone(), None, value.span);
+        let result = self.elaborator.apply(template.callable, bound, template.instance.clone(), None, value.span);
         let Entity::Record(fields) = result else {
             if !matches!(result, Entity::Poison) {
                 let message = format!("`mix` yields a record of new fields, but this yields {}", result.words());
@@ -136,7 +137,7 @@ impl<'a> Elaborator<'a> {
                 continue;
             }
             let field = self.field_named(&param.name.name, span)?;
-            let known = self.train.as_ref()?.fields.get(field)?.clone();
+            let known = self.elaborator.train.as_ref()?.fields.get(field)?.clone();
             if let (Element::Class(n), Some(ast::TypeExpr { kind: ast::TypeKind::Tensor { of: None, .. }, .. })) =
                 (known.ty.element, &param.ty)
             {

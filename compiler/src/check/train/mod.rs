@@ -6,7 +6,7 @@ mod figures;
 mod settings;
 mod update;
 
-use crate::check::data::data_named;
+use crate::check::data::{self, data_named};
 use crate::check::elaborate::{
     Elaborator, Entity, Env, Owner, PassKind, Progress, Scope, Term, TrainScope, shape_text,
 };
@@ -38,27 +38,37 @@ struct Forward<'a> {
 pub fn elaborated<'a>(items: &'a Items<'a>, block: &'a ast::Train, sink: &mut Sink) -> Option<Train> {
     let mut elaborator = Elaborator::new(items);
     elaborator.sink = std::mem::take(sink);
-    let train = elaborator.train(block);
-    *sink = elaborator.sink;
+    let mut checked = TrainBlock { elaborator, block, env: Scope::inside(None) };
+    let train = checked.train();
+    *sink = checked.elaborator.sink;
     train
 }
 
-impl<'a> Elaborator<'a> {
-    /// Elaborates a train block; `None` where it has errors.
-    pub fn train(&mut self, block: &'a ast::Train) -> Option<Train> {
-        let errors = self.sink.errors();
-        let env = Scope::inside(None);
-        self.bind_params(block, &env);
-        let (data, fields) = self.data_of(block, &env);
+/// A train block being checked.
+struct TrainBlock<'a> {
+    elaborator: Elaborator<'a>,
+    block: &'a ast::Train,
+    /// What its lines see: its parameters, fields and locals.
+    env: Env<'a>,
+}
+
+impl<'a> TrainBlock<'a> {
+    fn train(&mut self) -> Option<Train> {
+        let block = self.block;
+        let errors = self.elaborator.sink.errors();
+        self.bind_params();
+        let named = entries(block, "data").next();
+        let (data, fields) =
+            named.map_or((None, vec![]), |e| data::named_by(&mut self.elaborator, &e.value, &self.env));
         for (n, field) in fields.iter().enumerate() {
-            env.bind(&field.name, Entity::Field(n), field.span);
+            self.env.bind(&field.name, Entity::Field(n), field.span);
         }
-        self.bind_locals(block, &env);
-        let fields_lost = self.fields_declared(block).is_none_or(|n| n > fields.len());
-        self.train = Some(TrainScope {
+        self.bind_locals();
+        let fields_lost = self.fields_declared().is_none_or(|n| n > fields.len());
+        self.elaborator.train = Some(TrainScope {
             block,
             fields_lost,
-            env: env.clone(),
+            env: self.env.clone(),
             progress: vec![Progress::Waiting; block.entries.len()],
             used: BTreeSet::new(),
             fields,
@@ -67,76 +77,84 @@ impl<'a> Elaborator<'a> {
             splits: splits(block, data.as_ref()),
             measuring: false,
         });
-        self.tables.objectives = self.objective_names(block);
-        let settings = self.settings(block, data.is_some(), &env);
+        self.elaborator.tables.objectives = self.objective_names();
+        let settings = self.settings(data.is_some());
         let forward =
             Forward { objectives: entries(block, "objective").collect(), metrics: entries(block, "metrics").next() };
-        self.require(block, "objective", "what is minimised", CallableKind::Loss, "(prediction, target)");
-        self.require(block, "optimizer", "how the parameters move", CallableKind::Optimizer, "(lr = 0.1)");
-        self.forward_passes(&forward, &env);
-        if self.sink.errors() == errors {
-            self.watched(block);
-            self.drawn(block, data.as_ref());
+        self.require("objective", "what is minimised", CallableKind::Loss, "(prediction, target)");
+        self.require("optimizer", "how the parameters move", CallableKind::Optimizer, "(lr = 0.1)");
+        self.forward_passes(&forward);
+        if self.elaborator.sink.errors() == errors {
+            self.watched();
+            self.drawn(data.as_ref());
         }
-        self.freeze(block, &env);
-        let objectives = self.objective_of_each(&forward, &env);
-        if entries(block, "optimizer").next().is_some() && objectives.len() == self.tables.parameters.len() {
-            self.update_pass(block, &objectives, &env);
+        self.freeze();
+        let objectives = self.objective_of_each(&forward);
+        if entries(block, "optimizer").next().is_some() && objectives.len() == self.elaborator.tables.parameters.len() {
+            self.update_pass(&objectives);
         }
-        let start = self.continued(block);
-        self.moved_again();
-        self.unused_locals(block, self.sink.errors() > errors);
-        if self.sink.errors() > errors {
+        let start = self.continued();
+        self.elaborator.moved_again();
+        self.unused_locals(self.elaborator.sink.errors() > errors);
+        if self.elaborator.sink.errors() > errors {
             return None;
         }
-        let outcomes = &self.builders[PassKind::Training as usize].pass.outcomes;
+        let outcomes = &self.elaborator.builders[PassKind::Training as usize].pass.outcomes;
         if !outcomes.iter().any(|o| matches!(o.0, Outcome::Objective(_))) {
-            if self.sink.errors() == 0 && !self.broken {
+            if self.elaborator.sink.errors() == 0 && !self.elaborator.broken {
                 let message = "the objective of this block could not be elaborated";
                 self.fail(Diagnostic::error("not-supported", block.name.span, message));
             }
             return None;
         }
-        Some(self.assembled(block, data, settings?, start))
+        Some(self.assembled(data, settings?, start))
+    }
+
+    /// Reports; what went wrong stands for nothing.
+    fn fail(&mut self, d: Diagnostic) -> Entity<'a> {
+        self.elaborator.fail(d)
     }
 
     /// How many fields the data block has as written; `None` where there is trouble with the block itself.
-    fn fields_declared(&self, block: &'a ast::Train) -> Option<usize> {
-        let Some(entry) = entries(block, "data").next() else {
+    fn fields_declared(&self) -> Option<usize> {
+        let Some(entry) = entries(self.block, "data").next() else {
             // A misspelt line is reported as such.
-            return (!written(block, "data")).then_some(0);
+            return (!written(self.block, "data")).then_some(0);
         };
         let (name, _) = data_named(&entry.value)?;
-        let data = self.items.data(name)?;
+        let data = self.elaborator.items.data(name)?;
         Some(declared_fields(&data.entries))
     }
 
     /// The settings of a block with parameters: their defaults, or else what a sweep of it tries first.
-    fn bind_params(&mut self, block: &'a ast::Train, env: &Env<'a>) {
-        for (n, param) in block.params.iter().enumerate() {
+    fn bind_params(&mut self) {
+        for (n, param) in self.block.params.iter().enumerate() {
             let name = &param.name;
-            let value = param.default.as_ref().or_else(|| self.items.first_of_sweep(&block.name.name, n, &name.name));
+            let value = param
+                .default
+                .as_ref()
+                .or_else(|| self.elaborator.items.first_of_sweep(&self.block.name.name, n, &name.name));
             let entity = match value {
                 Some(value) => {
-                    let entity = self.eval(value, &Scope::inside(None));
-                    self.allowed(Owner::Train(block), param, &entity, value.span, env);
+                    let entity = self.elaborator.eval(value, &Scope::inside(None));
+                    self.elaborator.allowed(Owner::Train(self.block), param, &entity, value.span, &self.env);
                     entity
                 }
                 None => {
                     let message =
-                        format!("nothing says what `{}` of the train block `{}` is", name.name, block.name.name);
+                        format!("nothing says what `{}` of the train block `{}` is", name.name, self.block.name.name);
                     let d = Diagnostic::error("missing-argument", name.span, message);
                     let end = param.ty.as_ref().map_or(name.span.end, |ty| ty.span.end);
                     let behind = Span { start: end, end, ..name.span };
                     self.fail(d.fix("give it a value, here or in a sweep", behind, " = 2"))
                 }
             };
-            env.bind(&name.name, entity, name.span);
+            self.env.bind(&name.name, entity, name.span);
         }
     }
 
-    fn bind_locals(&mut self, block: &'a ast::Train, env: &Env<'a>) {
-        for (n, entry) in block.entries.iter().enumerate() {
+    fn bind_locals(&mut self) {
+        for (n, entry) in self.block.entries.iter().enumerate() {
             let name = &entry.lhs.name;
             if let Some(label) =
                 entry.label.as_ref().filter(|_| !matches!(name.name.as_str(), "objective" | "optimizer"))
@@ -147,7 +165,7 @@ impl<'a> Elaborator<'a> {
                 );
                 continue;
             }
-            let earlier = block.entries[..n].iter().find(|e| {
+            let earlier = self.block.entries[..n].iter().find(|e| {
                 e.lhs.name.name == name.name
                     && e.label.as_ref().map(|l| &l.name) == entry.label.as_ref().map(|l| &l.name)
             });
@@ -158,7 +176,7 @@ impl<'a> Elaborator<'a> {
                 self.fail(d);
                 continue;
             }
-            if let Some(earlier) = env.bound_here(&name.name).filter(|_| !SETTINGS.contains(&name.name.as_str())) {
+            if let Some(earlier) = self.env.bound_here(&name.name).filter(|_| !SETTINGS.contains(&name.name.as_str())) {
                 let message = format!("`{}` is a field of the data or a parameter of the block already", name.name);
                 let d = Diagnostic::error("duplicate-definition", name.span, message)
                     .label(earlier, "it is defined here")
@@ -167,7 +185,7 @@ impl<'a> Elaborator<'a> {
                 continue;
             }
             if !SETTINGS.contains(&name.name.as_str()) {
-                env.bind(&name.name, Entity::Local(n), name.span);
+                self.env.bind(&name.name, Entity::Local(n), name.span);
             }
         }
     }
@@ -182,7 +200,7 @@ impl<'a> Elaborator<'a> {
 
     fn models_in(&self, expr: &'a ast::Expr, found: &mut Models<'a>) {
         if let ExprKind::Name(name) = &expr.kind
-            && let Some(callable) = self.items.callable(name, expr.span)
+            && let Some(callable) = self.elaborator.items.callable(name, expr.span)
         {
             if callable.kind == CallableKind::Model {
                 found.models.insert(name);
@@ -195,13 +213,14 @@ impl<'a> Elaborator<'a> {
 
     /// Reports a setting that is not there, with the definitions it could name; unless a line is a misspelt one, which
     /// is reported as that.
-    fn require(&mut self, block: &'a ast::Train, name: &str, what: &str, kind: CallableKind, arguments: &str) {
-        if written(block, name) {
+    fn require(&mut self, name: &str, what: &str, kind: CallableKind, arguments: &str) {
+        if written(self.block, name) {
             return;
         }
-        let message = format!("the train block `{}` does not say {what}", block.name.name);
-        let mut d = Diagnostic::error("missing-setting", block.name.span, message).here(format!("`{name}` is missing"));
-        let known = self.items.of_kind(kind);
+        let message = format!("the train block `{}` does not say {what}", self.block.name.name);
+        let mut d =
+            Diagnostic::error("missing-setting", self.block.name.span, message).here(format!("`{name}` is missing"));
+        let known = self.elaborator.items.of_kind(kind);
         if !known.is_empty() {
             d = d.help(format!("add a line `{name} = f{arguments}`, where f is one of {}", known.join(", ")));
         }
@@ -210,16 +229,18 @@ impl<'a> Elaborator<'a> {
 
     /// Both forward passes. If a set of parameters was asked for before all were known, training
     /// is elaborated once more, now that they are.
-    fn forward_passes(&mut self, forward: &Forward<'a>, env: &Env<'a>) {
-        let errors = self.sink.errors();
-        self.forward_pass(PassKind::Training, forward, env);
-        if self.tables.asked.is_some_and(|n| n < self.tables.parameters.len()) && self.sink.errors() == errors {
-            self.forward_pass(PassKind::Training, forward, env);
+    fn forward_passes(&mut self, forward: &Forward<'a>) {
+        let errors = self.elaborator.sink.errors();
+        self.forward_pass(PassKind::Training, forward);
+        if self.elaborator.tables.asked.is_some_and(|n| n < self.elaborator.tables.parameters.len())
+            && self.elaborator.sink.errors() == errors
+        {
+            self.forward_pass(PassKind::Training, forward);
         }
-        let known = self.tables.parameters.len();
-        self.forward_pass(PassKind::Evaluation, forward, env);
-        if let Some(extra) = self.tables.parameters.get(known)
-            && self.sink.errors() == errors
+        let known = self.elaborator.tables.parameters.len();
+        self.forward_pass(PassKind::Evaluation, forward);
+        if let Some(extra) = self.elaborator.tables.parameters.get(known)
+            && self.elaborator.sink.errors() == errors
         {
             let p = extra.parameter.clone();
             let message =
@@ -228,25 +249,26 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn forward_pass(&mut self, pass: PassKind, forward: &Forward<'a>, env: &Env<'a>) {
-        self.begin(pass);
-        if let (PassKind::Training, Some(block)) = (pass, self.train.as_ref().map(|t| t.block)) {
-            self.prepare_fields(block, env);
+    fn forward_pass(&mut self, pass: PassKind, forward: &Forward<'a>) {
+        self.elaborator.begin(pass);
+        if pass == PassKind::Training {
+            self.prepare_fields();
         }
         for (n, entry) in forward.objectives.iter().enumerate() {
             let value = match &entry.value.kind {
                 ExprKind::Over { value, .. } => value,
                 _ => &entry.value,
             };
-            let entity = self.eval(value, env);
+            let entity = self.elaborator.eval(value, &self.env);
             let name =
-                if forward.objectives.len() > 1 { self.tables.objectives[n].as_str() } else { "objective" }.to_string();
+                if forward.objectives.len() > 1 { self.elaborator.tables.objectives[n].as_str() } else { "objective" }
+                    .to_string();
             if let Some(term) = self.single_number(entity, value.span, "the objective") {
-                self.outcome(Outcome::Objective(n), &term, &name, value.span);
+                self.elaborator.outcome(Outcome::Objective(n), &term, &name, value.span);
             }
         }
         if let Some(entry) = forward.metrics {
-            self.metrics(entry, env);
+            self.metrics(entry);
         }
         if pass == PassKind::Evaluation {
             self.outputs();
@@ -254,7 +276,7 @@ impl<'a> Elaborator<'a> {
     }
 
     fn single_number(&mut self, entity: Entity<'a>, span: Span, what: &str) -> Option<Term> {
-        let term = self.float_term(entity, span)?;
+        let term = self.elaborator.float_term(entity, span)?;
         if !term.dims.is_empty() {
             let shape = shape_text(&term.dims);
             let d = Diagnostic::error(
@@ -271,7 +293,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `metrics = { name = e }`, or a single call, named after what is called.
-    fn metrics(&mut self, entry: &'a TrainEntry, env: &Env<'a>) {
+    fn metrics(&mut self, entry: &'a TrainEntry) {
         let single;
         let list: Vec<(&str, &'a ast::Expr)> = match &entry.value.kind {
             ExprKind::Record(fields) => fields.iter().map(|(n, e)| (n.name.as_str(), e)).collect(),
@@ -290,18 +312,20 @@ impl<'a> Elaborator<'a> {
         };
         for (name, expr) in list {
             // Once is enough: both passes come here.
-            if self.now == PassKind::Training && (name == LOSS || self.tables.objectives.iter().any(|o| o == name)) {
+            if self.elaborator.now == PassKind::Training
+                && (name == LOSS || self.elaborator.tables.objectives.iter().any(|o| o == name))
+            {
                 self.figure_taken(name, expr.span);
             }
             self.measuring(true);
-            let entity = self.eval(expr, env);
+            let entity = self.elaborator.eval(expr, &self.env);
             self.measuring(false);
             self.metric(name, expr, entity);
         }
     }
 
     fn measuring(&mut self, on: bool) {
-        if let Some(train) = &mut self.train {
+        if let Some(train) = &mut self.elaborator.train {
             train.measuring = on;
         }
     }
@@ -310,12 +334,12 @@ impl<'a> Elaborator<'a> {
     fn metric(&mut self, name: &str, expr: &'a ast::Expr, entity: Entity<'a>) {
         let span = expr.span;
         if let Entity::Term(term) = &entity {
-            let leaves = self.leaves_of(&term.expr);
+            let leaves = self.elaborator.leaves_of(&term.expr);
             let total = |d: &Definition| matches!(d, Definition::Total(_));
             if leaves.iter().any(total) {
-                if leaves.iter().all(total) && !self.builder().per_sample(term) {
-                    let Some(term) = self.float_term(entity, span) else { return };
-                    self.outcome(Outcome::Report(name.to_string()), &term, name, span);
+                if leaves.iter().all(total) && !self.elaborator.builder().per_sample(term) {
+                    let Some(term) = self.elaborator.float_term(entity, span) else { return };
+                    self.elaborator.outcome(Outcome::Report(name.to_string()), &term, name, span);
                 } else {
                     let message = "a metric of a whole split is made of its sums over `sample` alone";
                     let d = Diagnostic::error("wrong-kind", span, message)
@@ -326,13 +350,13 @@ impl<'a> Elaborator<'a> {
             }
         }
         if let Some(term) = self.single_number(entity, span, "a metric") {
-            self.outcome(Outcome::Metric(name.to_string()), &term, name, span);
+            self.elaborator.outcome(Outcome::Metric(name.to_string()), &term, name, span);
         }
     }
 
     /// Locals that are tensors can be asked for by name, and so can the fields of records.
     fn outputs(&mut self) {
-        let Some(train) = &self.train else { return };
+        let Some(train) = &self.elaborator.train else { return };
         let done: Vec<_> = train
             .progress
             .iter()
@@ -349,7 +373,7 @@ impl<'a> Elaborator<'a> {
 
     fn named_output(&mut self, entity: &Entity<'a>, name: &str, span: Span) {
         match entity {
-            Entity::Term(term) => self.outcome(Outcome::Output(name.to_string()), term, name, span),
+            Entity::Term(term) => self.elaborator.outcome(Outcome::Output(name.to_string()), term, name, span),
             Entity::Record(fields) => {
                 fields.iter().for_each(|(field, value)| self.named_output(value, &format!("{name}.{field}"), span));
             }
@@ -357,8 +381,8 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn freeze(&mut self, block: &'a ast::Train, env: &Env<'a>) {
-        let Some(entry) = entries(block, "freeze").next() else { return };
+    fn freeze(&mut self) {
+        let Some(entry) = entries(self.block, "freeze").next() else { return };
         let parts = match &entry.value.kind {
             ExprKind::Sequence(parts) => parts.iter().collect(),
             _ => vec![&entry.value],
@@ -377,11 +401,11 @@ impl<'a> Elaborator<'a> {
                 }
                 _ => (part, false),
             };
-            let Some(set) = self.set_setting(set, env) else { continue };
+            let Some(set) = self.elaborator.set_setting(set, &self.env) else { continue };
             let random: Vec<usize> = set.iter().copied().filter(|p| !drawn && self.is_random_at_first(*p)).collect();
-            set.into_iter().for_each(|p| self.tables.parameters[p].parameter.frozen = true);
-            random.iter().for_each(|p| self.tables.parameters[*p].parameter.needs_value = true);
-            if let Some(first) = random.first().filter(|_| entries(block, "start").next().is_none()) {
+            set.into_iter().for_each(|p| self.elaborator.tables.parameters[p].parameter.frozen = true);
+            random.iter().for_each(|p| self.elaborator.tables.parameters[*p].parameter.needs_value = true);
+            if let Some(first) = random.first().filter(|_| entries(self.block, "start").next().is_none()) {
                 self.frozen_at_random(*first, random.len(), part.span);
             }
         }
@@ -389,7 +413,7 @@ impl<'a> Elaborator<'a> {
 
     /// Whether the initial value of a parameter is drawn.
     fn is_random_at_first(&self, parameter: usize) -> bool {
-        let pass = &self.builders[PassKind::Init as usize].pass;
+        let pass = &self.elaborator.builders[PassKind::Init as usize].pass;
         let value = pass.outcomes.iter().find(|(o, _)| *o == Outcome::Parameter(parameter)).map(|(_, id)| *id);
         let drawn = |id: &ValueId| matches!(pass.v(*id).definition, Definition::Draw { .. });
         reached(pass, value.into_iter(), operands).iter().any(drawn)
@@ -397,7 +421,7 @@ impl<'a> Elaborator<'a> {
 
     /// Reports frozen parameters that nothing has trained.
     fn frozen_at_random(&mut self, first: usize, count: usize, set: Span) {
-        let p = self.tables.parameters[first].parameter.clone();
+        let p = self.elaborator.tables.parameters[first].parameter.clone();
         let others = match count {
             1 => String::new(),
             2 => " and one other parameter".to_string(),
@@ -415,8 +439,8 @@ impl<'a> Elaborator<'a> {
     }
 
     /// The objectives by name; one that is alone is the `loss`, several have it as their sum.
-    fn objective_names(&mut self, block: &'a ast::Train) -> Vec<String> {
-        let list: Vec<&TrainEntry> = entries(block, "objective").collect();
+    fn objective_names(&mut self) -> Vec<String> {
+        let list: Vec<&TrainEntry> = entries(self.block, "objective").collect();
         if list.len() == 1 {
             return vec![LOSS.to_string()];
         }
@@ -429,18 +453,18 @@ impl<'a> Elaborator<'a> {
 
     /// Reports a figure that has the name of the loss or of an objective.
     fn figure_taken(&mut self, name: &str, span: Span) {
-        let sum = name == LOSS && self.tables.objectives.len() != 1;
+        let sum = name == LOSS && self.elaborator.tables.objectives.len() != 1;
         let what = if sum { "the sum of all objectives" } else { "what is minimised" };
         let message = format!("`{name}` is {what} among the figures of a run");
         self.fail(Diagnostic::error("duplicate-definition", span, message).help("give this another name"));
     }
 
     /// Which objective moves each parameter: the one `over` a set with it. An objective that is alone moves all.
-    fn objective_of_each(&mut self, forward: &Forward<'a>, env: &Env<'a>) -> Vec<usize> {
-        let mut out: Vec<Option<usize>> = vec![None; self.tables.parameters.len()];
+    fn objective_of_each(&mut self, forward: &Forward<'a>) -> Vec<usize> {
+        let mut out: Vec<Option<usize>> = vec![None; self.elaborator.tables.parameters.len()];
         for (n, entry) in forward.objectives.iter().enumerate() {
             let set = match &entry.value.kind {
-                ExprKind::Over { set, .. } => self.set_setting(set, env).unwrap_or_default(),
+                ExprKind::Over { set, .. } => self.elaborator.set_setting(set, &self.env).unwrap_or_default(),
                 _ if forward.objectives.len() == 1 => (0..out.len()).collect(),
                 _ => {
                     let message = "with several objectives, each says which parameters it moves";
@@ -451,7 +475,7 @@ impl<'a> Elaborator<'a> {
             };
             for p in set {
                 if let Some(earlier) = out[p].replace(n).filter(|e| *e != n) {
-                    let path = self.tables.parameters[p].parameter.path.clone();
+                    let path = self.elaborator.tables.parameters[p].parameter.path.clone();
                     let message = format!("two objectives move the parameter `{path}`");
                     let d = Diagnostic::error("moved-twice", entry.value.span, message)
                         .label(forward.objectives[earlier].value.span, "this one does as well")
@@ -461,11 +485,12 @@ impl<'a> Elaborator<'a> {
                 }
             }
         }
-        let free = |(p, of): (usize, &Option<usize>)| of.is_none() && !self.tables.parameters[p].parameter.frozen;
+        let free =
+            |(p, of): (usize, &Option<usize>)| of.is_none() && !self.elaborator.tables.parameters[p].parameter.frozen;
         if let Some(p) = out.iter().enumerate().position(free)
             && let Some(entry) = forward.objectives.first()
         {
-            let p = self.tables.parameters[p].parameter.clone();
+            let p = self.elaborator.tables.parameters[p].parameter.clone();
             let message = format!("no objective moves the parameter `{}`", p.path);
             let d = Diagnostic::error("missing-setting", entry.value.span, message)
                 .label(p.span, "declared here")
@@ -477,8 +502,8 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `start = other.weights`.
-    fn continued(&mut self, block: &'a ast::Train) -> Option<Start> {
-        let entry = entries(block, "start").next()?;
+    fn continued(&mut self) -> Option<Start> {
+        let entry = entries(self.block, "start").next()?;
         let span = entry.value.span;
         let other = match &entry.value.kind {
             ExprKind::Field { base, field } if field.name == "weights" => match &base.kind {
@@ -494,28 +519,30 @@ impl<'a> Elaborator<'a> {
             self.fail(d.help("write `start = other.weights`, where `other` is a train block"));
             return None;
         };
-        let trail = self.items.starts(&block.name.name);
-        if self.items.train(other).is_none() {
+        let trail = self.elaborator.items.starts(&self.block.name.name);
+        if self.elaborator.items.train(other).is_none() {
             let mut d = Diagnostic::error("unknown-name", span, format!("there is no train block `{other}`"));
-            if let Some(near) = nearest(other, self.items.train_names().filter(|n| *n != block.name.name)) {
+            if let Some(near) =
+                nearest(other, self.elaborator.items.train_names().filter(|n| *n != self.block.name.name))
+            {
                 d = d.fix(format!("did you mean `{near}`?"), span, format!("{near}.weights"));
             }
             self.fail(d);
-        } else if trail.contains(&block.name.name.as_str()) {
-            let message = format!("`{}` would start from weights that it makes itself", block.name.name);
+        } else if trail.contains(&self.block.name.name.as_str()) {
+            let message = format!("`{}` would start from weights that it makes itself", self.block.name.name);
             let d = Diagnostic::error("cyclic-definition", span, message);
             self.fail(d.note(format!("it starts from {}", trail.join(", which starts from "))));
         }
-        let theirs = self.items.train(other).map(|t| self.models_of(t)).unwrap_or_default();
-        let alone = theirs.len() == 1 && self.models_of(block).len() > 1;
+        let theirs = self.elaborator.items.train(other).map(|t| self.models_of(t)).unwrap_or_default();
+        let alone = theirs.len() == 1 && self.models_of(self.block).len() > 1;
         let model = theirs.first().filter(|_| alone).map(ToString::to_string);
         Some(Start { train: other.clone(), model, span })
     }
 
     /// A local that nothing uses is most often a misspelt setting.
-    fn unused_locals(&mut self, block: &'a ast::Train, failed: bool) {
-        let used = self.train.as_ref().map(|t| t.used.clone()).unwrap_or_default();
-        for (n, entry) in block.entries.iter().enumerate() {
+    fn unused_locals(&mut self, failed: bool) {
+        let used = self.elaborator.train.as_ref().map(|t| t.used.clone()).unwrap_or_default();
+        for (n, entry) in self.block.entries.iter().enumerate() {
             let name = &entry.lhs.name;
             if SETTINGS.contains(&name.name.as_str()) || used.contains(&n) {
                 continue;
@@ -538,19 +565,13 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn assembled(
-        &mut self,
-        block: &'a ast::Train,
-        data: Option<DataSet>,
-        settings: Settings,
-        start: Option<Start>,
-    ) -> Train {
-        let tables = std::mem::take(&mut self.tables);
-        let mut passes = self.builders.drain(..).map(|b| finished(b.pass));
+    fn assembled(&mut self, data: Option<DataSet>, settings: Settings, start: Option<Start>) -> Train {
+        let tables = std::mem::take(&mut self.elaborator.tables);
+        let mut passes = self.elaborator.builders.drain(..).map(|b| finished(b.pass));
         let mut next = || passes.next().unwrap_or_default();
         let (init, training, evaluation, update) = (next(), next(), next(), next());
         Train {
-            name: block.name.name.clone(),
+            name: self.block.name.name.clone(),
             objectives: tables.objectives,
             groups: tables.groups,
             figures: tables.figures,
@@ -565,7 +586,7 @@ impl<'a> Elaborator<'a> {
             evaluation,
             update,
             settings,
-            span: block.name.span,
+            span: self.block.name.span,
         }
     }
 }

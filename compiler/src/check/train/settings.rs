@@ -1,33 +1,34 @@
 //! The settings of a train block that are plain numbers.
 
-use crate::check::elaborate::{Elaborator, Entity, Env};
+use super::TrainBlock;
+use crate::check::elaborate::Entity;
 use crate::check::resolve::{entries, written};
 use crate::numeric::Precision;
 use crate::typed::{Better, Settings, Stopping};
 use grammar::ast::{self, Arg, CallableKind, ExprKind};
 use grammar::diagnostic::Diagnostic;
 
-impl<'a> Elaborator<'a> {
+impl<'a> TrainBlock<'a> {
     /// All numeric settings; `None` after an error.
-    pub fn settings(&mut self, block: &'a ast::Train, has_data: bool, env: &Env<'a>) -> Option<Settings> {
-        let errors = self.sink.errors();
-        let batch = self.count(block, "batch", env);
-        let epochs = self.count(block, "epochs", env);
-        let steps = self.count(block, "steps", env);
-        let accumulate = self.count(block, "accumulate", env).unwrap_or(1);
-        let seed = self.seed(block, env);
-        let shuffle = self.shuffle(block, env);
-        let valid_share = self.valid_share(block, env);
-        let stop = self.stopping(block, env);
-        let precision = self.precision(block);
-        if has_data && !written(block, "batch") {
-            self.need(block, "how many samples a minibatch has", "batch = 64");
+    pub fn settings(&mut self, has_data: bool) -> Option<Settings> {
+        let errors = self.elaborator.sink.errors();
+        let batch = self.count("batch");
+        let epochs = self.count("epochs");
+        let steps = self.count("steps");
+        let accumulate = self.count("accumulate").unwrap_or(1);
+        let seed = self.seed();
+        let shuffle = self.shuffle();
+        let valid_share = self.valid_share();
+        let stop = self.stopping();
+        let precision = self.precision();
+        if has_data && !written(self.block, "batch") {
+            self.need("how many samples a minibatch has", "batch = 64");
         }
-        if !written(block, "epochs") && !written(block, "steps") {
+        if !written(self.block, "epochs") && !written(self.block, "steps") {
             let example = if has_data { "epochs = 10" } else { "steps = 200" };
-            self.need(block, "how long to train", example);
+            self.need("how long to train", example);
         }
-        (self.sink.errors() == errors).then_some(Settings {
+        (self.elaborator.sink.errors() == errors).then_some(Settings {
             batch,
             epochs,
             steps,
@@ -40,21 +41,21 @@ impl<'a> Elaborator<'a> {
         })
     }
 
-    fn need(&mut self, block: &'a ast::Train, what: &str, example: &str) {
+    fn need(&mut self, what: &str, example: &str) {
         let d = Diagnostic::error(
             "missing-setting",
-            block.name.span,
-            format!("the train block `{}` does not say {what}", block.name.name),
+            self.block.name.span,
+            format!("the train block `{}` does not say {what}", self.block.name.name),
         )
         .here(format!("`{}` is missing", example.split(' ').next().unwrap_or(example)))
         .help(format!("add a line such as `{example}`"));
         self.fail(d);
     }
 
-    fn count(&mut self, block: &'a ast::Train, name: &'a str, env: &Env<'a>) -> Option<usize> {
-        let entry = entries(block, name).next()?;
-        let entity = self.eval(&entry.value, env);
-        let n = self.whole(&entity, entry.value.span)?;
+    fn count(&mut self, name: &'a str) -> Option<usize> {
+        let entry = entries(self.block, name).next()?;
+        let entity = self.elaborator.eval(&entry.value, &self.env);
+        let n = self.elaborator.whole(&entity, entry.value.span)?;
         if n < 1 {
             let usual = match name {
                 "batch" => "64",
@@ -69,10 +70,10 @@ impl<'a> Elaborator<'a> {
         usize::try_from(n).ok()
     }
 
-    fn seed(&mut self, block: &'a ast::Train, env: &Env<'a>) -> u64 {
-        let Some(entry) = entries(block, "seed").next() else { return 0 };
-        let entity = self.eval(&entry.value, env);
-        match self.whole(&entity, entry.value.span).map(u64::try_from) {
+    fn seed(&mut self) -> u64 {
+        let Some(entry) = entries(self.block, "seed").next() else { return 0 };
+        let entity = self.elaborator.eval(&entry.value, &self.env);
+        match self.elaborator.whole(&entity, entry.value.span).map(u64::try_from) {
             Some(Ok(seed)) => seed,
             Some(Err(_)) => {
                 self.fail(Diagnostic::error(
@@ -86,9 +87,9 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn shuffle(&mut self, block: &'a ast::Train, env: &Env<'a>) -> bool {
-        let Some(entry) = entries(block, "shuffle").next() else { return true };
-        match self.eval(&entry.value, env) {
+    fn shuffle(&mut self) -> bool {
+        let Some(entry) = entries(self.block, "shuffle").next() else { return true };
+        match self.elaborator.eval(&entry.value, &self.env) {
             Entity::Bool(b) => b,
             Entity::Poison => true,
             other => {
@@ -103,8 +104,8 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `precision = f64`.
-    fn precision(&mut self, block: &'a ast::Train) -> Precision {
-        let Some(entry) = entries(block, "precision").next() else { return Precision::F32 };
+    fn precision(&mut self) -> Precision {
+        let Some(entry) = entries(self.block, "precision").next() else { return Precision::F32 };
         let word = match &entry.value.kind {
             ExprKind::Name(word) => word.as_str(),
             _ => "",
@@ -124,11 +125,11 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `valid = split(0.1)`.
-    fn valid_share(&mut self, block: &'a ast::Train, env: &Env<'a>) -> Option<f64> {
-        let entry = entries(block, "valid").next()?;
+    fn valid_share(&mut self) -> Option<f64> {
+        let entry = entries(self.block, "valid").next()?;
         let share = match &entry.value.kind {
             ExprKind::Call { callee, args } if is_name(callee, "split") && args.len() == 1 => {
-                self.eval(&args[0].value, env)
+                self.elaborator.eval(&args[0].value, &self.env)
             }
             _ => Entity::Nothing,
         };
@@ -149,8 +150,8 @@ impl<'a> Elaborator<'a> {
     }
 
     /// `stop = early_stopping(monitor = valid.loss, patience = 3)`, perhaps with `better = lower`.
-    fn stopping(&mut self, block: &'a ast::Train, env: &Env<'a>) -> Option<Stopping> {
-        let entry = entries(block, "stop").next()?;
+    fn stopping(&mut self) -> Option<Stopping> {
+        let entry = entries(self.block, "stop").next()?;
         let help = "write `stop = early_stopping(monitor = valid.loss, patience = 3)`";
         let ExprKind::Call { callee, args } = &entry.value.kind else { return self.bad_stop(entry, help) };
         let words = ["monitor", "patience", "better"];
@@ -168,8 +169,8 @@ impl<'a> Elaborator<'a> {
         };
         let patience = match argument(args, "patience", 1) {
             Some(e) => {
-                let entity = self.eval(e, env);
-                let n = self.whole(&entity, e.span)?;
+                let entity = self.elaborator.eval(e, &self.env);
+                let n = self.elaborator.whole(&entity, e.span)?;
                 let Ok(patience) = usize::try_from(n) else {
                     let message = format!("`patience` is how many epochs may pass without a better one, but is {n}");
                     self.fail(Diagnostic::error("out-of-range", e.span, message).help("write a number such as 3"));
@@ -180,13 +181,13 @@ impl<'a> Elaborator<'a> {
             None => return self.bad_stop(entry, help),
         };
         let figure = monitor.split_once('.').map_or("", |(_, figure)| figure).to_string();
-        let better = self.better(block, &figure, args)?;
+        let better = self.better(&figure, args)?;
         Some(Stopping { monitor, patience, better })
     }
 
     /// Which values of a watched figure are better: what the train block says, else what the metric's definition says. Of
     /// whatever is minimised they are the lower ones.
-    fn better(&mut self, block: &'a ast::Train, figure: &str, args: &'a [Arg]) -> Option<Better> {
+    fn better(&mut self, figure: &str, args: &'a [Arg]) -> Option<Better> {
         if let Some(said) = argument(args, "better", 2) {
             return match &said.kind {
                 ExprKind::Name(word) if word == "higher" => Some(Better::Higher),
@@ -199,14 +200,14 @@ impl<'a> Elaborator<'a> {
                 }
             };
         }
-        let Some(measure) = metric_of(block, figure) else { return Some(Better::Lower) };
-        if let Some(better) = self.better_of(block, measure) {
+        let Some(measure) = metric_of(self.block, figure) else { return Some(Better::Lower) };
+        if let Some(better) = self.better_of(measure) {
             return Some(better);
         }
         let at = argument(args, "monitor", 0).map_or(measure.span, |e| e.span);
         let message = format!("nothing says whether a higher or a lower `{figure}` is better");
         let mut d = Diagnostic::error("no-direction", at, message).here("watched here");
-        if let Some(metric) = self.metric_called(block, measure) {
+        if let Some(metric) = self.metric_called(measure) {
             let name = &metric.name;
             d = d.label(name.span, format!("`{}` does not say it in its definition", name.name));
             d = d.note("a metric says it before its body: `metric m(..) higher is better { .. }`");
@@ -218,16 +219,16 @@ impl<'a> Elaborator<'a> {
     }
 
     /// What the definition of the metric or loss says that an entry of `metrics` is a call of.
-    fn better_of(&self, block: &'a ast::Train, measure: &'a ast::Expr) -> Option<Better> {
-        let callable = self.metric_called(block, measure)?;
+    fn better_of(&self, measure: &'a ast::Expr) -> Option<Better> {
+        let callable = self.metric_called(measure)?;
         if callable.kind == CallableKind::Loss { Some(Better::Lower) } else { callable.better }
     }
 
     /// The metric or loss whose value an expression is, directly or through a local of the train block.
-    fn metric_called(&self, block: &'a ast::Train, measure: &'a ast::Expr) -> Option<&'a ast::Callable> {
+    fn metric_called(&self, measure: &'a ast::Expr) -> Option<&'a ast::Callable> {
         let mut expr = measure;
         // A local may be another's value; one defined by itself is reported elsewhere.
-        for _ in 0..=block.entries.len() {
+        for _ in 0..=self.block.entries.len() {
             while let ExprKind::Paren(inner) = &expr.kind {
                 expr = inner;
             }
@@ -238,14 +239,14 @@ impl<'a> Elaborator<'a> {
                     _ => call,
                 },
                 ExprKind::Name(local) => {
-                    expr = &entries(block, local).next()?.value;
+                    expr = &entries(self.block, local).next()?.value;
                     continue;
                 }
                 _ => return None,
             };
             let ExprKind::Name(word) = &name.kind else { return None };
             let measures = |c: &&ast::Callable| matches!(c.kind, CallableKind::Metric | CallableKind::Loss);
-            return self.items.callable(word, name.span).filter(measures);
+            return self.elaborator.items.callable(word, name.span).filter(measures);
         }
         None
     }

@@ -1,8 +1,7 @@
 //! The update pass: gradients, clipping, and the optimiser's rule for each parameter tensor.
 
-use crate::check::elaborate::{
-    Arguments, Elaborator, Entity, Env, Gradients, Member, PassKind, RuleGroup, Template, Term, shape_text,
-};
+use super::TrainBlock;
+use crate::check::elaborate::{Arguments, Entity, Gradients, Member, PassKind, RuleGroup, Template, Term, shape_text};
 use crate::check::report::nearest;
 use crate::check::resolve::{body_children, children, entries};
 use crate::typed::{self, Definition, Element, Type};
@@ -11,17 +10,18 @@ use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
 use std::rc::Rc;
 
-impl<'a> Elaborator<'a> {
+impl<'a> TrainBlock<'a> {
     /// Writes the update pass. `objectives` says which objective moves each parameter.
-    pub fn update_pass(&mut self, block: &'a ast::Train, objectives: &[usize], env: &Env<'a>) {
-        self.begin(PassKind::Update);
-        let trained: Vec<usize> =
-            (0..self.tables.parameters.len()).filter(|p| !self.tables.parameters[*p].parameter.frozen).collect();
-        let Some(groups) = self.groups(block, &trained, objectives, env) else { return };
+    pub fn update_pass(&mut self, objectives: &[usize]) {
+        self.elaborator.begin(PassKind::Update);
+        let trained: Vec<usize> = (0..self.elaborator.tables.parameters.len())
+            .filter(|p| !self.elaborator.tables.parameters[*p].parameter.frozen)
+            .collect();
+        let Some(groups) = self.groups(&trained, objectives) else { return };
         let mut gradients = vec![];
-        for of in 0..self.tables.objectives.len() {
+        for of in 0..self.elaborator.tables.objectives.len() {
             let list = self.gradients_of(of, &groups, objectives);
-            match self.clipped_gradients(block, list, env) {
+            match self.clipped_gradients(list) {
                 Some(list) => gradients.extend(list),
                 None => return,
             }
@@ -29,11 +29,11 @@ impl<'a> Elaborator<'a> {
         for group in &groups {
             let Some(bound) = self.rule_settings(group) else { continue };
             for g in gradients.iter().filter(|g| group.parameters.contains(&g.parameter)) {
-                self.rule(group, bound.clone(), g);
+                self.elaborator.rule(group, bound.clone(), g);
             }
         }
         let listed = groups.into_iter().map(|g| typed::Group { rule: g.span, parameters: g.parameters });
-        self.tables.groups = listed.collect();
+        self.elaborator.tables.groups = listed.collect();
     }
 
     /// The gradients by the parameters that an objective moves.
@@ -51,22 +51,17 @@ impl<'a> Elaborator<'a> {
     }
 
     fn gradient(&mut self, parameter: usize, of: usize, shifted: bool) -> Term {
-        let p = self.tables.parameters[parameter].parameter.clone();
+        let p = self.elaborator.tables.parameters[parameter].parameter.clone();
         let ty = Type { per_sample: false, dims: p.dims, element: Element::Number };
         let definition = Definition::Gradient { parameter, of, shifted };
-        let id = self.builder().outside(definition, &format!("{}.grad", p.path), ty, p.span);
-        self.builder().read(id, p.span)
+        let id = self.elaborator.builder().outside(definition, &format!("{}.grad", p.path), ty, p.span);
+        self.elaborator.builder().read(id, p.span)
     }
 
     /// The gradients of one objective, clipped. Where a rule asks for both kinds, those at the parameters are clipped
     /// together, and then those at the points.
-    fn clipped_gradients(
-        &mut self,
-        block: &'a ast::Train,
-        mut list: Vec<Gradients>,
-        env: &Env<'a>,
-    ) -> Option<Vec<Gradients>> {
-        let Some(clip) = entries(block, "clip").next().map(|e| &e.value) else { return Some(list) };
+    fn clipped_gradients(&mut self, mut list: Vec<Gradients>) -> Option<Vec<Gradients>> {
+        let Some(clip) = entries(self.block, "clip").next().map(|e| &e.value) else { return Some(list) };
         let members =
             |list: &[Gradients], first: fn(&Gradients) -> &Option<Term>, second: fn(&Gradients) -> &Option<Term>| {
                 list.iter()
@@ -79,9 +74,9 @@ impl<'a> Elaborator<'a> {
         let both = list.iter().any(|g| g.plain.is_some() && g.shifted.is_some());
         let at_parameters = members(&list, |g| &g.plain, |g| &g.shifted);
         let at_points = both.then(|| members(&list, |g| &g.shifted, |g| &g.plain));
-        let first = self.clipped(clip, at_parameters, env)?;
+        let first = self.clipped(clip, at_parameters)?;
         let last = match at_points {
-            Some(members) => self.clipped(clip, members, env)?,
+            Some(members) => self.clipped(clip, members)?,
             None => first.clone(),
         };
         for (g, (first, last)) in list.iter_mut().zip(first.into_iter().zip(last)) {
@@ -93,16 +88,16 @@ impl<'a> Elaborator<'a> {
 
     /// `clip = f(..)`: a function of the set of gradients yields a factor for all of them; a
     /// function of a tensor is applied to each.
-    fn clipped(&mut self, clip: &'a ast::Expr, gradients: Vec<Member>, env: &Env<'a>) -> Option<Vec<Member>> {
+    fn clipped(&mut self, clip: &'a ast::Expr, gradients: Vec<Member>) -> Option<Vec<Member>> {
         if let ExprKind::Number { text, .. } = &clip.kind {
             self.limit_alone(clip.span, text);
             return None;
         }
-        if self.clips_each(clip, env) {
-            return gradients.into_iter().map(|g| self.clip_one(clip, g, env)).collect();
+        if self.clips_each(clip) {
+            return gradients.into_iter().map(|g| self.clip_one(clip, g)).collect();
         }
-        let factor = self.clip_call(clip, Entity::Set(Rc::new(gradients.clone())), env);
-        let factor = self.float_term(factor, clip.span)?;
+        let factor = self.clip_call(clip, Entity::Set(Rc::new(gradients.clone())));
+        let factor = self.elaborator.float_term(factor, clip.span)?;
         if !factor.dims.is_empty() {
             let d = Diagnostic::error(
                 "shape-mismatch",
@@ -112,14 +107,14 @@ impl<'a> Elaborator<'a> {
             self.fail(d);
             return None;
         }
-        let (_, factor) = self.builder().define(&factor, "clip", clip.span)?;
+        let (_, factor) = self.elaborator.builder().define(&factor, "clip", clip.span)?;
         let mut out = vec![];
         for g in gradients {
-            let path = format!("{}.clipped", self.tables.parameters[g.parameter].parameter.path);
+            let path = format!("{}.clipped", self.elaborator.tables.parameters[g.parameter].parameter.path);
             let (f, t) = (Entity::Term(factor.clone()), Entity::Term(g.term));
-            let product = self.binary(ast::BinaryOp::Mul, (f, clip.span), (t, clip.span));
-            let product = self.term(product, clip.span)?;
-            let (_, term) = self.builder().define(&product, &path, clip.span)?;
+            let product = self.elaborator.binary(ast::BinaryOp::Mul, (f, clip.span), (t, clip.span));
+            let product = self.elaborator.term(product, clip.span)?;
+            let (_, term) = self.elaborator.builder().define(&product, &path, clip.span)?;
             out.push(Member { term, ..g });
         }
         Some(out)
@@ -128,11 +123,16 @@ impl<'a> Elaborator<'a> {
     /// A limit that does not say what it limits.
     fn limit_alone(&mut self, span: Span, limit: &str) {
         let takes_limit = |name: &&str| {
-            let callable = self.items.callable(name, span);
+            let callable = self.elaborator.items.callable(name, span);
             callable.is_some_and(|c| c.params.len() == 2 && c.params[1].name.name == "limit")
         };
-        let ways: Vec<String> =
-            self.items.callable_names().filter(takes_limit).map(|n| format!("`clip = {n}({limit})`")).collect();
+        let ways: Vec<String> = self
+            .elaborator
+            .items
+            .callable_names()
+            .filter(takes_limit)
+            .map(|n| format!("`clip = {n}({limit})`"))
+            .collect();
         let d = Diagnostic::error("wrong-kind", span, "`clip` takes a function of the gradients, but this is a number")
             .here("the limit of what?")
             .help(format!("say what is limited: {}", ways.join(" or ")));
@@ -140,25 +140,25 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Whether the clip's first parameter is declared a tensor.
-    fn clips_each(&mut self, clip: &'a ast::Expr, env: &Env<'a>) -> bool {
+    fn clips_each(&mut self, clip: &'a ast::Expr) -> bool {
         let callee = match &clip.kind {
             ExprKind::Call { callee, .. } => callee,
             _ => clip,
         };
         let first = match &callee.kind {
-            ExprKind::Name(n) if env.find(n).is_none() => {
-                self.items.callable(n, callee.span).and_then(|c| c.params.first())
+            ExprKind::Name(n) if self.env.find(n).is_none() => {
+                self.elaborator.items.callable(n, callee.span).and_then(|c| c.params.first())
             }
             _ => None,
         };
         first.and_then(|p| p.ty.as_ref()).is_some_and(|ty| matches!(ty.kind, TypeKind::Tensor { .. }))
     }
 
-    fn clip_one(&mut self, clip: &'a ast::Expr, gradient: Member, env: &Env<'a>) -> Option<Member> {
+    fn clip_one(&mut self, clip: &'a ast::Expr, gradient: Member) -> Option<Member> {
         let dims = gradient.term.dims.clone();
-        let path = format!("{}.clipped", self.tables.parameters[gradient.parameter].parameter.path);
-        let result = self.clip_call(clip, Entity::Term(gradient.term), env);
-        let term = self.float_term(result, clip.span)?;
+        let path = format!("{}.clipped", self.elaborator.tables.parameters[gradient.parameter].parameter.path);
+        let result = self.clip_call(clip, Entity::Term(gradient.term));
+        let term = self.elaborator.float_term(result, clip.span)?;
         if term.dims != dims {
             let message = format!(
                 "a clip of each gradient keeps its shape, but this turns {} into {}",
@@ -168,33 +168,29 @@ impl<'a> Elaborator<'a> {
             self.fail(Diagnostic::error("shape-mismatch", clip.span, message));
             return None;
         }
-        let (_, term) = self.builder().define(&term, &path, clip.span)?;
+        let (_, term) = self.elaborator.builder().define(&term, &path, clip.span)?;
         Some(Member { parameter: gradient.parameter, term })
     }
 
-    fn clip_call(&mut self, clip: &'a ast::Expr, input: Entity<'a>, env: &Env<'a>) -> Entity<'a> {
+    fn clip_call(&mut self, clip: &'a ast::Expr, input: Entity<'a>) -> Entity<'a> {
         match &clip.kind {
-            ExprKind::Call { callee, args } => self.call(callee, args, Some((input, clip.span)), None, clip.span, env),
+            ExprKind::Call { callee, args } => {
+                self.elaborator.call(callee, args, Some((input, clip.span)), None, clip.span, &self.env)
+            }
             _ => {
-                let target = self.eval(clip, env);
+                let target = self.elaborator.eval(clip, &self.env);
                 let args = Arguments { positional: vec![(input, clip.span)], named: vec![], piped: true, late: None };
-                self.call_entity(target, args, None, clip.span, clip.span)
+                self.elaborator.call_entity(target, args, None, clip.span, clip.span)
             }
         }
     }
 
     /// `optimizer = a(..) on weights, b(..) on rest`; with a label, `optimizer d = ..`, for what that objective moves.
     /// A parameter belongs to the first group that takes it.
-    fn groups(
-        &mut self,
-        block: &'a ast::Train,
-        trained: &[usize],
-        objectives: &[usize],
-        env: &Env<'a>,
-    ) -> Option<Vec<RuleGroup<'a>>> {
+    fn groups(&mut self, trained: &[usize], objectives: &[usize]) -> Option<Vec<RuleGroup<'a>>> {
         let mut left: Vec<usize> = trained.to_vec();
         let mut groups = vec![];
-        for entry in entries(block, "optimizer") {
+        for entry in entries(self.block, "optimizer") {
             let mine: Vec<usize> = match &entry.label {
                 Some(label) => {
                     let of = self.objective_named(label)?;
@@ -214,12 +210,12 @@ impl<'a> Elaborator<'a> {
                 let chosen = match set {
                     None => mine.clone(),
                     Some(ast::Expr { kind: ExprKind::Name(n), .. }) if n == "rest" => mine.clone(),
-                    Some(set) => self.set_setting(set, env)?,
+                    Some(set) => self.elaborator.set_setting(set, &self.env)?,
                 };
                 let takes = |p: &usize| mine.contains(p) && chosen.contains(p);
                 let parameters: Vec<usize> = left.iter().copied().filter(takes).collect();
                 left.retain(|p| !takes(p));
-                let template = self.optimizer(rule, env)?;
+                let template = self.optimizer(rule)?;
                 if parameters.is_empty() && !trained.is_empty() {
                     self.empty_group(part.span, &chosen, trained, groups.is_empty());
                 }
@@ -227,8 +223,8 @@ impl<'a> Elaborator<'a> {
             }
         }
         if let Some(p) = left.first() {
-            let p = self.tables.parameters[*p].parameter.clone();
-            let span = entries(block, "optimizer").next().map_or(block.name.span, |e| e.value.span);
+            let p = self.elaborator.tables.parameters[*p].parameter.clone();
+            let span = entries(self.block, "optimizer").next().map_or(self.block.name.span, |e| e.value.span);
             let d =
                 Diagnostic::error("missing-setting", span, format!("no optimiser moves the parameter `{}`", p.path))
                     .label(p.span, "declared here")
@@ -259,11 +255,11 @@ impl<'a> Elaborator<'a> {
 
     /// The objective of that label.
     fn objective_named(&mut self, label: &ast::Ident) -> Option<usize> {
-        let found = self.tables.objectives.iter().position(|o| *o == label.name);
+        let found = self.elaborator.tables.objectives.iter().position(|o| *o == label.name);
         if found.is_none() {
             let message = format!("there is no objective `{}` whose parameters this could move", label.name);
             let mut d = Diagnostic::error("unknown-name", label.span, message);
-            if let Some(near) = nearest(&label.name, self.tables.objectives.iter().map(String::as_str)) {
+            if let Some(near) = nearest(&label.name, self.elaborator.tables.objectives.iter().map(String::as_str)) {
                 d = d.fix(format!("did you mean `{near}`?"), label.span, near);
             }
             self.fail(d.help("an objective gets a name like this: `objective d = .. over params(D)`"));
@@ -271,14 +267,14 @@ impl<'a> Elaborator<'a> {
         found
     }
 
-    fn optimizer(&mut self, rule: &'a ast::Expr, env: &Env<'a>) -> Option<Rc<Template<'a>>> {
-        match self.eval(rule, env) {
+    fn optimizer(&mut self, rule: &'a ast::Expr) -> Option<Rc<Template<'a>>> {
+        match self.elaborator.eval(rule, &self.env) {
             Entity::Poison => None,
             Entity::Template(t) if t.callable.kind == CallableKind::Optimizer => Some(t),
             other => {
                 let message = format!("an optimiser is needed here, but this is {}", other.words());
                 let d = Diagnostic::error("wrong-kind", rule.span, message);
-                let d = if let Entity::Text(text) = &other { self.unquoted(d, text, rule.span) } else { d };
+                let d = if let Entity::Text(text) = &other { self.elaborator.unquoted(d, text, rule.span) } else { d };
                 self.fail(d);
                 None
             }
@@ -307,8 +303,8 @@ impl<'a> Elaborator<'a> {
             };
             out.push(match value {
                 Some((entity, at)) => {
-                    let entity = self.settle(entity, at);
-                    let entity = self.setting(callable, param, entity, at);
+                    let entity = self.elaborator.settle(entity, at);
+                    let entity = self.elaborator.setting(callable, param, entity, at);
                     if matches!(entity, Entity::Poison) {
                         return None;
                     }
@@ -324,9 +320,9 @@ impl<'a> Elaborator<'a> {
     /// for by name.
     fn course(&mut self, entity: Entity<'a>, name: &str, span: Span) -> Entity<'a> {
         match entity {
-            Entity::Term(t) if t.pass == self.now => {
-                let name = self.value_name(name);
-                Entity::Term(self.builder().plain(t, &name, span))
+            Entity::Term(t) if t.pass == self.elaborator.now => {
+                let name = self.elaborator.value_name(name);
+                Entity::Term(self.elaborator.builder().plain(t, &name, span))
             }
             other => other,
         }
