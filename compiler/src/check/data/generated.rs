@@ -32,10 +32,14 @@ impl<'a> DataBlock<'_, 'a> {
             return None;
         };
         let over: Vec<IndexId> = over.into_iter().map(|i| i.0).collect();
-        self.elaborator.active.clone_from(&over);
         let errors = self.elaborator.sink.errors();
-        let fields: Vec<Field> = entries.iter().filter_map(|e| self.rule_entry(e, &over, &scope)).collect();
-        self.elaborator.active.clear();
+        let fields: Vec<Field> = self.elaborator.inside(
+            |c| c.active.clone_from(&over),
+            |elaborator| {
+                let mut block = DataBlock { elaborator };
+                entries.iter().filter_map(|e| block.rule_entry(e, &over, &scope)).collect()
+            },
+        );
         let pass = std::mem::take(&mut self.elaborator.builder().pass);
         (self.elaborator.sink.errors() == errors).then(|| (Rule { count, pass: finished(pass) }, fields))
     }

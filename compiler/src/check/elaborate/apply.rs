@@ -53,7 +53,7 @@ impl<'a> Elaborator<'a> {
         let result = self.run(callable, bound, &scope);
         self.calls.pop();
         if pushed {
-            self.activations.pop();
+            self.state.activations.pop();
         }
         let result =
             if self.leaves_network(callable) { self.handed_on(result, &callable.name.name, span) } else { result };
@@ -73,7 +73,7 @@ impl<'a> Elaborator<'a> {
         let network = |c: &ast::Callable| matches!(c.kind, CallableKind::Layer | CallableKind::Model);
         let measured = |block: &ast::Train| block.entries.iter().any(|e| e.lhs.name.name == "metrics");
         network(callable)
-            && matches!(self.now, PassKind::Training | PassKind::Evaluation)
+            && matches!(self.pass(), PassKind::Training | PassKind::Evaluation)
             && self.train.as_ref().is_some_and(|t| measured(t.block))
             && !self.calls.iter().any(|c| network(c.callable))
     }
@@ -81,7 +81,7 @@ impl<'a> Elaborator<'a> {
     /// What a layer or model gives, as values of their own: they are handed on as 32 bits to what is computed in 64.
     fn handed_on(&mut self, entity: Entity<'a>, name: &str, span: Span) -> Entity<'a> {
         match entity {
-            Entity::Term(t) if t.pass == self.now => {
+            Entity::Term(t) if t.pass == self.pass() => {
                 let name = self.value_name(name);
                 Entity::Term(self.builder().give(t, &name, span))
             }
@@ -189,10 +189,7 @@ impl<'a> Elaborator<'a> {
             t.expr = substitute(&t.expr, &map);
             (t.axes, t.dims) = (vec![], vec![]);
         }
-        let depth = self.active.len();
-        self.active.extend(&axes);
-        let result = self.apply(callable, inner, None, None, span);
-        self.active.truncate(depth);
+        let result = self.inside(|c| c.active.extend(&axes), |s| s.apply(callable, inner, None, None, span));
         let term = self.term(result, span)?;
         let (axes, dims) =
             (axes.into_iter().chain(term.axes.clone()).collect(), [lead.0.dims, term.dims.clone()].concat());
@@ -308,10 +305,10 @@ impl<'a> Elaborator<'a> {
         let makes = matches!(callable.kind, CallableKind::Layer | CallableKind::Model);
         let inner = made_at(&self.activation().origin, span);
         let (path, origin) = match (callable.kind, instance, name) {
-            (CallableKind::Schedule, ..) if self.now == PassKind::Update && has_states(&callable.body) => {
+            (CallableKind::Schedule, ..) if self.pass() == PassKind::Update && has_states(&callable.body) => {
                 let part = self.numbered(own, span);
                 let activation = Activation::new(self.path(&part), inner, None, span, Role::Schedule);
-                self.activations.push(activation);
+                self.state.activations.push(activation);
                 return Some(true);
             }
             (_, Some(instance), _) if makes => (instance.path, instance.origin),
@@ -336,7 +333,7 @@ impl<'a> Elaborator<'a> {
             CallableKind::Model => Some(own.clone()),
             _ => self.activation().model.clone(),
         };
-        self.activations.push(Activation::new(path, origin, model, span, Role::Forward));
+        self.state.activations.push(Activation::new(path, origin, model, span, Role::Forward));
         Some(true)
     }
 
@@ -346,7 +343,7 @@ impl<'a> Elaborator<'a> {
         let outer = self.activation();
         let (model, role, made) = (outer.model.clone(), outer.role, outer.made);
         let origin = made_at(&outer.origin, span);
-        self.activations.push(Activation::new(path, origin, model, made, role));
+        self.state.activations.push(Activation::new(path, origin, model, made, role));
     }
 
     /// Binds parameters and elaborates the body.

@@ -36,6 +36,4 @@ pub struct TrainScope<'a> {
     pub several_models: bool,
     /// The splits whose figures an epoch ends with.
     pub splits: Vec<&'static str>,
-    /// Whether metrics are being elaborated, which may sum over all samples of a split.
-    pub measuring: bool,
 }

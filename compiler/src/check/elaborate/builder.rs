@@ -19,8 +19,6 @@ pub struct Builder {
     outside: BTreeMap<String, Vec<ValueId>>,
     /// Where each outcome stands.
     outcomes: BTreeMap<Outcome, usize>,
-    /// Whether the statement at hand ends with `per microbatch`.
-    pub per_microbatch: bool,
     /// Values that [`Self::give`] has made, until something in the source names them.
     unnamed: BTreeSet<ValueId>,
 }
@@ -31,7 +29,7 @@ impl Builder {
         let sample = Index { name: "batch".into(), extent: Extent::Batch };
         let pass = Pass { indices: vec![sample], ..Pass::default() };
         let (outside, outcomes) = (BTreeMap::new(), BTreeMap::new());
-        Self { kind, pass, outside, outcomes, per_microbatch: false, unnamed: BTreeSet::new() }
+        Self { kind, pass, outside, outcomes, unnamed: BTreeSet::new() }
     }
 
     /// A new index.
@@ -69,8 +67,7 @@ impl Builder {
 
     /// Adds a value.
     pub fn push(&mut self, name: &str, ty: Type, definition: Definition, span: Span) -> ValueId {
-        let per_microbatch = self.per_microbatch;
-        self.pass.values.push(Value { name: name.into(), ty, definition, span, per_microbatch, given: false });
+        self.pass.values.push(Value { name: name.into(), ty, definition, span, per_microbatch: false, given: false });
         ValueId((self.pass.values.len() - 1) as u32)
     }
 

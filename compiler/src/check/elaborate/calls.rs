@@ -253,10 +253,12 @@ impl<'a> Elaborator<'a> {
         let axes = self.builder().axes(&dims);
         let path = self.value_name(&template.callable.name.name);
         let known = self.builder().pass.values.len();
-        self.targets.push(Target { path, axes, dims: dims.clone(), lifted: 0, per_sample: false });
-        let value = self.apply_settings_only(template, span);
-        let term = self.float_term(value, span);
-        self.targets.pop();
+        let target = Rc::new(Target { path, axes, dims: dims.clone(), lifted: 0, per_sample: false });
+        let filled = |s: &mut Self| {
+            let value = s.apply_settings_only(template, span);
+            s.float_term(value, span)
+        };
+        let term = self.inside(|c| c.target = Some(target), filled);
         let Some(term) = term else { return Entity::Poison };
         if self.builder().pass.values[known..].iter().any(|v| matches!(v.definition, Definition::Draw { .. })) {
             let message = format!("`{}` is random, and randomness is written with `~`", template.callable.name.name);

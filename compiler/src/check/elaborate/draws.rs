@@ -13,6 +13,7 @@ use crate::typed::{Definition, Element, Expr, Extent, IndexId, SAMPLE, Type};
 use grammar::ast::{self, BinaryOp, CallableKind, ExprKind};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
+use std::rc::Rc;
 
 impl<'a> Elaborator<'a> {
     /// `name: [..] ~ dist`.
@@ -89,14 +90,15 @@ impl<'a> Elaborator<'a> {
             Extent::Fixed(n) => Some((i, n)),
             Extent::Batch => None,
         };
-        let outer: Vec<(IndexId, usize)> = self.active.clone().into_iter().filter_map(|i| fixed(self, i)).collect();
+        let outer: Vec<(IndexId, usize)> =
+            self.context.active.clone().into_iter().filter_map(|i| fixed(self, i)).collect();
         let own = self.builder().axes(&dims);
         let target = Target {
             path: self.value_name(&name.name),
             axes: outer.iter().map(|o| o.0).chain(own.iter().copied()).collect(),
             dims: outer.iter().map(|o| o.1).chain(dims.iter().copied()).collect(),
             lifted: outer.len(),
-            per_sample: !per_batch && matches!(self.now, PassKind::Training | PassKind::Evaluation),
+            per_sample: !per_batch && matches!(self.pass(), PassKind::Training | PassKind::Evaluation),
         };
         let path = target.path.clone();
         match self.distribution(target, dist, scope) {
@@ -110,13 +112,13 @@ impl<'a> Elaborator<'a> {
     pub(super) fn distribution(&mut self, target: Target, dist: &'a ast::Expr, scope: &Env<'a>) -> Option<Term> {
         let dims = target.dims[target.lifted..].to_vec();
         let axes = target.axes[target.lifted..].to_vec();
-        self.targets.push(target);
-        let entity = self.eval(dist, scope);
-        let entity = self.settle(entity, dist.span);
-        let entity = self.settle(entity, dist.span);
-        let term = self.term(entity, dist.span);
-        self.targets.pop();
-        let mut term = term?;
+        let drawn = |s: &mut Self| {
+            let entity = s.eval(dist, scope);
+            let entity = s.settle(entity, dist.span);
+            let entity = s.settle(entity, dist.span);
+            s.term(entity, dist.span)
+        };
+        let mut term = self.inside(|c| c.target = Some(Rc::new(target)), drawn)?;
         if term.dims.is_empty() {
             (term.axes, term.dims) = (axes, dims);
         } else if term.dims != dims {
@@ -134,7 +136,7 @@ impl<'a> Elaborator<'a> {
     /// `uniform(a, b)` or `normal(mu, sigma)` for the innermost target: `a + (b - a) * u`,
     /// `mu + sigma * z`.
     pub(super) fn draw(&mut self, which: Primitive, a: Given<'a>, b: Given<'a>, span: Span) -> Entity<'a> {
-        let Some(target) = self.targets.last().cloned() else {
+        let Some(target) = self.context.target.clone() else {
             let d = Diagnostic::error("wrong-kind", span, "a draw needs a tensor to fill");
             return self.fail(d.help("write `noise: [n] ~ normal(0, 1)` or `param W: [n] ~ uniform(-1, 1)`"));
         };
@@ -157,9 +159,10 @@ impl<'a> Elaborator<'a> {
 
     /// The number of a draw site: a hash of the path and use number, moved on where it is taken.
     fn site(&mut self, path: &str) -> u32 {
-        let count = self.draws.entry(format!("{:?}{path}", self.now == PassKind::Init)).or_insert(0);
+        let initial = self.pass() == PassKind::Init;
+        let count = self.state.draws.entry(format!("{initial:?}{path}")).or_insert(0);
         *count += 1;
-        let space = if self.now == PassKind::Init { "initial" } else { "step" };
+        let space = if initial { "initial" } else { "step" };
         let key = format!("{space}:{path}:{count}");
         let mut site = fnv(&key);
         while self.tables.sites.get(&site).is_some_and(|k| *k != key) {

@@ -135,7 +135,9 @@ impl<'a> Elaborator<'a> {
     fn waits_for_target(&self, callee: &ast::Expr, env: &Env<'a>) -> bool {
         let ExprKind::Name(name) = &callee.kind else { return false };
         let draw = matches!(primitive(name), Some(Primitive::Uniform | Primitive::Normal));
-        draw && self.targets.is_empty() && env.find(name).is_none() && self.items.callable(name, callee.span).is_none()
+        draw && self.context.target.is_none()
+            && env.find(name).is_none()
+            && self.items.callable(name, callee.span).is_none()
     }
 
     /// Follows what is elaborated on demand: locals and fields of the train block, and, where a
@@ -144,7 +146,7 @@ impl<'a> Elaborator<'a> {
         match entity {
             Entity::Local(n) => self.local(n, span),
             Entity::Field(n) => self.data_field(n),
-            Entity::Thunk(t) if !self.targets.is_empty() => self.eval(t.expr, &t.env),
+            Entity::Thunk(t) if self.context.target.is_some() => self.eval(t.expr, &t.env),
             Entity::Template(t) if self.applies_by_itself(&t) => self.apply_settings_only(&t, span),
             Entity::Poison => Entity::Poison,
             other => other,
@@ -154,8 +156,8 @@ impl<'a> Elaborator<'a> {
     /// Whether a template that is named where we are means its value: a schedule in an update, an initialiser in a draw.
     pub(super) fn applies_by_itself(&self, template: &Template<'a>) -> bool {
         match template.callable.kind {
-            ast::CallableKind::Schedule => self.now != PassKind::Init,
-            ast::CallableKind::Init => !self.targets.is_empty(),
+            ast::CallableKind::Schedule => self.pass() != PassKind::Init,
+            ast::CallableKind::Init => self.context.target.is_some(),
             _ => false,
         }
     }
@@ -185,8 +187,10 @@ impl<'a> Elaborator<'a> {
 
     fn seen(&mut self, entity: Entity<'a>, name: &str, span: Span) -> Entity<'a> {
         match self.settle_local(entity, span) {
-            Entity::Term(t) if t.pass != self.now && !free(&t.expr).is_empty() => self.other_pass(name, span),
-            Entity::Term(t) if t.pass != self.now && matches!(t.expr, Expr::Read { .. }) => self.other_pass(name, span),
+            Entity::Term(t) if t.pass != self.pass() && !free(&t.expr).is_empty() => self.other_pass(name, span),
+            Entity::Term(t) if t.pass != self.pass() && matches!(t.expr, Expr::Read { .. }) => {
+                self.other_pass(name, span)
+            }
             other => other,
         }
     }
@@ -232,9 +236,11 @@ impl<'a> Elaborator<'a> {
         match name {
             "pi" => Some(Entity::Number(Num::float(std::f64::consts::PI))),
             "inf" => Some(Entity::Number(Num::float(f64::INFINITY))),
-            "training" => Some(Entity::Bool(self.now == PassKind::Training)),
-            "batch" if self.now != PassKind::Update => Some(Entity::Term(self.builder().scalar(Expr::BatchSize, span))),
-            "this" => Some(match self.now {
+            "training" => Some(Entity::Bool(self.pass() == PassKind::Training)),
+            "batch" if self.pass() != PassKind::Update => {
+                Some(Entity::Term(self.builder().scalar(Expr::BatchSize, span)))
+            }
+            "this" => Some(match self.pass() {
                 PassKind::Training | PassKind::Evaluation => {
                     Entity::Term(self.builder().scalar(Expr::Index(SAMPLE), span))
                 }
@@ -256,7 +262,7 @@ impl<'a> Elaborator<'a> {
     /// Whether the number of the update has a name here: in the update itself, and in a schedule anywhere.
     fn knows_the_update(&self) -> bool {
         let in_schedule = self.calls.last().is_some_and(|c| c.callable.kind == ast::CallableKind::Schedule);
-        self.now == PassKind::Update || (self.now != PassKind::Init && in_schedule)
+        self.pass() == PassKind::Update || (self.pass() != PassKind::Init && in_schedule)
     }
 
     pub(super) fn supplied(&mut self, which: Supplied, span: Span) -> Term {
@@ -277,7 +283,7 @@ impl<'a> Elaborator<'a> {
 
     /// For a parameter `[out, in, ..window]`: in or out times the window.
     fn fan(&self, inward: bool) -> Option<Entity<'a>> {
-        let target = self.targets.last()?;
+        let target = self.context.target.as_ref()?;
         let dims = &target.dims[target.lifted..];
         let window: usize = dims.iter().skip(2).product();
         let fan = match dims {
@@ -319,7 +325,7 @@ impl<'a> Elaborator<'a> {
         let Some(field) = self.train.as_ref().and_then(|t| t.fields.get(number)).cloned() else {
             return Entity::Poison;
         };
-        if !matches!(self.now, PassKind::Training | PassKind::Evaluation) {
+        if !matches!(self.pass(), PassKind::Training | PassKind::Evaluation) {
             return self.other_pass(&field.name, field.span);
         }
         if let Some(term) = self.train.as_ref().and_then(|t| t.seen.get(&number)) {
@@ -338,7 +344,7 @@ impl<'a> Elaborator<'a> {
     fn field(&mut self, base: &'a ast::Expr, field: &ast::Ident, env: &Env<'a>) -> Entity<'a> {
         if let ExprKind::Name(split) = &base.kind
             && names_a_split(split)
-            && self.now == PassKind::Update
+            && self.pass() == PassKind::Update
             && env.find(split).is_none()
         {
             return self.figure(split, field, base.span.to(field.span));
@@ -382,22 +388,20 @@ impl<'a> Elaborator<'a> {
         env: &Env<'a>,
     ) -> Entity<'a> {
         let value = self.eval(condition, env);
-        let mode = usize::from(mentions_training(condition));
-        self.training_ifs += mode;
-        let result = match value {
-            Entity::Bool(true) => self.block(then, tail, env),
-            Entity::Bool(false) => otherwise.map_or(Entity::Nothing, |b| self.block(b, tail, env)),
+        let mode = mentions_training(condition);
+        let chosen = |s: &mut Self| match value {
+            Entity::Bool(true) => s.block(then, tail, env),
+            Entity::Bool(false) => otherwise.map_or(Entity::Nothing, |b| s.block(b, tail, env)),
             Entity::Poison => Entity::Poison,
             other => {
                 let message =
                     format!("`if .. {{ }}` is decided while compiling, but this condition is {}", other.words());
                 let d = Diagnostic::error("wrong-kind", condition.span, message)
                     .help("choose for each element instead: `if c then a else b`");
-                self.fail(d)
+                s.fail(d)
             }
         };
-        self.training_ifs -= mode;
-        result
+        self.inside(|c| c.in_training_if |= mode, chosen)
     }
 
     /// `for l in a..b with h = x { }`: unrolled, instances of their own in each turn.
@@ -434,7 +438,7 @@ impl<'a> Elaborator<'a> {
             let part = join(&prefix, &turn.to_string());
             self.push_activation(&part, index.span);
             value = self.block(body, None, &scope);
-            self.activations.pop();
+            self.state.activations.pop();
             if matches!(value, Entity::Poison) {
                 return value;
             }
@@ -445,7 +449,7 @@ impl<'a> Elaborator<'a> {
     /// The entity with its tensor made a value of its own, so that uses read it.
     pub fn shared(&mut self, entity: Entity<'a>, name: &str, span: Span) -> Entity<'a> {
         match entity {
-            Entity::Term(t) if t.pass == self.now => {
+            Entity::Term(t) if t.pass == self.pass() => {
                 let name = self.value_name(name);
                 Entity::Term(self.builder().share(t, &name, span))
             }

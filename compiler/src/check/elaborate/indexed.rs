@@ -35,10 +35,8 @@ impl<'a> Elaborator<'a> {
     ) -> Option<Term> {
         let scope = Scope::inside(Some(env));
         let positions = self.bind_left(left, value, declared, &scope, env)?;
-        let depth = self.active.len();
-        self.active.extend(positions.iter().flat_map(|p| p.ids.clone()));
-        let entity = self.eval(value, &scope);
-        self.active.truncate(depth);
+        let left = positions.iter().flat_map(|p| &p.ids);
+        let entity = self.inside(|c| c.active.extend(left), |s| s.eval(value, &scope));
         let term = self.term(entity, value.span)?;
         Some(self.assemble(&positions, term, span))
     }
@@ -265,11 +263,9 @@ impl<'a> Elaborator<'a> {
         if batch.is_none() && matches!(op, ReduceOp::Max | ReduceOp::Min | ReduceOp::Prod | ReduceOp::Logsumexp) {
             self.factors_inside(op, indices, body);
         }
-        let depth = self.active.len();
         // The body speaks of the sample at hand, and does not see the index that is put in its place.
-        self.active.extend(over.iter().filter(|i| Some(**i) != batch));
-        let entity = self.eval(body, &scope);
-        self.active.truncate(depth);
+        let seen = over.iter().filter(|i| Some(**i) != batch);
+        let entity = self.inside(|c| c.active.extend(seen), |s| s.eval(body, &scope));
         let Some(mut term) = self.term(entity, body.span) else { return Entity::Poison };
         if let Some(fresh) = batch {
             term.expr = substitute(&term.expr, &[(SAMPLE, Expr::Index(fresh))]);
@@ -279,8 +275,11 @@ impl<'a> Elaborator<'a> {
 
     /// Whether the index is `sample`, which in metrics runs over all samples of a split.
     fn is_sample_index(&self, index: &ReduceIndex, env: &Env<'a>) -> bool {
-        let measuring = self.train.as_ref().is_some_and(|t| t.measuring);
-        measuring && index.name.name == "sample" && index.range.is_none() && !index.pack && env.find("sample").is_none()
+        self.context.measuring
+            && index.name.name == "sample"
+            && index.range.is_none()
+            && !index.pack
+            && env.find("sample").is_none()
     }
 
     /// A sum over all samples of a split: what a minibatch adds to it is an outcome of the pass, and the sum itself

@@ -39,20 +39,20 @@ pub use entity::{Entity, Env, Instance, Member, PassKind, Scope, Template, Term,
 use frames::{Activation, Call};
 pub use number::Num;
 pub use parameter_range::Owner;
-use recurrence::Scan;
+use recurrence::CarriedState;
 pub use update_rule::{Gradients, RuleGroup};
 
 use crate::check::report::Sink;
 use crate::check::resolve::Items;
-use crate::typed::bounds::Affine;
-use crate::typed::{IndexId, Outcome};
-use context::Target;
+use crate::typed::Outcome;
+use context::{Context, PassState};
 use frames::join;
 use grammar::ast;
 use grammar::diagnostic::{Diagnostic, Label};
 use grammar::span::Span;
 use parameter_range::Written;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use tables::Tables;
 
 /// The state of the interpreter.
@@ -63,34 +63,22 @@ pub struct Elaborator<'a> {
     pub sink: Sink,
     /// The four passes, by [`PassKind`].
     pub builders: Vec<Builder>,
-    /// The pass being written.
-    pub now: PassKind,
+    /// What holds where we are.
+    context: Context,
+    /// What the pass has used up so far.
+    state: PassState,
     /// Shared by the passes.
     pub tables: Tables,
     /// The calls we are inside of.
     calls: Vec<Call<'a>>,
-    /// The instances we are inside of, outermost first; never empty.
-    activations: Vec<Activation>,
-    /// What is known where we are.
-    facts: Vec<Affine>,
-    /// Indices of the surrounding definitions and reductions.
-    pub active: Vec<IndexId>,
-    /// Distributions being elaborated.
-    targets: Vec<Target>,
-    /// The scan we are inside of.
-    scan: Option<Scan>,
-    /// The next value of states in the pass.
-    next: BTreeMap<usize, Term>,
+    /// States of layers in the body of the scan we are inside of.
+    carried: Vec<CarriedState>,
     /// By state: the calls around each place of the training pass that gives it its next value.
     moves: BTreeMap<usize, Vec<Vec<Span>>>,
-    /// How often a draw of a path was made in the pass.
-    draws: BTreeMap<String, u32>,
     /// The block.
     pub train: Option<TrainScope<'a>>,
     /// By the call that made a shape: which argument gave which of its extents.
     extents: BTreeMap<Span, Vec<(usize, Span)>>,
-    /// How many `if training` surround us.
-    training_ifs: usize,
     /// Nesting of expressions.
     depth: usize,
     /// Expressions elaborated; bounded.
@@ -120,20 +108,14 @@ impl<'a> Elaborator<'a> {
             items,
             sink: Sink::default(),
             builders: kinds.into_iter().map(Builder::new).collect(),
-            now: PassKind::Training,
+            context: Context::new(PassKind::Training),
+            state: PassState::new(Span::default()),
             tables: Tables::default(),
             calls: vec![],
-            activations: vec![Activation::outermost(Span::default())],
-            facts: vec![],
-            active: vec![],
-            targets: vec![],
-            scan: None,
-            next: BTreeMap::new(),
+            carried: vec![],
             moves: BTreeMap::new(),
-            draws: BTreeMap::new(),
             train: None,
             extents: BTreeMap::new(),
-            training_ifs: 0,
             depth: 0,
             work: 0,
             gave_up: false,
@@ -146,33 +128,43 @@ impl<'a> Elaborator<'a> {
 
     /// The pass being written.
     pub fn builder(&mut self) -> &mut Builder {
-        &mut self.builders[self.now as usize]
+        let pass = self.pass();
+        &mut self.builders[pass as usize]
     }
 
     /// Starts a pass afresh.
     pub fn begin(&mut self, kind: PassKind) {
-        self.now = kind;
+        self.context.pass = kind;
         self.builders[kind as usize] = Builder::new(kind);
-        self.next.clear();
         if kind == PassKind::Training {
             self.moves.clear();
         }
-        self.draws.clear();
         let made = self.train.as_ref().map_or(Span::default(), |t| t.block.name.span);
-        self.activations = vec![Activation::outermost(made)];
+        self.state = PassState::new(made);
         if let Some(train) = &mut self.train {
             train.progress.fill(Progress::Waiting);
             train.seen.clear();
         }
     }
 
+    /// Which pass is being written.
+    pub fn pass(&self) -> PassKind {
+        self.context.pass
+    }
+
+    /// Runs `f` where something else holds than around it: `change` says what.
+    pub fn inside<T>(&mut self, change: impl FnOnce(&mut Context), f: impl FnOnce(&mut Self) -> T) -> T {
+        let around = self.context.clone();
+        change(&mut self.context);
+        let result = f(self);
+        self.context = around;
+        result
+    }
+
     /// Runs `f` with another pass being written.
     fn within<T>(&mut self, pass: PassKind, f: impl FnOnce(&mut Self) -> T) -> T {
-        let before = std::mem::replace(&mut self.now, pass);
-        let (facts, active) = (std::mem::take(&mut self.facts), std::mem::take(&mut self.active));
-        let result = f(self);
-        (self.now, self.facts, self.active) = (before, facts, active);
-        result
+        let elsewhere = |c: &mut Context| (c.pass, c.facts, c.active) = (pass, Rc::default(), vec![]);
+        self.inside(elsewhere, f)
     }
 
     /// Reports and yields the erroneous value. A fault inside the library is shown at the user's
@@ -236,13 +228,13 @@ impl<'a> Elaborator<'a> {
 
     /// The innermost instance.
     pub fn activation(&mut self) -> &mut Activation {
-        let last = self.activations.len() - 1;
-        &mut self.activations[last]
+        let last = self.state.activations.len() - 1;
+        &mut self.state.activations[last]
     }
 
     /// The path of a name in the innermost instance.
     fn path(&self, name: &str) -> String {
-        join(self.activations.last().map_or("", |a| &a.path), name)
+        join(self.state.activations.last().map_or("", |a| &a.path), name)
     }
 
     /// The name to give an intermediate value: the path and the callable we are in.

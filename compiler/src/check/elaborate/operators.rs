@@ -15,6 +15,7 @@ use crate::typed::{Definition, Element, Expr, IndexId, Type};
 use grammar::ast::{self, BinaryOp, UnaryOp};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
+use std::rc::Rc;
 
 /// Entries of a list up to which they are chosen one by one; more numbers than that lie in memory.
 const CHOSEN: usize = 16;
@@ -213,7 +214,7 @@ impl<'a> Elaborator<'a> {
 
     fn joined(&mut self, aligned: Aligned, expr: Expr) -> Entity<'a> {
         let kind = self.builder().pass.kind_of(&expr);
-        let pass = self.now;
+        let pass = self.pass();
         Entity::Term(Term { axes: aligned.axes, dims: aligned.dims, expr, kind, origin: aligned.origin, pass })
     }
 
@@ -365,12 +366,8 @@ impl<'a> Elaborator<'a> {
 
     /// Elaborates with what a condition says about indices known.
     fn under(&mut self, condition: &Expr, holds: bool, f: impl FnOnce(&mut Self) -> Entity<'a>) -> Entity<'a> {
-        let depth = self.facts.len();
         let facts = bounds::facts(&self.builder().pass, condition, holds);
-        self.facts.extend(facts);
-        let result = f(self);
-        self.facts.truncate(depth);
-        result
+        self.inside(|c| Rc::make_mut(&mut c.facts).extend(facts), f)
     }
 
     /// `[a, b, c]` as a tensor: many numbers lie in memory, else the elements are chosen by position.
@@ -403,7 +400,7 @@ impl<'a> Elaborator<'a> {
         let chosen = choice(axis, 0, exprs);
         let axes = std::iter::once(axis).chain(aligned.axes).collect();
         let dims = std::iter::once(n).chain(aligned.dims).collect();
-        Some(Term { axes, dims, expr: chosen, kind, origin: span, pass: self.now })
+        Some(Term { axes, dims, expr: chosen, kind, origin: span, pass: self.pass() })
     }
 
     /// A value that is a class where it is written as a whole number.

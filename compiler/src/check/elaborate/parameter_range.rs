@@ -68,7 +68,7 @@ impl<'a> Elaborator<'a> {
         let ends = (self.end(range.lower.as_ref(), env), self.end(range.upper.as_ref(), env));
         let d = match value {
             Entity::Number(n) if outside(n.value, ends) => self.outside(of, param, range, *n, at, ends),
-            Entity::Term(t) if t.dims.is_empty() && t.pass == self.now => {
+            Entity::Term(t) if t.dims.is_empty() && t.pass == self.pass() => {
                 let Some((is, x)) = self.course_outside(&t.expr, ends) else { return true };
                 let (name, of, must) = (&param.name.name, of.words(), words(ends));
                 let message = format!("`{name}` of {of} must be {must}, but {is} {x}");

@@ -28,7 +28,7 @@ impl<'a> Elaborator<'a> {
     /// `encoder.*` in an expression.
     pub(super) fn set_of_path(&mut self, expr: &'a ast::Expr) -> Entity<'a> {
         // In the first pass not all parameters may be known yet.
-        if self.now == PassKind::Training && self.of_path(&dotted(expr).unwrap_or_default()).is_empty() {
+        if self.pass() == PassKind::Training && self.of_path(&dotted(expr).unwrap_or_default()).is_empty() {
             return self.set_of(vec![]);
         }
         self.path_set(expr).map_or(Entity::Poison, |numbers| self.set_of(numbers))

@@ -62,7 +62,7 @@ impl<'a> Elaborator<'a> {
                 let Some(o) = self.guard_value(value, term.kind, e.span) else { return Entity::Poison };
                 (!self.always_inside(&positions, &term)).then_some(o)
             }
-            None => match self.inside(&positions, &term, base.span, span) {
+            None => match self.kept_inside(&positions, &term, base.span, span) {
                 Some(proof) => proof,
                 None => return Entity::Poison,
             },
@@ -231,11 +231,11 @@ impl<'a> Elaborator<'a> {
 
     /// Shows every position inside. The outer `None` is an error; the inner value is what the read
     /// yields outside where only a condition keeps it inside.
-    fn inside(&mut self, positions: &[Position], term: &Term, base: Span, read: Span) -> Option<Option<Expr>> {
+    fn kept_inside(&mut self, positions: &[Position], term: &Term, base: Span, read: Span) -> Option<Option<Expr>> {
         let mut by_condition = false;
         for (n, position) in positions.iter().enumerate() {
             let extent = term.dims[n] as i64;
-            let facts = self.facts.clone();
+            let facts = self.context.facts.clone();
             let builder = self.builder();
             let (low, high) = interval(&builder.pass, &position.expr);
             if low >= 0 && high < extent {

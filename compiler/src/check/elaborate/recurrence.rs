@@ -22,17 +22,8 @@ pub(super) struct ScanForm<'a> {
     pub span: Span,
 }
 
-/// A scan being elaborated.
-pub(super) struct Scan {
-    /// Its indices.
-    pub turns: Turns,
-    /// States of layers in the body.
-    pub states: Vec<CarriedState>,
-}
-
 /// The indices of a scan.
-#[derive(Clone)]
-pub(super) struct Turns {
+pub struct Turns {
     /// The index of the turn.
     pub turn: IndexId,
     /// How many turns.

@@ -9,8 +9,9 @@
 //! of whole values satisfies; its turns are written out one by one.
 
 use super::Elaborator;
+use super::context::Context;
 use super::entity::{Entity, Env, Scope, Term, shape_text};
-use super::recurrence::{Carried, Scan, ScanForm, Start, Turns, bind_carry, element_at};
+use super::recurrence::{Carried, ScanForm, Start, Turns, bind_carry, element_at};
 use crate::typed::{Definition, Expr, Extent, IndexId, Type, ValueId};
 use grammar::ast;
 use grammar::diagnostic::Diagnostic;
@@ -39,16 +40,15 @@ impl<'a> Elaborator<'a> {
             }
             None => Start { parts: vec![], record: false },
         };
-        if self.scan.is_some() {
+        if self.context.scan.is_some() {
             return self.written_out(form, &sequence, &start, env);
         }
         let per_sample = start.parts.iter().map(|p| &p.1).chain([&sequence.0]).any(|t| self.builder().per_sample(t));
-        let before = (self.activation().clone(), self.draws.clone(), self.next.clone());
+        let before = self.state.clone();
         match self.walk(form, &sequence, &start, per_sample, env) {
             Walk::Done(value) => value,
             Walk::PerSample => {
-                *self.activation() = before.0;
-                (self.draws, self.next) = (before.1, before.2);
+                self.state = before;
                 match self.walk(form, &sequence, &start, true, env) {
                     Walk::Done(value) => value,
                     Walk::PerSample => Entity::Poison,
@@ -102,7 +102,7 @@ impl<'a> Elaborator<'a> {
     ) -> Walk<'a> {
         let Some(outer) = self.surroundings(form.span) else { return Walk::Done(Entity::Poison) };
         let turn = self.builder().index(&form.element.name, Extent::Fixed(*count));
-        let turns = Turns { turn, count: *count, outer };
+        let turns = Rc::new(Turns { turn, count: *count, outer });
         let scope = Scope::inside(Some(env));
         let element = element_at(sequence, Expr::Index(turn));
         scope.bind(&form.element.name, Entity::Term(element), form.element.span);
@@ -122,13 +122,15 @@ impl<'a> Elaborator<'a> {
             let reads = reads.collect();
             bind_carry(name, reads, start.record, &scope);
         }
-        let depth = self.active.len();
-        self.active.push(turn);
-        self.scan = Some(Scan { turns, states: vec![] });
-        let value = self.block(form.body, None, &scope);
-        let value = self.settle(value, form.body.span);
-        self.active.truncate(depth);
-        let Some(Scan { turns, states }) = self.scan.take() else { return Walk::Done(Entity::Poison) };
+        let here = |c: &mut Context| {
+            c.active.push(turn);
+            c.scan = Some(turns.clone());
+        };
+        let value = self.inside(here, |s| {
+            let value = s.block(form.body, None, &scope);
+            s.settle(value, form.body.span)
+        });
+        let states = std::mem::take(&mut self.carried);
         let result = self.close(form, &turns, (carried, start.record), value, per_sample);
         self.hand_on_states(&turns, &states, form.span);
         result
@@ -136,7 +138,7 @@ impl<'a> Elaborator<'a> {
 
     /// The indices around us; a scan cannot run for pairs of samples.
     fn surroundings(&mut self, span: Span) -> Option<Vec<IndexId>> {
-        let active = self.active.clone();
+        let active = self.context.active.clone();
         let batch = active.iter().any(|i| self.builder().pass.extent(*i) == Extent::Batch);
         if batch {
             let message = "`scan` cannot stand inside a reduction over the numbers of samples";

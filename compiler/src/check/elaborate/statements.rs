@@ -82,11 +82,12 @@ impl<'a> Elaborator<'a> {
             }
             StmtKind::Draw { name, ty, dist, per_batch } => self.random(name, ty.as_ref(), dist, *per_batch, scope),
             StmtKind::Define { lhs, value, per_microbatch } => {
-                let before = self.builder().per_microbatch;
-                self.builder().per_microbatch |= *per_microbatch;
-                let entity = self.define(lhs, value, tail, scope);
-                let entity = if *per_microbatch { self.of_its_own(entity, &lhs.name) } else { entity };
-                self.builder().per_microbatch = before;
+                let known = self.builder().pass.values.len();
+                let mut entity = self.define(lhs, value, tail, scope);
+                if *per_microbatch {
+                    entity = self.of_its_own(entity, &lhs.name);
+                    self.builder().pass.values[known..].iter_mut().for_each(|v| v.per_microbatch = true);
+                }
                 self.bind_once(&lhs.name, entity.clone(), scope);
                 entity
             }
@@ -371,13 +372,13 @@ impl<'a> Elaborator<'a> {
         let layer = inner.is_some_and(|c| matches!(c.kind, ast::CallableKind::Layer | ast::CallableKind::Model));
         let rule = inner.is_some_and(|c| c.kind == ast::CallableKind::Optimizer);
         let schedule = inner.is_some_and(|c| c.kind == ast::CallableKind::Schedule);
-        if word == "state" && schedule && self.now != PassKind::Update {
+        if word == "state" && schedule && self.pass() != PassKind::Update {
             let message = "a schedule with a state says how parameters move; elsewhere a number has no state";
             self.fail(Diagnostic::error("wrong-kind", name.span, message).help("use one that is a function of `k`"));
             return false;
         }
         let allowed = if word == "param" { layer } else { layer || rule || schedule };
-        if allowed && self.training_ifs > 0 {
+        if allowed && self.context.in_training_if {
             let message = format!(
                 "`{word} {}` stands under `if training`, but training and evaluation have the same parameters and states",
                 name.name
@@ -610,7 +611,7 @@ impl<'a> Elaborator<'a> {
         let ty = Type { per_sample: false, dims, element: Element::Number };
         let id = self.builder().outside(Definition::State(number), &path, ty, span);
         let before = self.builder().read(id, span);
-        let now = self.next.get(&number).cloned().unwrap_or(before);
+        let now = self.state.next.get(&number).cloned().unwrap_or(before);
         Entity::Term(self.carry_state(number, now, span))
     }
 
@@ -657,7 +658,7 @@ impl<'a> Elaborator<'a> {
     /// `m' = e`: the next value of a state, or of the parameter in an optimiser.
     fn next_value(&mut self, base: &str, entity: Entity<'a>, span: Span) -> Entity<'a> {
         let role = self.activation().role;
-        let state = self.activations.iter().rev().find_map(|a| a.states.get(base).copied());
+        let state = self.state.activations.iter().rev().find_map(|a| a.states.get(base).copied());
         let (dims, outcome) = match (role, state) {
             (Role::Rule(p), None) if base == "theta" => {
                 (self.tables.parameters[p].parameter.dims.clone(), Outcome::Parameter(p))
@@ -707,9 +708,9 @@ impl<'a> Elaborator<'a> {
         let Some((id, read)) = self.builder().define(&term, &format!("{path}'"), span) else { return Entity::Poison };
         if let Outcome::State(n) = outcome {
             self.moved(n);
-            self.next.insert(n, read.clone());
+            self.state.next.insert(n, read.clone());
         }
-        if self.now != PassKind::Init && self.scan.is_none() {
+        if self.pass() != PassKind::Init && self.context.scan.is_none() {
             self.builder().outcome(outcome, id);
         }
         Entity::Term(read)

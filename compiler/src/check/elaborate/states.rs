@@ -12,12 +12,12 @@ use std::collections::BTreeSet;
 impl<'a> Elaborator<'a> {
     /// Notes that a state gets its next value here.
     pub(super) fn moved(&mut self, number: usize) {
-        self.tables.states[number].told |= self.training_ifs > 0;
-        if self.now == PassKind::Training {
+        self.tables.states[number].told |= self.context.in_training_if;
+        if self.pass() == PassKind::Training {
             let calls: Vec<Span> = self.calls.iter().map(|c| c.span).collect();
             let uses = self.moves.entry(number).or_default();
             // The turns of a scan inside another are written out, and its states are meant to go from turn to turn.
-            if self.scan.is_none() || !uses.contains(&calls) {
+            if self.context.scan.is_none() || !uses.contains(&calls) {
                 uses.push(calls);
             }
         }
@@ -53,32 +53,29 @@ impl<'a> Elaborator<'a> {
 
     /// Makes the scan around us carry a state on, so that every turn sees what the one before left.
     pub(super) fn carry_state(&mut self, number: usize, now: Term, span: Span) -> Term {
-        let Some(scan) = &self.scan else { return now };
-        if scan.states.iter().any(|s| s.number == number) {
+        let Some(turns) = self.context.scan.clone() else { return now };
+        if self.carried.iter().any(|s| s.number == number) {
             return now;
         }
-        let turns = scan.turns.clone();
         let path = self.tables.states[number].path.clone();
         let carried = self.carry(&turns, &path, &path, &now, false, span);
         let initial = self.builder().first_of(carried.delayed);
         let read = self.builder().read_over(carried.delayed, &turns.inner(), span);
-        self.next.insert(number, read.clone());
-        if let Some(scan) = &mut self.scan {
-            scan.states.push(CarriedState { number, initial, delayed: carried.delayed, read: read.clone() });
-        }
+        self.state.next.insert(number, read.clone());
+        self.carried.push(CarriedState { number, initial, delayed: carried.delayed, read: read.clone() });
         read
     }
 
     /// After the last turn: what the turns made of each state is its value from here on, and its update.
     pub(super) fn hand_on_states(&mut self, turns: &Turns, states: &[CarriedState], span: Span) {
         for state in states {
-            let Some(now) = self.next.get(&state.number).cloned() else { continue };
+            let Some(now) = self.state.next.get(&state.number).cloned() else { continue };
             let path = self.tables.states[state.number].path.clone();
             let builder = self.builder();
             if now.expr == state.read.expr {
                 builder.untie(state.delayed, &turns.outer, turns.turn);
                 let before = builder.read_over(state.initial, &turns.outer, span);
-                self.next.insert(state.number, before);
+                self.state.next.insert(state.number, before);
                 continue;
             }
             let id = builder.define_over(&turns.inner(), &now, false, &format!("{path}.after"), span);
@@ -91,7 +88,7 @@ impl<'a> Elaborator<'a> {
                 dims: all.dims[1..].to_vec(),
                 ..all
             };
-            self.next.insert(state.number, last.clone());
+            self.state.next.insert(state.number, last.clone());
             if let Some((id, _)) = self.builder().define(&last, &format!("{path}'"), span) {
                 self.builder().outcome(Outcome::State(state.number), id);
             }

@@ -50,7 +50,7 @@ impl<'a> Elaborator<'a> {
             }
         }
         let origin = made_at(&self.activation().origin, group.span);
-        self.activations.push(Activation::new(path, origin, None, group.span, Role::Rule(number)));
+        self.state.activations.push(Activation::new(path, origin, None, group.span, Role::Rule(number)));
         self.calls.push(Call { callable, span: group.span, given: vec![], plain: None });
         let inner = Scope::inside(Some(&scope));
         let mut good = true;
@@ -72,7 +72,7 @@ impl<'a> Elaborator<'a> {
             self.keep_evaluated(number);
         }
         self.calls.pop();
-        self.activations.pop();
+        self.state.activations.pop();
     }
 
     fn rule_moves(&mut self, callable: &'a ast::Callable, number: usize) {

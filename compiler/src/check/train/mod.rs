@@ -75,7 +75,6 @@ impl<'a> TrainBlock<'a> {
             seen: BTreeMap::new(),
             several_models: self.models_of(block).len() > 1,
             splits: splits(block, data.as_ref()),
-            measuring: false,
         });
         self.elaborator.tables.objectives = self.objective_names();
         let settings = self.settings(data.is_some());
@@ -312,21 +311,13 @@ impl<'a> TrainBlock<'a> {
         };
         for (name, expr) in list {
             // Once is enough: both passes come here.
-            if self.elaborator.now == PassKind::Training
+            if self.elaborator.pass() == PassKind::Training
                 && (name == LOSS || self.elaborator.tables.objectives.iter().any(|o| o == name))
             {
                 self.figure_taken(name, expr.span);
             }
-            self.measuring(true);
-            let entity = self.elaborator.eval(expr, &self.env);
-            self.measuring(false);
+            let entity = self.elaborator.inside(|c| c.measuring = true, |e| e.eval(expr, &self.env));
             self.metric(name, expr, entity);
-        }
-    }
-
-    fn measuring(&mut self, on: bool) {
-        if let Some(train) = &mut self.elaborator.train {
-            train.measuring = on;
         }
     }
 

@@ -320,7 +320,7 @@ impl<'a> TrainBlock<'a> {
     /// for by name.
     fn course(&mut self, entity: Entity<'a>, name: &str, span: Span) -> Entity<'a> {
         match entity {
-            Entity::Term(t) if t.pass == self.elaborator.now => {
+            Entity::Term(t) if t.pass == self.elaborator.pass() => {
                 let name = self.elaborator.value_name(name);
                 Entity::Term(self.elaborator.builder().plain(t, &name, span))
             }
