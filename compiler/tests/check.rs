@@ -353,12 +353,18 @@ fn accumulations_bind_the_indices_of_their_positions() {
     assert!(text.contains("+= x[batch, i."), "{text}");
 }
 
+/// The texts of all files in a folder and those in it.
+fn texts(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    entries.flat_map(|e| if e.is_dir() { texts(&e) } else { vec![std::fs::read_to_string(e).unwrap()] }).collect()
+}
+
 #[test]
 fn every_code_is_in_the_table() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check");
+    let sources = texts(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/check")));
     let known: Vec<_> = nnc_compiler::check::codes::CODES.iter().map(|c| c.0).collect();
-    for entry in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
-        let text = std::fs::read_to_string(entry).unwrap();
+    assert!(sources.iter().any(|text| text.contains("Diagnostic::error(")));
+    for text in &sources {
         for rest in text.split("Diagnostic::error(").skip(1) {
             if let Some(code) = rest.trim_start().strip_prefix('"').and_then(|r| r.split('"').next()) {
                 assert!(known.contains(&code), "{code} is not in the table");

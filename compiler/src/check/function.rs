@@ -6,7 +6,7 @@
 use super::elaborate::{Declared, Elaborator, Entity, Env, Given, Instance, Num, PassKind, Scope, is_input, kind_word};
 use super::report::nearest;
 use super::resolve::Items;
-use crate::typed::prune::finished;
+use crate::typed::prune::pruned;
 use crate::typed::{Definition, Element, Function, Input, Outcome, Type};
 use grammar::ast::{self, Callable};
 use grammar::diagnostic::Diagnostic;
@@ -82,7 +82,7 @@ impl<'a> Alone<'a> {
         let whole = Instance { path: String::new(), origin: self.elaborator.activation().origin.clone() };
         let result = self.elaborator.apply(callable, bound, Some(whole), None, callable.name.span);
         self.results(callable, result)?;
-        let pass = finished(std::mem::take(&mut self.elaborator.builders[PassKind::Training as usize].pass));
+        let pass = pruned(std::mem::take(&mut self.elaborator.builders[PassKind::Training as usize].pass));
         let tables = std::mem::take(&mut self.elaborator.tables);
         Some(Function {
             name: callable.name.name.clone(),

@@ -289,7 +289,7 @@ pub struct DataCall {
 
 /// Samples made by a rule: `for a: 97, b: 97 { .. }`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rule {
+pub struct Generated {
     /// How many.
     pub count: usize,
     /// For each field an [`Outcome::Output`] of its name: a value whose first dimensions are the
@@ -305,7 +305,7 @@ pub struct DataSet {
     /// `train`, `valid`, `test` and where each comes from.
     pub splits: Vec<(String, DataCall)>,
     /// Where the samples come from instead, if a rule makes them.
-    pub rule: Option<Rule>,
+    pub generated: Option<Generated>,
     /// Other settings of the block (`samples = 1201`, `noise`, `subset`).
     pub settings: Vec<(String, DataValue, Span)>,
     /// Its name in the source.

@@ -4,7 +4,7 @@ use super::expr::{operands, rebuild};
 use crate::typed::{Definition, Expr, Index, IndexId, Pass, SAMPLE, Value, ValueId};
 
 /// The pass with only what its outcomes need.
-pub fn finished(pass: Pass) -> Pass {
+pub fn pruned(pass: Pass) -> Pass {
     let mut needed = vec![false; pass.values.len()];
     let mut open: Vec<ValueId> = pass.outcomes.iter().map(|o| o.1).collect();
     while let Some(id) = open.pop() {

@@ -1,12 +1,12 @@
-//! Data by rule: `for a: 97, b: 97 { x: [2] of class(97) = [a, b] }`.
+//! Generated data, by a rule: `for a: 97, b: 97 { x: [2] of class(97) = [a, b] }`.
 //!
 //! In: the indices and the lines of a rule. Out: its fields, and a pass whose values have the
 //! rule's indices as their first dimensions: a sample for each combination, the last index fastest.
 
 use super::DataBlock;
 use crate::check::elaborate::{Declared, Entity, Env, PassKind, Scope, Term};
-use crate::typed::prune::finished;
-use crate::typed::{Element, Extent, Field, IndexId, Outcome, Rule, Type};
+use crate::typed::prune::pruned;
+use crate::typed::{Element, Extent, Field, Generated, IndexId, Outcome, Type};
 use grammar::ast::{self, DataEntry};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
@@ -16,12 +16,12 @@ const MOST_SAMPLES: usize = 1 << 24;
 
 impl<'a> DataBlock<'_, 'a> {
     /// Elaborates a rule; `None` after an error.
-    pub fn data_rule(
+    pub(super) fn generated(
         &mut self,
         indices: &'a [(ast::Ident, ast::Expr)],
         entries: &'a [DataEntry],
         span: Span,
-    ) -> Option<(Rule, Vec<Field>)> {
+    ) -> Option<(Generated, Vec<Field>)> {
         self.elaborator.begin(PassKind::Evaluation);
         let scope = Scope::inside(None);
         let over = self.rule_indices(indices, &scope)?;
@@ -41,7 +41,7 @@ impl<'a> DataBlock<'_, 'a> {
             },
         );
         let pass = std::mem::take(&mut self.elaborator.builder().pass);
-        (self.elaborator.sink.errors() == errors).then(|| (Rule { count, pass: finished(pass) }, fields))
+        (self.elaborator.sink.errors() == errors).then(|| (Generated { count, pass: pruned(pass) }, fields))
     }
 
     fn rule_indices(

@@ -74,7 +74,7 @@ impl<'a> DataBlock<'_, 'a> {
     fn data(&mut self, data: &'a ast::Data) -> (Option<DataSet>, Vec<Field>) {
         let env = Scope::inside(None);
         let span = data.name.span;
-        let mut set = DataSet { name: data.name.name.clone(), splits: vec![], rule: None, settings: vec![], span };
+        let mut set = DataSet { name: data.name.name.clone(), splits: vec![], generated: None, settings: vec![], span };
         let mut columns: &'static [&'static str] = &[];
         for entry in &data.entries {
             if let DataEntry::Setting { name, value } = entry {
@@ -86,7 +86,7 @@ impl<'a> DataBlock<'_, 'a> {
             match entry {
                 DataEntry::Field { name, ty, value } => fields.extend(self.data_column(name, ty, value, columns, &env)),
                 DataEntry::Rule { indices, entries, span } => {
-                    if set.rule.is_some() || !set.splits.is_empty() {
+                    if set.generated.is_some() || !set.splits.is_empty() {
                         let d = Diagnostic::error(
                             "duplicate-definition",
                             *span,
@@ -95,8 +95,8 @@ impl<'a> DataBlock<'_, 'a> {
                         self.fail(d.help(
                             "a data block has one rule, or `train = ..`; set samples aside with `valid = split(0.1)`",
                         ));
-                    } else if let Some((rule, made)) = self.data_rule(indices, entries, *span) {
-                        set.rule = Some(rule);
+                    } else if let Some((samples, made)) = self.generated(indices, entries, *span) {
+                        set.generated = Some(samples);
                         fields.extend(made);
                     }
                 }

@@ -1,6 +1,12 @@
-//! The elaborator: an interpreter of the syntax tree whose values are the entities of
-//! [`super::entity`] and whose effect is to write the passes of the typed tree. Every call is
-//! inlined with concrete dimensions. This file holds its state and the bookkeeping all parts use.
+//! The elaborator: an interpreter of the syntax tree whose values are the entities of [`entity`] and whose effect is to
+//! write the passes of the typed tree. Every call is inlined with extents that are numbers.
+//!
+//! In: an expression and an [`Env`], what its names stand for. Out: an [`Entity`]; after an error, which is reported once,
+//! the poison that no error follows from. It is one recursive evaluator over the files of this folder. What is `pub` in them
+//! is the door for its clients, the checks of train blocks, data blocks and lone functions: they begin a pass, bind names,
+//! evaluate ([`Elaborator::eval`]), ask for a kind of value (`term`, `float_term`, `extent`, `whole`), report
+//! ([`Elaborator::fail`]) and take the passes and tables that have been written. This file holds the state and the
+//! bookkeeping that all parts use.
 
 mod apply;
 mod block;

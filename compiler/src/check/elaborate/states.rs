@@ -24,7 +24,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Warns of instances whose several uses each move their states.
-    pub fn moved_again(&mut self) {
+    pub fn states_moved_twice(&mut self) {
         let moves = std::mem::take(&mut self.moves);
         let mut told: BTreeSet<String> = BTreeSet::new();
         for (number, uses) in &moves {

@@ -10,7 +10,7 @@ use grammar::diagnostic::Diagnostic;
 
 impl<'a> TrainBlock<'a> {
     /// Reports figures that a sweep of this block draws and no run of it ends with. After the metrics, which name them.
-    pub fn drawn(&mut self, data: Option<&DataSet>) {
+    pub fn plotted(&mut self, data: Option<&DataSet>) {
         let mut splits = self.elaborator.train.as_ref().map_or_else(Vec::new, |t| t.splits.clone());
         if data.is_some_and(|d| d.splits.iter().any(|s| s.0 == "test")) {
             splits.push("test");

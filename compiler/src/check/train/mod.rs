@@ -13,7 +13,7 @@ use crate::check::elaborate::{
 use crate::check::report::{Sink, nearest};
 use crate::check::resolve::{Items, LOSS, SETTINGS, body_children, children, entries, meant, written};
 use crate::typed::expr::operands;
-use crate::typed::prune::finished;
+use crate::typed::prune::pruned;
 use crate::typed::reach::reached;
 use crate::typed::{DataSet, Definition, Outcome, Settings, Start, Train, ValueId};
 use grammar::ast::{self, CallableKind, ExprKind, TrainEntry};
@@ -85,7 +85,7 @@ impl<'a> TrainBlock<'a> {
         self.forward_passes(&forward);
         if self.elaborator.sink.errors() == errors {
             self.watched();
-            self.drawn(data.as_ref());
+            self.plotted(data.as_ref());
         }
         self.freeze();
         let objectives = self.objective_of_each(&forward);
@@ -93,7 +93,7 @@ impl<'a> TrainBlock<'a> {
             self.update_pass(&objectives);
         }
         let start = self.continued();
-        self.elaborator.moved_again();
+        self.elaborator.states_moved_twice();
         self.unused_locals(self.elaborator.sink.errors() > errors);
         if self.elaborator.sink.errors() > errors {
             return None;
@@ -558,7 +558,7 @@ impl<'a> TrainBlock<'a> {
 
     fn assembled(&mut self, data: Option<DataSet>, settings: Settings, start: Option<Start>) -> Train {
         let tables = std::mem::take(&mut self.elaborator.tables);
-        let mut passes = self.elaborator.builders.drain(..).map(|b| finished(b.pass));
+        let mut passes = self.elaborator.builders.drain(..).map(|b| pruned(b.pass));
         let mut next = || passes.next().unwrap_or_default();
         let (init, training, evaluation, update) = (next(), next(), next(), next());
         Train {
