@@ -10,8 +10,11 @@ use common::{repository, text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// Something that imports, and what it may import.
+type Row = (&'static str, &'static [&'static str]);
+
 /// Each crate by the folder of its root, with the crates of ours that it may name.
-const CRATES: [(&str, &[&str]); 4] = [
+const CRATES: [Row; 4] = [
     ("grammar/src", &[]),
     ("runtime/src", &[]),
     ("compiler/src", &["grammar", "runtime"]),
@@ -19,7 +22,7 @@ const CRATES: [(&str, &[&str]); 4] = [
 ];
 
 /// What each file and folder of the compiler, and each wing of its checker, may import of those beside it.
-const ARROWS: [(&str, &[(&str, &[&str])]); 2] = [
+const ARROWS: [(&str, &[Row]); 2] = [
     (
         "",
         &[

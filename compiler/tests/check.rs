@@ -6,6 +6,7 @@ use grammar::span::Sources;
 use nnc_compiler::check::check;
 use nnc_compiler::library;
 use nnc_compiler::typed::print::print;
+use std::path::Path;
 
 /// Checks a program against the standard library: the printed trees, and the diagnostics.
 fn run(text: &str) -> (String, Vec<Diagnostic>, Sources) {
