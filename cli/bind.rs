@@ -82,17 +82,17 @@ pub fn data_spec(train: &Train, program: &Path, resources: &Resources) -> Result
 
 /// Where the samples of each split come from.
 fn origins(data: &typed::DataSet, fields: &[typed::Field]) -> Result<Vec<(String, Origin)>, Fault> {
-    let Some(rule) = &data.rule else {
+    let Some(generated) = &data.generated else {
         return Ok(data.splits.iter().map(|(name, c)| (name.clone(), Origin::Call(call(c)))).collect());
     };
-    let module = lower::rule(rule);
+    let module = lower::generated(generated);
     let computed =
         interpret(&module, &Values::new(), &mut |_, _| vec![]).map_err(|e| Fault::internal(e.to_string()))?;
     let column = |(name, tensor): &(String, TensorId)| {
         let field = fields.iter().find(|f| f.name == *name)?;
         Some(Column::new(name, field.ty.dims.clone(), data::Values::Doubles(computed[tensor].clone())))
     };
-    let table = Table::new(rule.count, module.outputs.iter().filter_map(column).collect());
+    let table = Table::new(generated.count, module.outputs.iter().filter_map(column).collect());
     Ok(vec![("train".to_string(), Origin::Table(table))])
 }
 

@@ -11,7 +11,7 @@ use compiler::emit::{self, Dump, Options};
 use compiler::lower::program::Program;
 use compiler::lower::programs::{evaluation, forward, init, training};
 use compiler::typed::Train;
-use compiler::{check, ir, lower, optimise, source, symbolic};
+use compiler::{ir, lower, optimise, source, symbolic, typed};
 use runtime::file::replace;
 
 /// Prints one stage, to standard output or a file.
@@ -62,7 +62,7 @@ fn render(options: &args::Emit) -> Result<String, Fault> {
         Stage::Ast | Stage::Obj => Ok(String::new()),
         Stage::Dot => Ok(picture::dot(&train.name, &Graph::of(train))),
         Stage::Svg => Ok(picture::svg(&train.name, &Graph::of(train))),
-        Stage::Typed => Ok(check::print::print(train)),
+        Stage::Typed => Ok(typed::print::print(train)),
         Stage::Ir | Stage::Grad => Ok(match form {
             Form::Index => ir::text::print(&whole()),
             Form::Source => as_source(train, program()),

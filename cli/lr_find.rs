@@ -9,7 +9,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::front::{self, Front};
 use crate::say;
 use crate::steps::Steps;
-use compiler::check::rules::{each_rule, optimizer, set_argument};
+use compiler::check::optimizer_arguments::{each_rule, optimizer, set_argument};
 use grammar::ast::{Expr, File, Item};
 use grammar::parser::parse;
 use grammar::span::Sources;

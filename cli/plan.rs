@@ -7,7 +7,7 @@
 use crate::args::Resources;
 use crate::compile;
 use crate::fault::{Fault, FaultKind};
-use compiler::check::short;
+use compiler::check::small_batch;
 use compiler::emit::Precision;
 use compiler::ir::text::print;
 use compiler::lower::program::Program;
@@ -201,12 +201,12 @@ fn evaluation_sizes(splits: &[Option<usize>], batch: usize) -> Vec<usize> {
 
 /// Refuses a size of minibatch that leaves one of so few samples that a formula over the minibatch divides by zero.
 fn large_enough(train: &Train, sizes: &[usize], samples: usize) -> Result<(), Fault> {
-    let Some((size, value)) = sizes.iter().find_map(|n| Some((*n, short::divided_by_zero(&train.training, *n)?)))
+    let Some((size, value)) = sizes.iter().find_map(|n| Some((*n, small_batch::divided_by_zero(&train.training, *n)?)))
     else {
         return Ok(());
     };
     let batch = sizes.iter().copied().max().unwrap_or(size);
-    let better = short::better_batch(&train.training, samples, batch);
+    let better = small_batch::better_batch(&train.training, samples, batch);
     let help = better.map_or(String::new(), |b| format!("; `batch = {b}` leaves none so small"));
     Err(Fault::new(
         FaultKind::Program,

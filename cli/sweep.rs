@@ -211,7 +211,7 @@ fn identity(program: &Front, options: &args::Sweep) -> Result<String, Fault> {
     let train = program.checked.trains.first().ok_or_else(no_block)?;
     let samples = options.machine.resources.samples;
     let declared = conditions::declared(train);
-    let text = format!("{} {:?} {declared:?} {samples:?}", compiler::check::print::print(train), train.settings);
+    let text = format!("{} {:?} {declared:?} {samples:?}", compiler::typed::print::print(train), train.settings);
     Ok(runtime::checkpoint::digest_of(text.as_bytes()))
 }
 

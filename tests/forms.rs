@@ -142,14 +142,14 @@ fn a_rule_makes_a_sample_of_each_combination() {
     let (checked, trouble) = compiler::check::check(&sources, &file, &library);
     let said: String = trouble.iter().map(|d| render::human(&sources, d, false)).collect();
     assert!(said.is_empty(), "{said}");
-    let rule = checked.trains[0].data.as_ref().and_then(|d| d.rule.as_ref()).expect("a rule");
-    let module = compiler::lower::rule(rule);
+    let generated = checked.trains[0].data.as_ref().and_then(|d| d.generated.as_ref()).expect("a rule");
+    let module = compiler::lower::generated(generated);
     let values = interpret(&module, &Values::new(), &mut |_, _| vec![]).unwrap_or_else(|e| panic!("{e}"));
     let column = |name: &str| {
         let output = module.outputs.iter().find(|(n, _)| n == name).map(|(_, t)| values[t].clone());
         output.unwrap_or_default()
     };
-    assert_eq!(rule.count, 6);
+    assert_eq!(generated.count, 6);
     assert_eq!(column("x"), [0., 0., 0., 1., 1., 0., 1., 1., 2., 0., 2., 1.]);
     assert_eq!(column("y"), [0., 1., 1., 2., 2., 0.]);
     assert_eq!(column("z"), [0., -1., 0., 0., 0.5, 0., 0.5, 1., 1., 1., 1., -1.]);

@@ -1,7 +1,7 @@
 //! The pure middle of nnc: check, lower, differentiate, optimise, schedule, emit.
 //! No files, no clock, no terminal, no threads.
 
-#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr))]
 
 pub use nnc_core::scalar;
 

@@ -3,8 +3,10 @@
 
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Sources;
-use nnc_compiler::check::{check, print::print};
+use nnc_compiler::check::check;
 use nnc_compiler::library;
+use nnc_compiler::typed::print::print;
+use std::path::Path;
 
 /// Checks a program against the standard library: the printed trees, and the diagnostics.
 fn run(text: &str) -> (String, Vec<Diagnostic>, Sources) {
@@ -352,12 +354,18 @@ fn accumulations_bind_the_indices_of_their_positions() {
     assert!(text.contains("+= x[batch, i."), "{text}");
 }
 
+/// The texts of all files in a folder and those in it.
+fn texts(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    entries.flat_map(|e| if e.is_dir() { texts(&e) } else { vec![std::fs::read_to_string(e).unwrap()] }).collect()
+}
+
 #[test]
 fn every_code_is_in_the_table() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check");
+    let sources = texts(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/check")));
     let known: Vec<_> = nnc_compiler::check::codes::CODES.iter().map(|c| c.0).collect();
-    for entry in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
-        let text = std::fs::read_to_string(entry).unwrap();
+    assert!(sources.iter().any(|text| text.contains("Diagnostic::error(")));
+    for text in &sources {
         for rest in text.split("Diagnostic::error(").skip(1) {
             if let Some(code) = rest.trim_start().strip_prefix('"').and_then(|r| r.split('"').next()) {
                 assert!(known.contains(&code), "{code} is not in the table");

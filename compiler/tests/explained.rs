@@ -92,6 +92,9 @@ fn each_page_begins_with_its_code_and_title() {
 fn reported(folder: &Path) -> io::Result<BTreeSet<String>> {
     let mut codes = BTreeSet::new();
     let paths: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    for path in paths.iter().filter(|path| path.is_dir()) {
+        codes.extend(reported(path)?);
+    }
     for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "rs")) {
         let text = fs::read_to_string(path)?;
         for making in ["Diagnostic::error(", "Diagnostic::warning("] {

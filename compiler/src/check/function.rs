@@ -3,15 +3,10 @@
 //! In: a program, a library, the name of a callable and its dimensions as numbers. Out: a
 //! [`typed::Function`], or what is wrong. An input without a type is a scalar.
 
-use super::calls::{Given, is_input};
-use super::dims::Declared;
-use super::elaborate::Elaborator;
-use super::entity::{Entity, Env, Instance, PassKind, Scope, kind_word};
-use super::finish::finished;
-use super::items::Items;
-use super::library_sources;
-use super::number::Num;
+use super::elaborate::{Declared, Elaborator, Entity, Env, Given, Instance, Num, PassKind, Scope, is_input, kind_word};
 use super::report::nearest;
+use super::resolve::Items;
+use crate::typed::prune::pruned;
 use crate::typed::{Definition, Element, Function, Input, Outcome, Type};
 use grammar::ast::{self, Callable};
 use grammar::diagnostic::Diagnostic;
@@ -49,19 +44,24 @@ pub fn function(
     callable: &Callable,
     dims: &[Dimension],
 ) -> Result<Function, Vec<Diagnostic>> {
-    let (items, _) = Items::collect(program, library, library_sources(library));
-    let mut elaborator = Elaborator::new(&items);
-    let function = elaborator.function(callable, dims);
-    let errors = elaborator.sink.errors() > 0;
+    let (items, _) = Items::collect(program, library);
+    let mut alone = Alone { elaborator: Elaborator::new(&items) };
+    let function = alone.function(callable, dims);
+    let errors = alone.elaborator.sink.errors() > 0;
     match function.filter(|_| !errors) {
         Some(function) => Ok(function),
-        None => Err(elaborator.sink.list),
+        None => Err(alone.elaborator.sink.list),
     }
 }
 
-impl<'a> Elaborator<'a> {
+/// A callable elaborated without a train block around it.
+struct Alone<'a> {
+    elaborator: Elaborator<'a>,
+}
+
+impl<'a> Alone<'a> {
     fn function(&mut self, callable: &'a Callable, dims: &[Dimension]) -> Option<Function> {
-        self.begin(PassKind::Training);
+        self.elaborator.begin(PassKind::Training);
         let env = self.dimensions(callable, dims)?;
         let mut inputs = vec![];
         let mut bound: Vec<Option<Given<'a>>> = vec![];
@@ -74,16 +74,16 @@ impl<'a> Elaborator<'a> {
             }
             let ty = self.input_type(param, &env)?;
             let definition = Definition::Field(inputs.len());
-            let value = self.builder().outside(definition, &name.name, ty.clone(), name.span);
-            bound.push(Some((Entity::Term(self.builder().read(value, name.span)), name.span)));
+            let value = self.elaborator.builder().outside(definition, &name.name, ty.clone(), name.span);
+            bound.push(Some((Entity::Term(self.elaborator.builder().read(value, name.span)), name.span)));
             inputs.push(Input { name: name.name.clone(), ty, span: name.span });
         }
         self.settings_given(callable, &bound)?;
-        let whole = Instance { path: String::new(), origin: self.activation().origin.clone() };
-        let result = self.apply(callable, bound, Some(whole), None, callable.name.span);
+        let whole = Instance { path: String::new(), origin: self.elaborator.activation().origin.clone() };
+        let result = self.elaborator.apply(callable, bound, Some(whole), None, callable.name.span);
         self.results(callable, result)?;
-        let pass = finished(std::mem::take(&mut self.builders[PassKind::Training as usize].pass));
-        let tables = std::mem::take(&mut self.tables);
+        let pass = pruned(std::mem::take(&mut self.elaborator.builders[PassKind::Training as usize].pass));
+        let tables = std::mem::take(&mut self.elaborator.tables);
         Some(Function {
             name: callable.name.name.clone(),
             inputs,
@@ -91,6 +91,10 @@ impl<'a> Elaborator<'a> {
             states: tables.states,
             pass,
         })
+    }
+
+    fn fail(&mut self, d: Diagnostic) -> Entity<'a> {
+        self.elaborator.fail(d)
     }
 
     /// A scope in which the dimension variables are numbers.
@@ -123,7 +127,7 @@ impl<'a> Elaborator<'a> {
     fn input_type(&mut self, param: &'a ast::Param, env: &Env<'a>) -> Option<Type> {
         let scalar = Type { per_sample: false, dims: vec![], element: Element::Number };
         let Some(ty) = &param.ty else { return Some(scalar) };
-        match self.declared(ty, env)? {
+        match self.elaborator.declared(ty, env)? {
             Declared::Tensor { dims, element, .. } => Some(Type { dims, element, ..scalar }),
             Declared::Record(_) | Declared::Word => {
                 let message =
@@ -153,8 +157,8 @@ impl<'a> Elaborator<'a> {
             other => vec![(name.clone(), other)],
         };
         for (part, entity) in parts {
-            let term = self.float_term(entity, span)?;
-            self.outcome(Outcome::Output(part.clone()), &term, &part, span);
+            let term = self.elaborator.float_term(entity, span)?;
+            self.elaborator.outcome(Outcome::Output(part.clone()), &term, &part, span);
         }
         Some(())
     }

@@ -8,14 +8,14 @@
 mod bounds;
 mod build;
 mod function;
+mod generated;
 mod pass;
 pub mod program;
 pub mod programs;
 mod rounds;
-mod rule;
 pub mod scheduled;
 
 pub use function::function;
+pub use generated::generated;
 pub use program::Program;
 pub use programs::{evaluation, gradients, init, training};
-pub use rule::rule;

@@ -6,7 +6,6 @@ use compiler::check::{Checked, check};
 use compiler::ir::Module;
 use compiler::ir::recurrence::recurrences;
 use compiler::lower::programs::training;
-use compiler::numeric::Precision;
 use compiler::optimise::PASSES;
 use compiler::schedule::schedule;
 use compiler::tally::{Work, done};
@@ -14,6 +13,7 @@ use grammar::ast::File;
 use grammar::diagnostic::Diagnostic;
 use grammar::parser::parse;
 use grammar::span::Sources;
+use nnc_core::number::Precision;
 
 /// A program as parsed, with the library.
 fn parsed(text: &str) -> (Sources, File, Vec<File>) {
@@ -72,7 +72,8 @@ fn grows_with_its_length(of: impl Fn(usize) -> String, length: usize) {
 
 /// A model whose body is `n` turns of a loop over what a layer makes of the input.
 fn turns(n: usize, turn: &str) -> String {
-    let body = format!("    q = x |> dense(4) as q\n    h = for l in 1..{n} with h = q {{ {turn} }}\n    h |> dense(1) as fc");
+    let body =
+        format!("    q = x |> dense(4) as q\n    h = for l in 1..{n} with h = q {{ {turn} }}\n    h |> dense(1) as fc");
     program("", &body, SETTINGS)
 }
 
