@@ -3,6 +3,9 @@
 
 mod augment;
 mod figures;
+mod freeze;
+mod metrics;
+mod models;
 mod settings;
 mod update;
 
@@ -11,28 +14,13 @@ use crate::check::elaborate::{
     Elaborator, Entity, Env, Owner, PassKind, Progress, Scope, Term, TrainScope, shape_text,
 };
 use crate::check::report::{Sink, nearest};
-use crate::check::resolve::{Items, LOSS, SETTINGS, body_children, children, entries, meant, written};
-use crate::typed::expr::operands;
+use crate::check::resolve::{Items, LOSS, SETTINGS, entries, meant, written};
 use crate::typed::prune::pruned;
-use crate::typed::reach::reached;
-use crate::typed::{DataSet, Definition, Outcome, Pass, Settings, Start, Train, ValueId};
+use crate::typed::{DataSet, Outcome, Pass, Settings, Start, Train};
 use grammar::ast::{self, CallableKind, ExprKind, TrainEntry};
 use grammar::diagnostic::Diagnostic;
 use grammar::span::Span;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The models found, and the callables looked into for them.
-#[derive(Default)]
-struct Models<'a> {
-    models: BTreeSet<&'a str>,
-    seen: BTreeSet<Span>,
-}
-
-/// What the forward passes need of the entries.
-struct Forward<'a> {
-    objectives: Vec<&'a TrainEntry>,
-    metrics: Option<&'a TrainEntry>,
-}
 
 /// A train block of the program; `None` where it has errors.
 pub fn elaborated<'a>(items: &'a Items<'a>, block: &'a ast::Train, sink: &mut Sink) -> Option<Train> {
@@ -61,6 +49,12 @@ struct TrainBlock<'a> {
     block: &'a ast::Train,
     /// What its lines see: its parameters, fields and locals.
     env: Env<'a>,
+}
+
+/// What the forward passes need of the entries.
+struct Forward<'a> {
+    objectives: Vec<&'a TrainEntry>,
+    metrics: Option<&'a TrainEntry>,
 }
 
 impl<'a> TrainBlock<'a> {
@@ -210,27 +204,6 @@ impl<'a> TrainBlock<'a> {
         }
     }
 
-    /// The models that the block uses itself or through layers and functions; those inside a model have its name before
-    /// theirs.
-    fn models_of(&self, block: &'a ast::Train) -> BTreeSet<&'a str> {
-        let mut found = Models::default();
-        block.entries.iter().for_each(|entry| self.models_in(&entry.value, &mut found));
-        found.models
-    }
-
-    fn models_in(&self, expr: &'a ast::Expr, found: &mut Models<'a>) {
-        if let ExprKind::Name(name) = &expr.kind
-            && let Some(callable) = self.elaborator.items.callable(name, expr.span)
-        {
-            if callable.kind == CallableKind::Model {
-                found.models.insert(name);
-            } else if found.seen.insert(callable.span) {
-                body_children(&callable.body, &mut |e| self.models_in(e, found));
-            }
-        }
-        children(expr, &mut |e| self.models_in(e, found));
-    }
-
     /// Reports a setting that is not there, with the definitions it could name; unless a line is a misspelt one, which
     /// is reported as that.
     fn require(&mut self, name: &str, what: &str, kind: CallableKind, arguments: &str) {
@@ -310,144 +283,6 @@ impl<'a> TrainBlock<'a> {
             return None;
         }
         Some(term)
-    }
-
-    /// `metrics = { name = e }`, or a single call, named after what is called.
-    fn metrics(&mut self, entry: &'a TrainEntry) {
-        let single;
-        let list: Vec<(&str, &'a ast::Expr)> = match &entry.value.kind {
-            ExprKind::Record(fields) => fields.iter().map(|(n, e)| (n.name.as_str(), e)).collect(),
-            ExprKind::Call { callee, .. } => {
-                single = match &callee.kind {
-                    ExprKind::Name(n) => n.as_str(),
-                    _ => "metric",
-                };
-                vec![(single, &entry.value)]
-            }
-            _ => {
-                let d = Diagnostic::error("wrong-kind", entry.value.span, "metrics are a record of names and values");
-                self.fail(d.help("write `metrics = { name = expression }`"));
-                return;
-            }
-        };
-        for (name, expr) in list {
-            // Once is enough: both passes come here.
-            if self.elaborator.pass() == PassKind::Training
-                && (name == LOSS || self.elaborator.tables.objectives.iter().any(|o| o == name))
-            {
-                self.figure_taken(name, expr.span);
-            }
-            let entity = self.elaborator.inside(|c| c.measuring = true, |e| e.eval(expr, &self.env));
-            self.metric(name, expr, entity);
-        }
-    }
-
-    /// A metric is the mean of its value over the samples; one made of sums over `sample` is computed once, of these.
-    fn metric(&mut self, name: &str, expr: &'a ast::Expr, entity: Entity<'a>) {
-        let span = expr.span;
-        if let Entity::Term(term) = &entity {
-            let leaves = self.elaborator.leaves_of(&term.expr);
-            let total = |d: &Definition| matches!(d, Definition::Total(_));
-            if leaves.iter().any(total) {
-                if leaves.iter().all(total) && !self.elaborator.builder().per_sample(term) {
-                    let Some(term) = self.elaborator.float_term(entity, span) else { return };
-                    self.elaborator.outcome(Outcome::Report(name.to_string()), &term, name, span);
-                } else {
-                    let message = "a metric of a whole split is made of its sums over `sample` alone";
-                    let d = Diagnostic::error("wrong-kind", span, message)
-                        .here("this also depends on single samples or on parameters");
-                    self.fail(d.help("take the sum or mean of that as well: `mean[sample] ..`"));
-                }
-                return;
-            }
-        }
-        if let Some(term) = self.single_number(entity, span, "a metric") {
-            self.elaborator.outcome(Outcome::Metric(name.to_string()), &term, name, span);
-        }
-    }
-
-    /// Locals that are tensors can be asked for by name, and so can the fields of records.
-    fn outputs(&mut self) {
-        let Some(train) = &self.elaborator.train else { return };
-        let done: Vec<_> = train
-            .progress
-            .iter()
-            .zip(&train.block.entries)
-            .filter_map(|(p, e)| match p {
-                Progress::Done(entity) => Some((entity.clone(), e.lhs.name.clone())),
-                _ => None,
-            })
-            .collect();
-        for (entity, name) in done {
-            self.named_output(&entity, &name.name, name.span);
-        }
-    }
-
-    fn named_output(&mut self, entity: &Entity<'a>, name: &str, span: Span) {
-        match entity {
-            Entity::Term(term) => self.elaborator.outcome(Outcome::Output(name.to_string()), term, name, span),
-            Entity::Record(fields) => {
-                fields.iter().for_each(|(field, value)| self.named_output(value, &format!("{name}.{field}"), span));
-            }
-            _ => {}
-        }
-    }
-
-    fn freeze(&mut self) {
-        let Some(entry) = entries(self.block, "freeze").next() else { return };
-        let parts = match &entry.value.kind {
-            ExprKind::Sequence(parts) => parts.iter().collect(),
-            _ => vec![&entry.value],
-        };
-        for part in parts {
-            let (set, drawn) = match &part.kind {
-                ExprKind::As { value, name } if name.name == "drawn" => (&**value, true),
-                ExprKind::As { name, .. } => {
-                    let message = format!("what is frozen stays `as drawn`, not `as {}`", name.name);
-                    self.fail(Diagnostic::error("wrong-kind", name.span, message).fix(
-                        "write `drawn`",
-                        name.span,
-                        "drawn",
-                    ));
-                    continue;
-                }
-                _ => (part, false),
-            };
-            let Some(set) = self.elaborator.set_setting(set, &self.env) else { continue };
-            let random: Vec<usize> = set.iter().copied().filter(|p| !drawn && self.is_random_at_first(*p)).collect();
-            set.into_iter().for_each(|p| self.elaborator.tables.parameters[p].parameter.frozen = true);
-            random.iter().for_each(|p| self.elaborator.tables.parameters[*p].parameter.needs_value = true);
-            if let Some(first) = random.first().filter(|_| entries(self.block, "start").next().is_none()) {
-                self.frozen_at_random(*first, random.len(), part.span);
-            }
-        }
-    }
-
-    /// Whether the initial value of a parameter is drawn.
-    fn is_random_at_first(&self, parameter: usize) -> bool {
-        let builder = &self.elaborator.builders[PassKind::Init as usize];
-        let (pass, value) = (&builder.pass, builder.known_outcome(&Outcome::Parameter(parameter)));
-        let drawn = |id: &ValueId| matches!(pass.v(*id).definition, Definition::Draw { .. });
-        reached(pass, value.into_iter(), operands).iter().any(drawn)
-    }
-
-    /// Reports frozen parameters that nothing has trained.
-    fn frozen_at_random(&mut self, first: usize, count: usize, set: Span) {
-        let p = self.elaborator.tables.parameters[first].parameter.clone();
-        let others = match count {
-            1 => String::new(),
-            2 => " and one other parameter".to_string(),
-            n => format!(" and {} other parameters", n - 1),
-        };
-        let (verb, them) = if count == 1 { ("is", "it") } else { ("are", "them") };
-        let message =
-            format!("`{}`{others} {verb} frozen, but nothing gives {them} a value beside random draws", p.path);
-        let end = Span { start: set.end, ..set };
-        let d = Diagnostic::error("frozen-at-random", set, message)
-            .label(p.instance, "made here")
-            .note("`start = other.weights` begins with the weights of another train block")
-            .fix("if random features are meant, say so with `as drawn` after them", end, " as drawn");
-        self.fail(d);
     }
 
     /// The objectives by name; one that is alone is the `loss`, several have it as their sum.
