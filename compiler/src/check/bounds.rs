@@ -4,6 +4,7 @@
 
 use super::builder::Builder;
 use crate::scalar::{Binary, Kind, Unary};
+use crate::tally::{Work, count};
 use crate::typed::{Element, Expr, Extent};
 
 /// A sum of multiples of atoms and a constant. As a fact it says that the sum is not negative.
@@ -35,13 +36,16 @@ impl Affine {
     }
 
     fn lowest(&self, builder: &Builder) -> i64 {
-        self.sum_of_lowest(|atom| atom_range(builder, atom))
+        self.ends(|atom| atom_range(builder, atom)).0
     }
 
-    fn sum_of_lowest(&self, range: impl Fn(&Expr) -> (i64, i64)) -> i64 {
-        self.terms.iter().fold(self.offset, |sum, (atom, k)| {
+    /// Its smallest and its largest value. The range of an atom is asked for once: atoms have others inside, and were each
+    /// asked twice, those at the bottom would be asked as often as two to the power of their depth.
+    fn ends(&self, range: impl Fn(&Expr) -> (i64, i64)) -> (i64, i64) {
+        self.terms.iter().fold((self.offset, self.offset), |(least, most), (atom, k)| {
             let (low, high) = range(atom);
-            sum.saturating_add(k.saturating_mul(if *k > 0 { low } else { high }))
+            let (low, high) = if *k > 0 { (low, high) } else { (high, low) };
+            (least.saturating_add(k.saturating_mul(low)), most.saturating_add(k.saturating_mul(high)))
         })
     }
 }
@@ -91,13 +95,17 @@ pub(super) fn interval(builder: &Builder, expr: &Expr) -> (i64, i64) {
 /// Smallest and largest value where the facts hold: the form itself, or less one or two facts.
 pub(super) fn interval_under(builder: &Builder, expr: &Expr, known: &[Affine]) -> (i64, i64) {
     let form = affine(expr);
-    let low = lowest_under(builder, &form, known);
-    let high = lowest_under(builder, &Affine::fixed(0).plus(&form, -1), known);
-    (low, high.saturating_neg())
+    let (low, high) = form.ends(|atom| quotient_under(builder, atom, known));
+    if known.is_empty() {
+        return (low, high);
+    }
+    let negated = Affine::fixed(0).plus(&form, -1);
+    let low = highest_bound(builder, &form, low, known);
+    (low, highest_bound(builder, &negated, high.saturating_neg(), known).saturating_neg())
 }
 
-fn lowest_under(builder: &Builder, form: &Affine, known: &[Affine]) -> i64 {
-    let mut best = form.sum_of_lowest(|atom| quotient_under(builder, atom, known));
+/// The best lower bound of a form that has one already: the form itself, or less one or two facts.
+fn highest_bound(builder: &Builder, form: &Affine, mut best: i64, known: &[Affine]) -> i64 {
     for (n, fact) in known.iter().enumerate() {
         let once = form.clone().plus(fact, -1);
         best = best.max(once.lowest(builder));
@@ -123,6 +131,7 @@ fn quotient_under(builder: &Builder, atom: &Expr, known: &[Affine]) -> (i64, i64
 }
 
 fn atom_range(builder: &Builder, atom: &Expr) -> (i64, i64) {
+    count(Work::Ranges);
     match atom {
         Expr::Index(id) => match builder.extent(*id) {
             Extent::Fixed(n) => (0, (n as i64).min(FAR) - 1),
