@@ -12,10 +12,12 @@ pub enum Work {
     Expressions,
     /// Names that were compared letter by letter.
     Names,
+    /// Parts of positions whose range was asked for.
+    Ranges,
 }
 
 thread_local! {
-    static DONE: [Cell<u64>; 3] = const { [const { Cell::new(0) }; 3] };
+    static DONE: [Cell<u64>; 4] = const { [const { Cell::new(0) }; 4] };
 }
 
 /// How much was done so far.

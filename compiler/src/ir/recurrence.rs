@@ -222,7 +222,7 @@ impl Group {
         let mut choices = vec![];
         let mut open: Vec<(usize, usize)> = known.iter().map(|(k, a)| (*k, *a)).collect();
         while let Some((source, axis)) = open.pop() {
-            for link in self.readers.get(&source).into_iter().flatten().map(|n| &self.links[*n]) {
+            for link in self.readers.get(&source).map_or(&[][..], Vec::as_slice).iter().map(|n| &self.links[*n]) {
                 count(Work::Nodes);
                 let found = candidates(link, axis);
                 match (known.get(&link.reader), &found[..]) {
@@ -258,7 +258,7 @@ impl Group {
         let mut order = vec![];
         while let Some(next) = ready.pop_first() {
             order.push(next);
-            for reader in readers.get(&next).into_iter().flatten() {
+            for reader in readers.get(&next).map_or(&[][..], Vec::as_slice) {
                 count(Work::Nodes);
                 let left = waits.entry(*reader).or_default();
                 *left -= 1;

@@ -52,6 +52,18 @@ fn functions_that_double_are_counted_and_named() {
     assert_eq!(said.matches("error[").count(), 1, "{said}");
 }
 
+/// Records that hold the one before twice: 2^24 tensors at the end, if they are written out.
+#[test]
+fn records_that_double_are_counted() {
+    let lines: String = (1..=24).map(|k| format!("    r{k} = {{ a = r{}, b = r{} }}\n", k - 1, k - 1)).collect();
+    let said = checked(
+        "",
+        &format!("    r0 = {{ a = x, b = x }}\n{lines}    h = r24{}\n    h |> dense(1) as fc", ".a".repeat(25)),
+    );
+    assert!(said.contains("too-deep") && said.contains("has more than"), "{said}");
+    assert_eq!(said.matches("error[").count(), 1, "{said}");
+}
+
 /// Each unknown name is an error, but guesses are made for the first hundred only, and a person is shown as many.
 #[test]
 fn thousands_of_mistakes_are_counted_not_printed() {

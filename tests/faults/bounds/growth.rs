@@ -93,10 +93,11 @@ fn a_chain_that_becomes_one_definition() {
     grows_with_its_length(of, 500);
 }
 
+/// Long enough that values become as large as they may: shorter ones are not counted out.
 #[test]
 fn a_chain_that_doubles() {
     for turn in ["h + 2 * h", "h * h", "max(h, 0.5 * h)", "tanh(h) + h"] {
-        grows_with_its_length(|n| turns(n, turn), 100);
+        grows_with_its_length(|n| turns(n, turn), 400);
     }
 }
 
@@ -193,4 +194,20 @@ fn thousands_of_unknown_names() {
     let (_, found, long) = checked(&of(1000), Work::Names);
     assert!(found.len() >= 2000, "{}", found.len());
     assert!(short > 0 && long <= 2 * short, "{short} comparisons, then {long}");
+}
+
+/// Each position has the one before twice in it: one function more is a position twice as long, written out.
+#[test]
+fn positions_made_of_positions() {
+    let of = |last: usize| {
+        let mut functions = "fn f0(i) = i\n".to_string();
+        for k in 1..=last {
+            functions.push_str(&format!("fn f{k}(i) = max(f{}(i), 3 - f{}(i))\n", k - 1, k - 1));
+        }
+        program(&functions, &format!("    h[i]: [4] = x[f{last}(i)]\n    h |> dense(1) as fc"), SETTINGS)
+    };
+    let (checked, found, short) = checked(&of(6), Work::Ranges);
+    assert!(!checked.trains.is_empty() && found.is_empty(), "{found:?}");
+    let (_, _, long) = self::checked(&of(7), Work::Ranges);
+    assert!(short > 0 && 4 * long <= 9 * short, "{short} ranges, then {long}");
 }

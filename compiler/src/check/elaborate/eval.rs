@@ -454,8 +454,12 @@ impl<'a> Elaborator<'a> {
                 Entity::Term(self.builder().share(t, &name, span))
             }
             Entity::Record(fields) => {
-                let values = fields.iter().map(|(n, e)| (n.clone(), self.shared(e.clone(), n, span))).collect();
-                Entity::Record(Rc::new(values))
+                // A record that stands twice in another is written out twice.
+                let good = self.enter(span);
+                let mut one = |(n, e): &(String, Entity<'a>)| (n.clone(), self.shared(e.clone(), n, span));
+                let values = good.then(|| fields.iter().map(&mut one).collect());
+                self.depth -= 1;
+                values.map_or(Entity::Poison, |values| Entity::Record(Rc::new(values)))
             }
             other => other,
         }
