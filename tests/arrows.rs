@@ -29,7 +29,7 @@ const ARROWS: [(&str, &[Row]); 2] = [
         &[
             ("tally", &[]),
             ("ir", &["tally"]),
-            ("typed", &["ir"]),
+            ("typed", &["ir", "tally"]),
             ("check", &["typed", "ir", "tally"]),
             ("differentiate", &["ir"]),
             ("optimise", &["ir", "tally"]),

@@ -4,11 +4,7 @@
 
 use super::{Element, Expr, Extent, Pass, ReduceOp};
 use crate::scalar::{Binary, Kind, Unary};
-<<<<<<< HEAD:compiler/src/typed/bounds.rs
-=======
 use crate::tally::{Work, count};
-use crate::typed::{Element, Expr, Extent};
->>>>>>> linear:compiler/src/check/bounds.rs
 
 /// A sum of multiples of atoms and a constant. As a fact it says that the sum is not negative.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,13 +34,8 @@ impl Affine {
         self
     }
 
-<<<<<<< HEAD:compiler/src/typed/bounds.rs
     fn lowest(&self, pass: &Pass) -> i64 {
-        self.sum_of_lowest(|atom| atom_range(pass, atom))
-=======
-    fn lowest(&self, builder: &Builder) -> i64 {
-        self.ends(|atom| atom_range(builder, atom)).0
->>>>>>> linear:compiler/src/check/bounds.rs
+        self.ends(|atom| atom_range(pass, atom)).0
     }
 
     /// Its smallest and its largest value. The range of an atom is asked for once: atoms have others inside, and were each
@@ -103,27 +94,17 @@ pub fn interval(pass: &Pass, expr: &Expr) -> (i64, i64) {
 /// Smallest and largest value where the facts hold: the form itself, or less one or two facts.
 pub fn interval_under(pass: &Pass, expr: &Expr, known: &[Affine]) -> (i64, i64) {
     let form = affine(expr);
-<<<<<<< HEAD:compiler/src/typed/bounds.rs
-    let low = lowest_under(pass, &form, known);
-    let high = lowest_under(pass, &Affine::fixed(0).plus(&form, -1), known);
-    (low, high.saturating_neg())
-}
-
-fn lowest_under(pass: &Pass, form: &Affine, known: &[Affine]) -> i64 {
-    let mut best = form.sum_of_lowest(|atom| quotient_under(pass, atom, known));
-=======
-    let (low, high) = form.ends(|atom| quotient_under(builder, atom, known));
+    let (low, high) = form.ends(|atom| quotient_under(pass, atom, known));
     if known.is_empty() {
         return (low, high);
     }
     let negated = Affine::fixed(0).plus(&form, -1);
-    let low = highest_bound(builder, &form, low, known);
-    (low, highest_bound(builder, &negated, high.saturating_neg(), known).saturating_neg())
+    let low = highest_bound(pass, &form, low, known);
+    (low, highest_bound(pass, &negated, high.saturating_neg(), known).saturating_neg())
 }
 
 /// The best lower bound of a form that has one already: the form itself, or less one or two facts.
-fn highest_bound(builder: &Builder, form: &Affine, mut best: i64, known: &[Affine]) -> i64 {
->>>>>>> linear:compiler/src/check/bounds.rs
+fn highest_bound(pass: &Pass, form: &Affine, mut best: i64, known: &[Affine]) -> i64 {
     for (n, fact) in known.iter().enumerate() {
         let once = form.clone().plus(fact, -1);
         best = best.max(once.lowest(pass));
@@ -148,12 +129,8 @@ fn quotient_under(pass: &Pass, atom: &Expr, known: &[Affine]) -> (i64, i64) {
     }
 }
 
-<<<<<<< HEAD:compiler/src/typed/bounds.rs
 fn atom_range(pass: &Pass, atom: &Expr) -> (i64, i64) {
-=======
-fn atom_range(builder: &Builder, atom: &Expr) -> (i64, i64) {
     count(Work::Ranges);
->>>>>>> linear:compiler/src/check/bounds.rs
     match atom {
         Expr::Index(id) => match pass.extent(*id) {
             Extent::Fixed(n) => (0, (n as i64).min(FAR) - 1),
