@@ -1,7 +1,7 @@
 //! The scalar functions: exp, log, sin, tanh, pow and the like, each written once.
 //!
 //! A function is a straight-line program over the operations of [`ops::Ops`]; [`plain`] evaluates
-//! it in Rust, the emitter turns the same program into instructions, and both give the same bits.
+//! it in Rust, a code generator turns the same program into instructions, and both give the same bits.
 //!
 //! | function | f32: ulp | operations | f64: ulp | operations |
 //! |----------|----------|------------|----------|------------|

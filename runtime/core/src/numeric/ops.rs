@@ -1,7 +1,7 @@
 //! The few operations from which every scalar function is built.
 //!
-//! A function written once over [`Ops`] runs as plain Rust arithmetic (the interpreter, constant
-//! folding, the tests) and becomes Cranelift instructions on vectors or scalars (generated code).
+//! A function written once over [`Ops`] runs as plain Rust arithmetic (the runtime's draws, the compiler's interpreters
+//! and the numbers it knows while checking) and becomes instructions on vectors or scalars (generated code).
 //! Both give the same bits, because every operation here is exactly rounded and nothing contracts
 //! or reorders them afterwards: a fused multiply-add happens where `fma` is written, nowhere else.
 //! Functions are branch-free: a choice is a [`Ops::select`] between two finished values. Only what is long and
