@@ -2,14 +2,14 @@
 //! left a parameter, a state or the loss not finite, computes that one value by value in the
 //! interpreter, and shows the first definition whose result is not finite although all that it read was.
 
-use crate::bind::Bound;
-use crate::fault::{Fault, FaultKind};
-use crate::front::Front;
 use crate::render;
 use compiler::ir::interpret::{Values, interpret_in};
 use compiler::ir::{Def, Draw, Item, Module, Node, Role, Tensor, TensorId};
 use compiler::lower::programs;
 use compiler::typed::Train;
+use driver::bind::Bound;
+use driver::fault::{Fault, FaultKind};
+use driver::program::Program;
 use grammar::diagnostic::Diagnostic;
 use grammar::render::human;
 use grammar::span::Span;
@@ -25,7 +25,7 @@ use std::sync::atomic::AtomicBool;
 /// The fault to report: with the place of the first value that is not finite, where it is found. `restore` puts the
 /// session back to where the repetition begins, at or before update `step - 1`, and says where that is.
 pub fn explain(
-    front: &Front,
+    loaded: &Program,
     train: &Train,
     bound: &mut Bound,
     settings: &Settings,
@@ -43,7 +43,7 @@ pub fn explain(
     if let Some((found, step)) = found() {
         crate::output::write_error(format_args!(
             "{}",
-            human(&front.sources, &found.diagnostic(step), render::colour_wanted())
+            human(&loaded.sources, &found.diagnostic(step), render::colour_wanted())
         ));
     }
     Fault::new(FaultKind::Diverged, plain)

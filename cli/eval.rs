@@ -2,20 +2,21 @@
 //! run has printed, to the bit: seed, step and epoch are those of the run.
 
 use crate::args;
-use crate::bind;
-use crate::fault::Fault;
 use crate::folder::Moment;
+use crate::output::Printed;
 use crate::say;
-use crate::{folder, front, grad};
+use crate::{folder, grad, load};
+use driver::bind;
+use driver::fault::Fault;
 use serde_json::json;
 
 /// Loads the weights, evaluates the split, prints the figures.
 pub fn eval(options: &args::Eval) -> Result<(), Fault> {
-    let front = front::load(&options.program, options.json)?;
+    let loaded = load::load(&options.program, options.json)?;
     let record = folder::record(&options.weights)?;
     let moment = Moment::of(&options.weights)?;
-    let train = &moment.seeded(front::choose(&front, &options.program)?, &options.program)?;
-    let mut bound = bind::bind(train, &options.program.file, &options.machine, record)?;
+    let train = &moment.seeded(load::choose(&loaded, &options.program)?, &options.program.request()?);
+    let mut bound = bind::bind(train, &options.program.file, &options.machine.plain(), record, &mut Printed)?;
     let data = bound.data.as_ref().ok_or_else(|| Fault::usage("the program has no data to evaluate on"))?;
     let split = data.split(&options.split).ok_or_else(|| {
         let names: Vec<&str> = data.splits.iter().map(|s| s.name.as_str()).collect();

@@ -2,14 +2,15 @@
 //! for comparing with other systems.
 
 use crate::args;
-use crate::bind::binding;
-use crate::compile;
-use crate::fault::Fault;
-use crate::{folder, front};
+use crate::{folder, load};
 use compiler::emit::Precision;
 use compiler::lower::program::Produced;
 use compiler::lower::programs::{gradients, init};
 use compiler::typed::{Element, Train};
+use driver::bind::binding;
+use driver::compile;
+use driver::fault::Fault;
+use driver::machine;
 use runtime::arrays::{self, Array, Taken, Weights};
 use runtime::execute::{Clock, Executor};
 use runtime::session;
@@ -17,15 +18,15 @@ use std::collections::BTreeMap;
 
 /// Runs one forward and backward pass and writes `loss`, `grad.NAME`, `draw.NAME` and `param.NAME`.
 pub fn grad(options: &args::Grad) -> Result<(), Fault> {
-    let front = front::load(&options.program, false)?;
-    let train = front::choose(&front, &options.program)?;
+    let loaded = load::load(&options.program, false)?;
+    let train = load::choose(&loaded, &options.program)?;
     let inputs = arrays::read(&options.inputs).map_err(Fault::data)?;
     let batch = batch_of(train, &inputs)?;
     let mut programs = vec![("init".to_string(), init(train)), ("gradients".to_string(), gradients(train, batch))];
     let bundle = compile::compile(&mut programs, train.settings.precision, None)?;
     let start = binding(train, &bundle, 0, &programs[0].1, 1)?;
     let pass = binding(train, &bundle, 1, &programs[1].1, batch)?;
-    let mut executor = Executor::new(bundle, compile::threads(options.threads)).map_err(Fault::data)?;
+    let mut executor = Executor::new(bundle, machine::threads(options.threads)).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(start.program, clock).map_err(Fault::internal)?;
     if let Some(path) = &options.params {

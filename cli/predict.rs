@@ -1,12 +1,8 @@
 //! `nnc predict`: what a trained network says about new samples.
 
 use crate::args;
-use crate::bind::{self, binding};
-use crate::compile;
-use crate::fault::Fault;
 use crate::folder::Moment;
-use crate::part::Part;
-use crate::{folder, front, grad, say};
+use crate::{folder, grad, load, say};
 use compiler::emit::Precision;
 use compiler::ir::TensorId;
 use compiler::lower::program::{Produced, Program};
@@ -14,6 +10,11 @@ use compiler::lower::programs::{afresh, init, prediction};
 use compiler::optimise::dead;
 use compiler::optimise::expr::sources;
 use compiler::typed::Train;
+use driver::bind::{self, binding};
+use driver::compile;
+use driver::fault::Fault;
+use driver::machine;
+use driver::part::Part;
 use nnc_core::number::Element;
 use nnc_core::random::EVALUATION;
 use runtime::arrays::{self, Array, Weights};
@@ -30,9 +31,9 @@ const SPLIT: &str = "inputs";
 
 /// Reads samples, computes the named locals of the train block, writes them.
 pub fn predict(options: &args::Predict) -> Result<(), Fault> {
-    let front = front::load(&options.program, false)?;
+    let loaded = load::load(&options.program, false)?;
     let moment = Moment::of(&options.weights)?;
-    let train = &moment.seeded(front::choose(&front, &options.program)?, &options.program)?;
+    let train = &moment.seeded(load::choose(&loaded, &options.program)?, &options.program.request()?);
     let part = Part { of: &options.of, from: &[] };
     let wanted = predicted(train, &part, 1)?;
     let fields: Vec<usize> = wanted.fields.iter().map(|(f, _)| *f).collect();
@@ -63,7 +64,7 @@ fn predicted(train: &Train, part: &Part, batch: usize) -> Result<Program, Fault>
 
 /// The samples given, field by field, after the transforms of the data block.
 fn samples(train: &Train, fields: &[usize], options: &args::Predict) -> Result<Split, Fault> {
-    let Some(mut spec) = bind::data_spec(train, &options.program.file, &options.machine.resources)? else {
+    let Some(mut spec) = bind::data_spec(train, &options.program.file, &options.machine.resources.plain())? else {
         return Err(Fault::usage("the program has no data, so it takes no inputs"));
     };
     spec.record = folder::record(&options.weights)?;
@@ -207,7 +208,7 @@ fn outputs(
         .map(|k| binding(train, &bundle, k, &programs[k].1, if k == 1 { batch } else { rest }))
         .collect::<Result<Vec<_>, _>>()?;
     let mut executor =
-        Executor::new(bundle, compile::threads(options.machine.resources.threads)).map_err(Fault::data)?;
+        Executor::new(bundle, machine::threads(options.machine.resources.threads)).map_err(Fault::data)?;
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(0, clock).map_err(Fault::internal)?;
     grad::load_parameters(&mut executor, train, weights)?;

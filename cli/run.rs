@@ -1,19 +1,22 @@
 //! `nnc run`: compiles a program and trains it, and keeps the run's folder.
 
 use crate::args;
-use crate::bind::{self, Bound};
-use crate::compile;
-use crate::conditions::{self, Conditions};
 use crate::diverged;
-use crate::fault::{Fault, FaultKind};
 use crate::folder::{self, Folder, Root};
-use crate::front::{self, Front};
 use crate::groups;
+use crate::load;
+use crate::output::Printed;
 use crate::progress::{Display, figures};
 use crate::{complain, recent, say};
 use compiler::emit::Precision;
 use compiler::modules;
 use compiler::typed::{Better, Stopping, Train};
+use driver::bind::{self, Bound};
+use driver::compile;
+use driver::conditions::{self, Conditions};
+use driver::fault::{Fault, FaultKind};
+use driver::machine;
+use driver::program::Program;
 use nnc_core::plan::Slot;
 use runtime::arrays::{self, Weights};
 use runtime::checkpoint::{self, Best, Exact};
@@ -34,11 +37,11 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 /// Compiles, trains, evaluates; leaves a folder with everything about the run. Train blocks whose weights it begins
 /// with are run before it, each in a folder of its name inside that one.
 pub fn run(options: &args::Run) -> Result<(), Fault> {
-    let front = front::load(&options.program, options.json)?;
-    let goal = front::choose(&front, &options.program)?;
+    let loaded = load::load(&options.program, options.json)?;
+    let goal = load::choose(&loaded, &options.program)?;
     if options.dry_run {
-        let bound = bind::bind(goal, &options.program.file, &options.machine, None)?;
-        announce(&front, goal, &bound, options);
+        let bound = bind::bind(goal, &options.program.file, &options.machine.plain(), None, &mut Printed)?;
+        announce(&loaded, goal, &bound, options);
         return Ok(());
     }
     let interrupted = listen()?;
@@ -53,17 +56,17 @@ pub fn run(options: &args::Run) -> Result<(), Fault> {
     let folder = root.folder();
     let goes_on = folder.has_checkpoint();
     let mut start = None;
-    for train in front::needed(&front, goal) {
+    for train in loaded.needed(goal) {
         let inside = Folder::at(folder.path.join(&train.name));
         let resume = resumes && inside.has_checkpoint();
         let kind =
             Place { folder: inside.clone(), start, resume, settled: resumes && goes_on, quiet: false, root: &root };
-        train_one(&front, train, options, kind, &interrupted)?;
+        train_one(&loaded, train, options, kind, &interrupted)?;
         start = Some(inside.path);
     }
     let resume = resumes && (goes_on || start.is_none());
     let place = Place { folder, start, resume, settled: false, quiet: false, root: &root };
-    train_one(&front, goal, options, place, &interrupted).map(|_| ())
+    train_one(&loaded, goal, options, place, &interrupted).map(|_| ())
 }
 
 /// Where a train block is run.
@@ -84,23 +87,23 @@ pub struct Place<'a> {
 
 /// Runs one train block; returns its final figures as they are logged.
 pub fn train_one(
-    front: &Front,
+    loaded: &Program,
     train: &Train,
     options: &args::Run,
     place: Place,
     interrupted: &AtomicBool,
 ) -> Result<Map<String, Value>, Fault> {
     let record = if place.resume { folder::record(&place.folder.path)? } else { None };
-    let mut bound = bind::bind(train, &options.program.file, &options.machine, record)?;
+    let mut bound = bind::bind(train, &options.program.file, &options.machine.plain(), record, &mut Printed)?;
     if !place.quiet {
-        announce(front, train, &bound, options);
+        announce(loaded, train, &bound, options);
     }
     let taken = begin(train, &mut bound, place.start.as_deref())?;
     if !place.quiet {
         taken.iter().for_each(|taken| taken.announce(options.json));
     }
     let mut settings = settings(train, &bound);
-    let mut run = Run::open(front, train, &mut bound, &settings, options, place)?;
+    let mut run = Run::open(loaded, train, &mut bound, &settings, options, place)?;
     settings.pause = options.stop_after.map(|n| run.progress.at.step.saturating_add(n));
     let mut progress = run.progress.clone();
     let Bound { session, data, .. } = &mut bound;
@@ -117,7 +120,7 @@ pub fn train_one(
         }
         End::Diverged { step } => {
             let restore = &mut |bound: &mut Bound| run.last_good(train, bound);
-            Err(diverged::explain(front, train, &mut bound, &settings, restore, step))
+            Err(diverged::explain(loaded, train, &mut bound, &settings, restore, step))
         }
         End::Finished => run.finish(&mut bound, &settings, &progress, None),
         End::StoppedEarly { best } => run.finish(&mut bound, &settings, &progress, Some(best)),
@@ -232,9 +235,9 @@ fn begin(train: &Train, bound: &mut Bound, start: Option<&Path>) -> Result<Optio
 }
 
 /// Says what is about to run, and which rule moves which parameters.
-fn announce(front: &Front, train: &Train, bound: &Bound, options: &args::Run) {
+fn announce(loaded: &Program, train: &Train, bound: &Bound, options: &args::Run) {
     let parameters: usize = train.parameters.iter().map(|p| p.dims.iter().product::<usize>()).sum();
-    let groups = groups::groups(front, train);
+    let groups = driver::groups::groups(loaded, train);
     let carried: Vec<&str> = train.carried().into_iter().map(|s| train.states[s].saved.as_str()).collect();
     if options.json {
         let groups: Vec<Value> =
@@ -357,7 +360,7 @@ struct Run {
 impl Run {
     /// Makes the folder, or takes up the one to be resumed.
     fn open(
-        front: &Front,
+        loaded: &Program,
         train: &Train,
         bound: &mut Bound,
         settings: &Settings,
@@ -377,7 +380,7 @@ impl Run {
         } else {
             root.hold(&folder.path)?;
             folder.clear()?;
-            describe(front, train, bound, options, &folder, &conditions)?;
+            describe(loaded, train, bound, options, &folder, &conditions)?;
             None
         };
         if !quiet {
@@ -501,21 +504,21 @@ impl Run {
 
 /// Writes what tells of the run that begins.
 fn describe(
-    front: &Front,
+    loaded: &Program,
     train: &Train,
     bound: &Bound,
     options: &args::Run,
     folder: &Folder,
     conditions: &Conditions,
 ) -> Result<(), Fault> {
-    let set: BTreeMap<String, String> = front::settings(&options.program)?.into_iter().collect();
-    let before: Vec<&str> = front::needed(front, train).iter().map(|t| t.name.as_str()).collect();
+    let set: BTreeMap<String, String> = options.program.request()?.settings.into_iter().collect();
+    let before: Vec<&str> = loaded.needed(train).iter().map(|t| t.name.as_str()).collect();
     let conditions: Map<String, Value> = conditions.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
     let environment = json!({"version": env!("CARGO_PKG_VERSION"), "seed": bound.session.seed, "target": "cpu",
-        "threads": compile::threads(options.machine.resources.threads), "plan": bound.fingerprint, "set": set,
+        "threads": machine::threads(options.machine.resources.threads), "plan": bound.fingerprint, "set": set,
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH), "begins_with": before,
         "conditions": conditions});
-    folder.describe(&modules::as_one(&front.sources, &front.file), &environment)?;
+    folder.describe(&modules::as_one(&loaded.sources, &loaded.file), &environment)?;
     bound.data.iter().try_for_each(|data| folder.keep_columns(&data.trained))
 }
 
