@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use driver::fault::Fault;
 use driver::machine;
 use driver::program::Request;
+use driver::run::Options;
 use std::path::PathBuf;
 
 /// nnc: a small language for neural networks, and the compiler that makes it fast.
@@ -308,6 +309,21 @@ pub struct Run {
     /// One JSON object a line on standard output, nothing else there
     #[arg(long)]
     pub json: bool,
+}
+
+impl Run {
+    /// What is asked of the run, as the driver takes it.
+    ///
+    /// # Errors
+    /// As of [`Program::request`].
+    pub fn plain(&self) -> Result<Options, Fault> {
+        Ok(Options {
+            request: self.program.request()?,
+            machine: self.machine.plain(),
+            anyway: self.anyway,
+            stop_after: self.stop_after,
+        })
+    }
 }
 
 /// `nnc sweep`.

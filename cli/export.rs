@@ -2,15 +2,17 @@
 
 use crate::args::{self, MessageFormat};
 use crate::load;
-use crate::{folder, grad, object, render, say};
+use crate::{object, render, say};
 use compiler::lower::programs::{init, prediction};
 use compiler::onnx::{self, Refusal, Source};
 use compiler::optimise::optimise;
 use compiler::typed::{Supplied, Train};
 use driver::compile;
 use driver::fault::{Fault, FaultKind};
+use driver::folder;
 use driver::part::{self, Part};
 use driver::program::Program;
+use driver::weights::load_parameters;
 use grammar::diagnostic::Diagnostic;
 use runtime::execute::{Clock, Executor};
 use runtime::file::replace;
@@ -99,7 +101,7 @@ fn known(train: &Train, options: &args::Export) -> Result<BTreeMap<String, (Stri
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(0, clock).map_err(Fault::internal)?;
     if let Some(weights) = &options.weights {
-        grad::load_parameters(&mut executor, train, &folder::weights(weights)?)?;
+        load_parameters(&mut executor, train, &folder::weights(weights)?)?;
     }
     let parameters = train.parameters.iter().enumerate().map(|(k, p)| (train.evaluated_path(k), &p.saved));
     let states = train.states.iter().map(|s| (s.path.as_str(), &s.saved));

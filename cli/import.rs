@@ -2,10 +2,11 @@
 //! without, then by shape where only one tensor can be meant. Nothing is transposed or guessed; a table says what became of every tensor.
 
 use crate::args;
-use crate::{folder, load, say};
+use crate::{load, say};
 use compiler::emit::Precision;
 use compiler::typed::Train;
 use driver::fault::Fault;
+use driver::folder;
 use runtime::arrays::{self, Array, Taken};
 use std::collections::BTreeMap;
 

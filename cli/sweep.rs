@@ -3,13 +3,15 @@
 //! command given again goes on where it was stopped.
 
 use crate::args;
-use crate::folder::{Folder, Root};
 use crate::load;
-use crate::run::{self, Place};
+use crate::output::Printed;
+use crate::run;
 use crate::say;
 use driver::conditions;
 use driver::fault::{Fault, FaultKind};
+use driver::folder::{Folder, Root};
 use driver::program::{self, Program};
+use driver::run::{Options, Place, train_one};
 use grammar::ast::{self, Arg, Expr, ExprKind, Item, UnaryOp};
 use runtime::file::replace;
 use runtime::plot::{Chart, Curve, Picture};
@@ -188,14 +190,14 @@ fn figures(
     if train.start.is_some() {
         return Err(wrong("a block that starts from another's weights cannot be swept"));
     }
-    let run = args::Run { program: options.program.clone(), machine: options.machine.clone(), ..args::Run::default() };
+    let run = Options { request: options.program.request()?, machine: options.machine.plain(), ..Options::default() };
     let folder = Folder::at(place);
     let resume = folder.has_checkpoint();
-    let place = |resume| Place { folder: folder.clone(), start: None, resume, settled: true, quiet: true, root };
-    let mut end = run::train_one(program, train, &run, place(resume), interrupted);
+    let place = |resume| Place { folder: folder.clone(), start: None, resume, settled: true, noted: false, root };
+    let mut end = train_one(program, train, &run, place(resume), interrupted, &mut Printed);
     if resume && matches!(&end, Err(fault) if fault.kind == FaultKind::Usage) {
         // What was begun there is another run: it is not gone on with.
-        end = run::train_one(program, train, &run, place(false), interrupted);
+        end = train_one(program, train, &run, place(false), interrupted, &mut Printed);
     }
     match end {
         Ok(done) => Ok(done.into_iter().filter(|(k, _)| ["train", "valid", "test"].contains(&k.as_str())).collect()),

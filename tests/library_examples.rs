@@ -8,12 +8,13 @@ mod common;
 
 use common::Folder;
 use compiler::library::{self, Definition};
+use driver::folder::{Folder as RunFolder, Root};
+use driver::machine::{Machine, Resources};
 use driver::program::{self, Program, Request};
+use driver::run::{Options, Place, train_one};
 use grammar::ast::{Item, Param, TypeKind};
 use grammar::render;
 use grammar::span::SourceId;
-use nnc::run::{Place, train_one};
-use nnc::{args, folder};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -155,15 +156,12 @@ fn finite(figures: &Value) -> bool {
 /// Makes the update of one train block; what was wrong.
 fn step(loaded: &Program, number: usize, place: &Path) -> Option<String> {
     let train = &loaded.checked.trains[number];
-    let options = args::Run {
-        program: args::Program::default(),
-        machine: args::Machine { resources: args::Resources { threads: Some(1), ..Default::default() }, memory: None },
-        ..args::Run::default()
-    };
-    let folder = folder::Folder::at(place.join(&train.name));
-    let root = folder::Root::new(&folder.path, true);
-    let place = Place { folder, start: None, resume: false, settled: false, quiet: true, root: &root };
-    match train_one(loaded, train, &options, place, &AtomicBool::new(false)) {
+    let resources = Resources { threads: Some(1), ..Default::default() };
+    let options = Options { machine: Machine { resources, memory: None }, ..Options::default() };
+    let folder = RunFolder::at(place.join(&train.name));
+    let root = Root::new(&folder.path, true);
+    let place = Place { folder, start: None, resume: false, settled: false, noted: false, root: &root };
+    match train_one(loaded, train, &options, place, &AtomicBool::new(false), &mut ()) {
         Err(fault) => Some(format!("{}: {fault}", train.name)),
         Ok(figures) if figures["steps"] == 1 && figures.values().all(finite) => None,
         Ok(figures) => Some(format!("{}: {figures:?}", train.name)),

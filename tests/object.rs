@@ -5,7 +5,8 @@ mod common;
 
 use common::{Folder, bytes, nnc, read_arrays, repository, succeed};
 use driver::bind::{self, Bound};
-use nnc::{args, folder, load};
+use driver::folder;
+use nnc::{args, load};
 use runtime::session::{Position, Sums};
 use std::path::{Path, PathBuf};
 use std::process::Command;

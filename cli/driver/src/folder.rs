@@ -4,9 +4,9 @@
 //! left before it writes anything, the checkpoint first and the description last, so that at any moment the folder is the
 //! old run's, in part, or the new one's, and never both. Files of the same names that no run has left are not touched.
 
+use crate::fault::Fault;
+use crate::program::Request;
 use compiler::typed::Train;
-use driver::fault::Fault;
-use driver::program::Request;
 use nnc_core::number::Element;
 use nnc_core::plan::Slot;
 use runtime::arrays::Weights;

@@ -1,8 +1,8 @@
 //! Which run under `runs/` is the last: the one that was begun, or gone on with, last. It is written down when that happens,
 //! in `runs/.recent`, a folder a line with the newest first; times of files say something else after a copy.
 
+use crate::fault::Fault;
 use crate::folder::Folder;
-use driver::fault::Fault;
 use runtime::file::{self, replace};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
