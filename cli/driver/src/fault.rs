@@ -17,7 +17,7 @@ pub struct Fault {
 pub enum FaultKind {
     /// The program has errors, which were already reported.
     Program,
-    /// Wrong usage of the command line.
+    /// Something was asked for that does not go with the program, or with something else that was asked for.
     Usage,
     /// A file or data set could not be read, written or trusted.
     Data,

@@ -15,6 +15,7 @@ pub mod fault;
 pub mod folder;
 pub mod gradients;
 pub mod groups;
+pub mod library;
 pub mod listener;
 pub mod machine;
 pub mod network;

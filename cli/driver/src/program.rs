@@ -1,11 +1,11 @@
 //! From a file on disk to a checked program.
 //!
-//! In: a [`Request`]. Out: a [`Program`], beside what is wrong with it, or a fault if a file cannot be read. What must hold: the
-//! program's own text is the first of the sources.
+//! In: a [`Request`]. Out: a [`Program`], beside what is wrong with it, or a fault if a file cannot be read. What must
+//! hold: the program's own text is the first of the sources.
 
 use crate::fault::Fault;
+use crate::library::Library;
 use compiler::check::{Checked, check, independent};
-use compiler::library;
 use compiler::modules;
 use compiler::typed::Train;
 use grammar::ast::{self, File, Item, TrainEntry};
@@ -15,6 +15,7 @@ use grammar::span::Sources;
 use runtime::data::Position;
 use runtime::file;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Which program, and what of it is not to be as it is written.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +39,7 @@ pub struct Program {
     /// The syntax tree, with the settings of the request in it.
     pub file: File,
     /// The library it was checked against.
-    pub library: Vec<File>,
+    pub library: Arc<[File]>,
     /// What the checker made of it.
     pub checked: Checked,
     /// What is wrong or doubtful.
@@ -110,13 +111,14 @@ pub fn load(request: &Request) -> Result<Program, Fault> {
     for (key, value) in &request.settings {
         diagnostics.extend(override_setting(&mut sources, &mut file, request.train.as_deref(), key, value)?);
     }
-    let texts = library_texts(request.library.as_deref())?;
-    let (library, trouble) = library::parse(&mut sources, &texts);
-    diagnostics.extend(trouble);
-    let (checked, found) = check(&sources, &file, &library);
+    let other = request.library.as_deref().map(Library::of_folder).transpose()?;
+    let Library { texts, files: library, diagnostics: trouble } = other.as_ref().unwrap_or_else(|| Library::built_in());
+    sources.shared = Arc::clone(texts);
+    diagnostics.extend_from_slice(trouble);
+    let (checked, found) = check(&sources, &file, library);
     let found = independent(&diagnostics, found, &file);
     diagnostics.extend(found);
-    Ok(Program { sources, file, library, checked, diagnostics })
+    Ok(Program { sources, file, library: Arc::clone(library), checked, diagnostics })
 }
 
 fn read(path: &Path) -> Result<String, Fault> {
@@ -154,19 +156,6 @@ impl Modules {
             _ => e.message,
         })
     }
-}
-
-/// The library's texts: built in, or from a folder.
-fn library_texts(folder: Option<&Path>) -> Result<Vec<(String, String)>, Fault> {
-    let Some(folder) = folder else {
-        return Ok(library::TEXTS.iter().map(|(name, text)| ((*name).to_string(), (*text).to_string())).collect());
-    };
-    let entries =
-        std::fs::read_dir(folder).map_err(|e| Fault::data(format!("cannot read {}: {e}", folder.display())))?;
-    let mut paths: Vec<_> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
-    paths.retain(|p| p.extension().is_some_and(|e| e == "nn"));
-    paths.sort();
-    paths.iter().map(|p| Ok((p.display().to_string(), read(p)?))).collect()
 }
 
 /// Replaces a setting of the train blocks, or the value of a parameter of theirs, by one parsed from a text.
