@@ -1,6 +1,10 @@
 //! The command line as data: one place for every command, flag and help text.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use driver::fault::Fault;
+use driver::machine;
+use driver::program::Request;
+use driver::run::Options;
 use std::path::PathBuf;
 
 /// nnc: a small language for neural networks, and the compiler that makes it fast.
@@ -207,6 +211,32 @@ pub struct Program {
     pub library: Option<PathBuf>,
 }
 
+impl Program {
+    /// What is asked for, as the driver takes it.
+    ///
+    /// # Errors
+    /// Where `--set` is not given a key and a value.
+    pub fn request(&self) -> Result<Request, Fault> {
+        let pair = |pair: &String| {
+            let (key, value) = pair
+                .split_once('=')
+                .ok_or_else(|| Fault::usage(format!("--set takes key=value, such as --set batch=128, not `{pair}`")))?;
+            Ok((key.trim().to_string(), value.trim().to_string()))
+        };
+        let mut settings = self.set.iter().map(pair).collect::<Result<Vec<_>, Fault>>()?;
+        settings.extend(self.seed.map(|s| ("seed".to_string(), s.to_string())));
+        settings.extend(self.epochs.map(|e| ("epochs".to_string(), e.to_string())));
+        settings.extend(self.precision.map(|p| ("precision".to_string(), p.word().to_string())));
+        Ok(Request {
+            file: self.file.clone(),
+            train: self.train.clone(),
+            settings,
+            module_path: self.module_path.clone(),
+            library: self.library.clone(),
+        })
+    }
+}
+
 /// Where data is found, how many threads compute, and what they may take.
 #[derive(Args, Debug, Clone, Default)]
 pub struct Machine {
@@ -216,6 +246,14 @@ pub struct Machine {
     /// Refuse a program that needs more memory than this (such as 2G, 500M); without it, than the machine has
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<usize>,
+}
+
+impl Machine {
+    /// As the driver takes it.
+    #[must_use]
+    pub fn plain(&self) -> machine::Machine {
+        machine::Machine { resources: self.resources.plain(), memory: self.memory }
+    }
 }
 
 /// Where data is found and how many threads compute.
@@ -233,6 +271,15 @@ pub struct Resources {
     /// At most so many samples of each split, to try a program quickly
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub samples: Option<usize>,
+}
+
+impl Resources {
+    /// As the driver takes it.
+    #[must_use]
+    pub fn plain(&self) -> machine::Resources {
+        let Self { data_dir, threads, workers, samples } = self.clone();
+        machine::Resources { data_dir, threads, workers, samples }
+    }
 }
 
 /// `nnc run`.
@@ -262,6 +309,21 @@ pub struct Run {
     /// One JSON object a line on standard output, nothing else there
     #[arg(long)]
     pub json: bool,
+}
+
+impl Run {
+    /// What is asked of the run, as the driver takes it.
+    ///
+    /// # Errors
+    /// As of [`Program::request`].
+    pub fn plain(&self) -> Result<Options, Fault> {
+        Ok(Options {
+            request: self.program.request()?,
+            machine: self.machine.plain(),
+            anyway: self.anyway,
+            stop_after: self.stop_after,
+        })
+    }
 }
 
 /// `nnc sweep`.

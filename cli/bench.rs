@@ -2,12 +2,14 @@
 //! does: choosing the samples, filling the inputs, the compiled step, reading the loss.
 
 use crate::args;
-use crate::bind::{self, Bound};
-use crate::compile;
-use crate::fault::Fault;
-use crate::front;
+use crate::load;
+use crate::output::Printed;
 use crate::say;
-use crate::steps::Steps;
+use driver::bind::{self, Bound};
+use driver::compile;
+use driver::fault::Fault;
+use driver::machine;
+use driver::steps::Steps;
 use runtime::file;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -15,9 +17,9 @@ use std::time::{Duration, Instant};
 
 /// Measures the step and prints its figures.
 pub fn bench(options: &args::Bench) -> Result<(), Fault> {
-    let front = front::load(&options.program, options.json)?;
-    let train = front::choose(&front, &options.program)?;
-    let mut bound = bind::bind(train, &options.program.file, &options.machine, None)?;
+    let loaded = load::load(&options.program, options.json)?;
+    let train = load::choose(&loaded, &options.program)?;
+    let mut bound = bind::bind(train, &options.program.file, &options.machine.plain(), None, &mut Printed)?;
     bound.session.initialise().map_err(Fault::internal)?;
     let mut steps = Steps::new(&bound);
     steps.next(&mut bound)?;
@@ -27,7 +29,7 @@ pub fn bench(options: &args::Bench) -> Result<(), Fault> {
     }
     let (times, loss) = measure(&mut bound, &mut steps, options)?;
     let at = |share: f64| percentile(&times, share);
-    let threads = compile::threads(options.machine.resources.threads);
+    let threads = machine::threads(options.machine.resources.threads);
     let mut line = json!({
         "ms_per_step": {"median": at(0.5), "p10": at(0.1), "p90": at(0.9)},
         "first_step_s": first_step_s, "compile_s": bound.compile_s, "planned_bytes": bound.planned_bytes,

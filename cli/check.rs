@@ -2,12 +2,14 @@
 //! is planned as `nnc run` plans it, for which data is opened where it is at hand.
 
 use crate::args::{self, MessageFormat};
-use crate::bind;
-use crate::compile::size;
-use crate::fault::{Fault, FaultKind};
-use crate::plan::Plan;
-use crate::{front, render, say};
+use crate::output::Printed;
+use crate::{render, say};
 use compiler::typed::Train;
+use driver::bind;
+use driver::compile::size;
+use driver::fault::{Fault, FaultKind};
+use driver::plan::Plan;
+use driver::program;
 use grammar::diagnostic::Severity;
 use nnc_core::plan::Bundle;
 use serde_json::{Value, json};
@@ -23,12 +25,12 @@ pub fn check(options: &args::Check) -> Result<(), Fault> {
             precision: options.precision,
             ..args::Program::default()
         };
-        let front = front::examine(&program)?;
-        render::print(&front.sources, &front.diagnostics, options.message_format);
-        errors += front.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-        warnings += front.diagnostics.iter().filter(|d| d.severity == Severity::Warning).count();
-        if options.memory && !front.has_errors() {
-            front.checked.trains.iter().try_for_each(|train| memory(train, file, options))?;
+        let loaded = program::load(&program.request()?)?;
+        render::print(&loaded.sources, &loaded.diagnostics, options.message_format);
+        errors += loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+        warnings += loaded.diagnostics.iter().filter(|d| d.severity == Severity::Warning).count();
+        if options.memory && !loaded.has_errors() {
+            loaded.checked.trains.iter().try_for_each(|train| memory(train, file, options))?;
         }
     }
     let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
@@ -47,11 +49,12 @@ pub fn check(options: &args::Check) -> Result<(), Fault> {
 
 /// Prints what a run of the train block will hold, part by part; programs, which share one place, below.
 fn memory(train: &Train, file: &Path, options: &args::Check) -> Result<(), Fault> {
-    let (data, missing) = match bind::open_data(train, file, &options.resources, None) {
+    let resources = options.resources.plain();
+    let (data, missing) = match bind::open_data(train, file, &resources, None, &mut Printed) {
         Ok(data) => (data, None),
         Err(fault) => (None, Some(fault)),
     };
-    let plan = Plan::new(train, data, &options.resources, None)?;
+    let plan = Plan::new(train, data, &resources, None)?;
     let of = |bundle: &Bundle| -> Vec<(String, usize)> {
         bundle.programs.iter().map(|p| (p.name.clone(), p.bytes)).collect()
     };

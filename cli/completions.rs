@@ -1,9 +1,9 @@
 //! `nnc completions`: what a shell needs to complete the command line.
 
 use crate::args::Cli;
-use crate::fault::Fault;
 use clap::CommandFactory;
 use clap_complete::Shell;
+use driver::fault::Fault;
 
 /// Writes the script of a shell to standard output.
 pub fn completions(shell: Shell) -> Result<(), Fault> {

@@ -1,8 +1,7 @@
 //! `nnc diff`: a derivative to read, to evaluate at a point, and to count.
 
 use crate::args::{self, DiffMode};
-use crate::fault::{Fault, FaultKind};
-use crate::front::{self, Front};
+use crate::load;
 use crate::{render, say};
 use compiler::check::function::{self, Dimension};
 use compiler::ir::interpret::Values;
@@ -13,6 +12,8 @@ use compiler::scalar::Kind;
 use compiler::symbolic::{Derivative, Mode, Question, derive};
 use compiler::typed::Element;
 use compiler::{lower, typed};
+use driver::fault::{Fault, FaultKind};
+use driver::program::Program;
 use grammar::ast::Callable;
 use std::collections::BTreeMap;
 
@@ -30,8 +31,8 @@ struct Subject {
 
 /// Prints the derivative; with `--count` its arithmetic, with `--at` its value, as comments.
 pub fn diff(options: &args::Diff) -> Result<(), Fault> {
-    let front = front::load(&options.program, false)?;
-    let subject = subject(&front, options)?;
+    let loaded = load::load(&options.program, false)?;
+    let subject = subject(&loaded, options)?;
     let by = asked(&subject, options)?;
     let point = point(&subject.module, &options.at)?;
     let mode = match options.mode {
@@ -49,16 +50,16 @@ pub fn diff(options: &args::Diff) -> Result<(), Fault> {
 }
 
 /// The callable of that name, or a result of the train block.
-fn subject(front: &Front, options: &args::Diff) -> Result<Subject, Fault> {
-    match function::find(&front.file, &front.library, &options.of) {
-        Some(callable) => of_callable(front, callable, &dimensions(callable, options)?),
-        None => of_train(front, options),
+fn subject(loaded: &Program, options: &args::Diff) -> Result<Subject, Fault> {
+    match function::find(&loaded.file, &loaded.library, &options.of) {
+        Some(callable) => of_callable(loaded, callable, &dimensions(callable, options)?),
+        None => of_train(loaded, options),
     }
 }
 
-fn of_callable(front: &Front, callable: &Callable, dims: &[Dimension]) -> Result<Subject, Fault> {
-    let function = function::function(&front.file, &front.library, callable, dims).map_err(|diagnostics| {
-        render::print(&front.sources, &diagnostics, args::MessageFormat::Human);
+fn of_callable(loaded: &Program, callable: &Callable, dims: &[Dimension]) -> Result<Subject, Fault> {
+    let function = function::function(&loaded.file, &loaded.library, callable, dims).map_err(|diagnostics| {
+        render::print(&loaded.sources, &diagnostics, args::MessageFormat::Human);
         Fault::new(FaultKind::Program, format!("`{}` cannot be differentiated", callable.name.name))
     })?;
     let module = lower::function(&function);
@@ -76,21 +77,21 @@ fn of_callable(front: &Front, callable: &Callable, dims: &[Dimension]) -> Result
     Ok(Subject { module, of, by, classes })
 }
 
-fn of_train(front: &Front, options: &args::Diff) -> Result<Subject, Fault> {
+fn of_train(loaded: &Program, options: &args::Diff) -> Result<Subject, Fault> {
     let unknown = |names: Vec<String>| {
         let near = function::meant(&options.of, names.iter().map(String::as_str));
         let help = near.map_or(format!("there are: {}", names.join(", ")), |n| format!("did you mean `{n}`?"));
         Fault::usage(format!("{} has no `{}`; {help}", options.program.file.display(), options.of))
     };
-    let own = front.file.items.iter().filter_map(|item| match item {
+    let own = loaded.file.items.iter().filter_map(|item| match item {
         grammar::ast::Item::Callable(c) => Some(c.name.name.clone()),
         _ => None,
     });
     let own: Vec<String> = own.collect();
-    if front.checked.trains.is_empty() {
+    if loaded.checked.trains.is_empty() {
         return Err(unknown(own));
     }
-    let train = front::choose(front, &options.program)?;
+    let train = load::choose(loaded, &options.program)?;
     let program = forward(train, train.settings.batch.unwrap_or(1));
     let name = |produced: &Produced| match produced {
         Produced::Objective(0) => Some("objective".to_string()),

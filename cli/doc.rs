@@ -1,9 +1,9 @@
 //! `nnc doc`: what an item of the library or a word of a data block is, with its text, or a list of all.
 
-use crate::fault::Fault;
 use crate::say;
 use compiler::check::nearest;
 use compiler::library::{self, Definition};
+use driver::fault::Fault;
 use nnc_core::catalogue::{self, Entry};
 
 /// Words of data blocks with what they are.

@@ -1,7 +1,8 @@
 //! `nnc doctor`: what this machine offers a training run.
 
-use crate::fault::Fault;
 use crate::say;
+use driver::fault::Fault;
+use driver::machine::said;
 use serde_json::{Value, json};
 
 /// Prints the facts as an aligned table, or as one JSON object.
@@ -28,9 +29,9 @@ fn facts() -> Vec<(&'static str, Value)> {
     vec![
         ("version", json!(env!("CARGO_PKG_VERSION"))),
         ("system", json!(format!("{} {}", std::env::consts::OS, std::env::consts::ARCH))),
-        ("processor", json!(proc_field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".into()))),
+        ("processor", json!(said("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".into()))),
         ("cores", json!(cores)),
-        ("memory", json!(proc_field("/proc/meminfo", "MemTotal").unwrap_or_else(|| "unknown".into()))),
+        ("memory", json!(said("/proc/meminfo", "MemTotal").unwrap_or_else(|| "unknown".into()))),
         ("vector units", json!(vector_units())),
         ("targets", json!(["cpu"])),
         ("data", json!(data_folder())),
@@ -44,18 +45,6 @@ fn data_folder() -> String {
         Ok(folder) => format!("{folder} (NNC_DATA, but there is no such folder)"),
         Err(_) => "NNC_DATA is not set; files are looked for beside the program and in --data-dir".into(),
     }
-}
-
-/// The machine's memory in bytes, if it says.
-pub fn memory() -> Option<usize> {
-    let kilobytes = proc_field("/proc/meminfo", "MemTotal")?;
-    kilobytes.strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1024)
-}
-
-fn proc_field(file: &str, key: &str) -> Option<String> {
-    let text = runtime::file::of_the_system(file)?;
-    let line = text.lines().find(|l| l.starts_with(key))?;
-    Some(line.split_once(':')?.1.trim().to_string())
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -1,17 +1,17 @@
 //! `nnc emit`: what the compiler made of a program, stage by stage.
 
 use crate::args::{self, Form, Stage, Which};
-use crate::compile;
-use crate::fault::Fault;
-use crate::front;
-use crate::network::Graph;
+use crate::load;
 use crate::picture;
-use crate::vectors;
 use compiler::emit::{self, Dump, Options};
 use compiler::lower::program::Program;
 use compiler::lower::programs::{evaluation, forward, init, training};
 use compiler::typed::Train;
 use compiler::{ir, lower, optimise, source, symbolic, typed};
+use driver::compile;
+use driver::fault::Fault;
+use driver::network::Graph;
+use driver::vectors;
 use runtime::file::replace;
 
 /// Prints one stage, to standard output or a file.
@@ -28,14 +28,14 @@ pub fn emit(options: &args::Emit) -> Result<(), Fault> {
 }
 
 fn render(options: &args::Emit) -> Result<String, Fault> {
-    let front = front::load(&options.program, false)?;
+    let loaded = load::load(&options.program, false)?;
     if options.stage == Stage::Ast {
-        return Ok(grammar::print::dump(&front.file));
+        return Ok(grammar::print::dump(&loaded.file));
     }
     if options.form.is_some() && !matches!(options.stage, Stage::Ir | Stage::Grad) {
         return Err(Fault::usage("--form goes with --stage ir or --stage grad"));
     }
-    let train = front::choose(&front, &options.program)?;
+    let train = load::choose(&loaded, &options.program)?;
     let batch = train.settings.batch.unwrap_or(1);
     let program = || match options.which {
         Which::Training if options.stage == Stage::Ir => forward(train, batch),

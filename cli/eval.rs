@@ -1,38 +1,27 @@
-//! `nnc eval`: loss and metrics of saved weights on a split. For the weights that a run has ended with they are what the
-//! run has printed, to the bit: seed, step and epoch are those of the run.
+//! `nnc eval`: loss and metrics of saved weights on a split.
 
 use crate::args;
-use crate::bind;
-use crate::fault::Fault;
-use crate::folder::Moment;
+use crate::load;
+use crate::output::Printed;
 use crate::say;
-use crate::{folder, front, grad};
+use driver::evaluate::{Evaluation, evaluate};
+use driver::fault::Fault;
 use serde_json::json;
 
 /// Loads the weights, evaluates the split, prints the figures.
 pub fn eval(options: &args::Eval) -> Result<(), Fault> {
-    let front = front::load(&options.program, options.json)?;
-    let record = folder::record(&options.weights)?;
-    let moment = Moment::of(&options.weights)?;
-    let train = &moment.seeded(front::choose(&front, &options.program)?, &options.program)?;
-    let mut bound = bind::bind(train, &options.program.file, &options.machine, record)?;
-    let data = bound.data.as_ref().ok_or_else(|| Fault::usage("the program has no data to evaluate on"))?;
-    let split = data.split(&options.split).ok_or_else(|| {
-        let names: Vec<&str> = data.splits.iter().map(|s| s.name.as_str()).collect();
-        Fault::usage(format!("there is no split `{}`; there are: {}", options.split, names.join(", ")))
-    })?;
-    let weights = folder::weights(&options.weights)?;
-    bound.session.initialise().map_err(Fault::internal)?;
-    grad::load_parameters(&mut bound.session.executor, train, &weights)?;
-    bound.session.figures = moment.figures;
-    let metrics = bound.session.evaluate(Some(split), moment.at).map_err(Fault::internal)?;
+    let loaded = load::load(&options.program, options.json)?;
+    let train = load::choose(&loaded, &options.program)?;
+    let (request, machine) = (options.program.request()?, options.machine.plain());
+    let Evaluation { samples, metrics } =
+        evaluate(train, &request, &machine, &options.weights, &options.split, &mut Printed)?;
     if options.json {
         let figures: serde_json::Map<_, _> = metrics.into_iter().map(|(k, v)| (k, json!(v))).collect();
-        say!("{}", json!({"split": options.split, "samples": split.count, "metrics": figures}));
+        say!("{}", json!({"split": options.split, "samples": samples, "metrics": figures}));
         return Ok(());
     }
     let width = metrics.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    say!("{} ({} samples)", options.split, split.count);
+    say!("{} ({samples} samples)", options.split);
     for (name, value) in metrics {
         say!("  {name:width$}  {value:.6}");
     }

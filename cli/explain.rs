@@ -1,8 +1,8 @@
 //! `nnc explain`: the page of an error code, or the list of all codes.
 
-use crate::fault::Fault;
 use crate::say;
 use compiler::explain::{self, PAGES};
+use driver::fault::Fault;
 
 /// Prints a page, or the codes with their titles.
 pub fn explain(code: Option<&str>) -> Result<(), Fault> {

@@ -1,15 +1,18 @@
 //! `nnc export --onnx`: the network for inference elsewhere, with trained weights.
 
 use crate::args::{self, MessageFormat};
-use crate::compile;
-use crate::fault::{Fault, FaultKind};
-use crate::front::{self, Front};
-use crate::part::{self, Part};
-use crate::{folder, grad, object, render, say};
+use crate::load;
+use crate::{object, render, say};
 use compiler::lower::programs::{init, prediction};
 use compiler::onnx::{self, Refusal, Source};
 use compiler::optimise::optimise;
 use compiler::typed::{Supplied, Train};
+use driver::compile;
+use driver::fault::{Fault, FaultKind};
+use driver::folder;
+use driver::part::{self, Part};
+use driver::program::Program;
+use driver::weights::load_parameters;
 use grammar::diagnostic::Diagnostic;
 use runtime::execute::{Clock, Executor};
 use runtime::file::replace;
@@ -23,8 +26,8 @@ pub fn export(options: &args::Export) -> Result<(), Fault> {
     if !options.onnx {
         return Err(Fault::usage("say which format: --onnx"));
     }
-    let front = front::load(&options.program, false)?;
-    let train = front::choose(&front, &options.program)?;
+    let loaded = load::load(&options.program, false)?;
+    let train = load::choose(&loaded, &options.program)?;
     let known = known(train, options)?;
     let part = Part { of: &options.of, from: &options.from };
     let fixed = options.batch.or(train.settings.batch).unwrap_or(1);
@@ -33,7 +36,7 @@ pub fn export(options: &args::Export) -> Result<(), Fault> {
     let (bytes, samples) = match for_any.transpose()? {
         Some(Ok(bytes)) => (bytes, "any number of".to_string()),
         _ => {
-            let bytes = file(train, &part, fixed, None, &known)?.map_err(|refusal| refused(&front, &refusal))?;
+            let bytes = file(train, &part, fixed, None, &known)?.map_err(|refusal| refused(&loaded, &refusal))?;
             (bytes, fixed.to_string())
         }
     };
@@ -50,12 +53,12 @@ fn dims(train: &Train) -> impl Iterator<Item = usize> {
 }
 
 /// Shows where the program says what the format cannot.
-fn refused(front: &Front, refusal: &Refusal) -> Fault {
+fn refused(loaded: &Program, refusal: &Refusal) -> Fault {
     let message = format!("this cannot be said in ONNX: {}", refusal.message);
     let Some(span) = refusal.span else { return Fault::usage(message) };
     let help = "export a part: `--of NAME` up to that local of the train block, `--from NAME` with that one given";
     let d = Diagnostic::error("not-supported", span, message).here("here").help(help);
-    render::print(&front.sources, &[d], MessageFormat::Human);
+    render::print(&loaded.sources, &[d], MessageFormat::Human);
     Fault::new(FaultKind::Program, "nothing was exported")
 }
 
@@ -98,7 +101,7 @@ fn known(train: &Train, options: &args::Export) -> Result<BTreeMap<String, (Stri
     let clock = Clock { seed: train.settings.seed, step: 0, sample: 0 };
     executor.run(0, clock).map_err(Fault::internal)?;
     if let Some(weights) = &options.weights {
-        grad::load_parameters(&mut executor, train, &folder::weights(weights)?)?;
+        load_parameters(&mut executor, train, &folder::weights(weights)?)?;
     }
     let parameters = train.parameters.iter().enumerate().map(|(k, p)| (train.evaluated_path(k), &p.saved));
     let states = train.states.iter().map(|s| (s.path.as_str(), &s.saved));

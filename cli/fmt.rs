@@ -1,8 +1,8 @@
 //! `nnc fmt`: programs in good order, in place or from standard input.
 
 use crate::args::{self, MessageFormat};
-use crate::fault::{Fault, FaultKind};
 use crate::{output, render, say};
+use driver::fault::{Fault, FaultKind};
 use grammar::diagnostic::Severity;
 use grammar::format::{format, same_tokens};
 use grammar::span::Sources;

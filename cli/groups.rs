@@ -1,25 +1,10 @@
-//! Which rule moves which parameters, as a run says it before it begins. In: a train block. Out: each rule with the saved
-//! names it moves, and lines for people, in which names that differ in a number only are one: `blocks.1-4.norm.weight`.
+//! Which rule moves which parameters, as a run says it before it begins. In: each rule with the saved names that it moves
+//! (`driver::groups`). Out: lines for people, in which names that differ in a number only are one: `blocks.1-4.norm.weight`.
 
-use crate::front::Front;
-use compiler::typed::{Group, Train};
 use std::collections::BTreeMap;
 
 /// How long a line of names may become, in characters.
 const WIDTH: usize = 110;
-
-/// Each rule as written and the parameters it moves, by their saved names; then those that nothing moves.
-pub fn groups<'a>(front: &'a Front, train: &'a Train) -> Vec<(String, Vec<&'a str>)> {
-    let name = |p: &usize| train.parameters[*p].saved.as_str();
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let group = |g: &'a Group| (words(front.sources.text(g.rule)), g.parameters.iter().map(name).collect());
-    let mut list: Vec<(String, Vec<&str>)> = train.groups.iter().map(group).collect();
-    let frozen: Vec<&str> = train.parameters.iter().filter(|p| p.frozen).map(|p| p.saved.as_str()).collect();
-    if !frozen.is_empty() {
-        list.push(("frozen".to_string(), frozen));
-    }
-    list
-}
 
 /// The groups in lines: one rule for everything needs no names.
 pub fn lines(groups: &[(String, Vec<&str>)]) -> Vec<String> {

@@ -2,10 +2,11 @@
 //! without, then by shape where only one tensor can be meant. Nothing is transposed or guessed; a table says what became of every tensor.
 
 use crate::args;
-use crate::fault::Fault;
-use crate::{folder, front, say};
+use crate::{load, say};
 use compiler::emit::Precision;
 use compiler::typed::Train;
+use driver::fault::Fault;
+use driver::folder;
 use runtime::arrays::{self, Array, Taken};
 use std::collections::BTreeMap;
 
@@ -27,8 +28,8 @@ struct Wanted<'a> {
 
 /// Matches the tensors of a file, prints the table, writes the weights.
 pub fn import(options: &args::Import) -> Result<(), Fault> {
-    let front = front::load(&options.program, false)?;
-    let train = front::choose(&front, &options.program)?;
+    let loaded = load::load(&options.program, false)?;
+    let train = load::choose(&loaded, &options.program)?;
     let weights = folder::weights(&options.weights)?;
     let theirs = weights.arrays();
     let mut wanted = wanted(train);

@@ -5,50 +5,39 @@
 
 pub mod args;
 pub mod bench;
-pub mod bind;
 mod c_names;
 pub mod check;
-pub mod compile;
 pub mod completions;
-pub mod conditions;
 pub mod diff;
-pub mod diverged;
 pub mod doc;
 pub mod doctor;
 pub mod emit;
 pub mod eval;
 pub mod explain;
 pub mod export;
-pub mod fault;
 pub mod fmt;
-pub mod folder;
-pub mod front;
 pub mod grad;
 mod groups;
 mod header;
 pub mod import;
+pub mod load;
 pub mod lr_find;
-pub mod network;
 pub mod new;
 pub mod object;
 pub mod output;
-pub mod part;
 pub mod picture;
-pub mod plan;
 pub mod plot;
 pub mod predict;
 pub mod progress;
-pub mod recent;
 pub mod render;
 pub mod reproduction;
 pub mod run;
-pub mod steps;
 pub mod sweep;
-pub mod vectors;
 
 use args::{Cli, Command};
 use clap::Parser;
-use fault::{Fault, FaultKind};
+use driver::fault::{Fault, FaultKind};
+use serde_json::json;
 use std::process::ExitCode;
 
 /// Runs the command line of this process.
@@ -133,7 +122,7 @@ fn wants_json(command: &Command) -> bool {
 
 fn report(command: &Command, fault: &Fault) -> u8 {
     if wants_json(command) && fault.kind != FaultKind::Program {
-        say!("{}", fault.json());
+        say!("{}", json!({"event": "error", "code": fault.kind.code(), "message": fault.message}));
     }
     let word = if fault.kind == FaultKind::Interrupted { "interrupted" } else { "error" };
     complain!("{word}: {fault}");

@@ -4,12 +4,14 @@
 //! The program stays as it is: its rules are given a schedule in the place of the setting, as `--set` would.
 
 use crate::args;
-use crate::bind;
-use crate::fault::{Fault, FaultKind};
-use crate::front::{self, Front};
+use crate::load;
+use crate::output::Printed;
 use crate::say;
-use crate::steps::Steps;
 use compiler::check::optimizer_arguments::{each_rule, optimizer, set_argument};
+use driver::bind;
+use driver::fault::{Fault, FaultKind};
+use driver::program::{self, Program};
+use driver::steps::Steps;
 use grammar::ast::{Expr, File, Item};
 use grammar::parser::parse;
 use grammar::span::Sources;
@@ -39,9 +41,9 @@ pub fn lr_find(options: &args::LrFind) -> Result<(), Fault> {
             "the rate rises: --from is above 0 and below --to, and there are at least 20 --steps",
         ));
     }
-    let front = front::load(&options.program, options.json)?;
-    let name = front::choose(&front, &options.program)?.name.clone();
-    let program = rising(&front, &name, options)?;
+    let loaded = load::load(&options.program, options.json)?;
+    let name = load::choose(&loaded, &options.program)?.name.clone();
+    let program = rising(&loaded, &name, options)?;
     let points = smoothed(searched(&program, options)?, options.steps);
     let (steepest, lowest) = (steepest(&points, options.steps), lowest(&points));
     let stem = options.output.clone().unwrap_or_else(|| PathBuf::from("lr-find")).with_extension("");
@@ -69,9 +71,9 @@ pub fn lr_find(options: &args::LrFind) -> Result<(), Fault> {
 }
 
 /// The program with the chosen block alone, whose rate rises over so many updates.
-fn rising(front: &Front, train: &str, options: &args::LrFind) -> Result<Front, Fault> {
-    let mut sources = front.sources.clone();
-    let mut file = front.file.clone();
+fn rising(loaded: &Program, train: &str, options: &args::LrFind) -> Result<Program, Fault> {
+    let mut sources = loaded.sources.clone();
+    let mut file = loaded.file.clone();
     let (schedule, rate, steps) = schedule(&mut sources, &file, options)?;
     file.items.push(schedule);
     file.items.retain(|item| match item {
@@ -84,7 +86,7 @@ fn rising(front: &Front, train: &str, options: &args::LrFind) -> Result<Front, F
     for item in &mut file.items {
         let Item::Train(block) = item else { continue };
         each_rule(block, &mut |rule| {
-            let Some(optimizer) = optimizer(rule, &front.file, &front.library) else { return };
+            let Some(optimizer) = optimizer(rule, &loaded.file, &loaded.library) else { return };
             settings.extend(optimizer.params.iter().map(|p| p.name.name.clone()));
             if optimizer.params.iter().any(|p| p.name.name == options.setting) {
                 found = true;
@@ -93,7 +95,7 @@ fn rising(front: &Front, train: &str, options: &args::LrFind) -> Result<Front, F
         });
         // The search has its own length, and begins at the start.
         block.entries.retain(|e| !["epochs", "stop", "start"].contains(&e.lhs.name.name.as_str()));
-        front::replace_setting(block, "steps", &steps);
+        program::replace_setting(block, "steps", &steps);
     }
     if !found {
         let others = if settings.is_empty() { "none".to_string() } else { settings.join(", ") };
@@ -102,7 +104,7 @@ fn rising(front: &Front, train: &str, options: &args::LrFind) -> Result<Front, F
             options.setting
         )));
     }
-    front::checked_anew(front, sources, file)
+    load::changed(loaded, sources, file)
 }
 
 /// A schedule that rises from one rate to another, a call of it, and the number of updates.
@@ -132,11 +134,11 @@ fn schedule(sources: &mut Sources, file: &File, options: &args::LrFind) -> Resul
 }
 
 /// Rates and losses of the updates, up to the last, or the first at which nothing can be gained any more.
-fn searched(program: &Front, options: &args::LrFind) -> Result<Vec<(f64, f64)>, Fault> {
+fn searched(program: &Program, options: &args::LrFind) -> Result<Vec<(f64, f64)>, Fault> {
     let Some(train) = program.checked.trains.first() else {
         return Err(Fault::internal("the train block of the search is lost"));
     };
-    let mut bound = bind::bind(train, &options.program.file, &options.machine, None)?;
+    let mut bound = bind::bind(train, &options.program.file, &options.machine.plain(), None, &mut Printed)?;
     bound.session.initialise().map_err(Fault::internal)?;
     let mut steps = Steps::new(&bound);
     let mut points = vec![];

@@ -1,7 +1,7 @@
 //! `nnc new`: a folder with a program that runs at once, to be changed.
 
-use crate::fault::Fault;
 use crate::say;
+use driver::fault::Fault;
 use runtime::file::replace;
 use std::path::Path;
 

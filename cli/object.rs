@@ -2,15 +2,16 @@
 
 use crate::args;
 use crate::c_names::plain;
-use crate::compile;
-use crate::fault::Fault;
 use crate::header::{Field, Header};
-use crate::{front, say};
+use crate::{load, say};
 use compiler::emit::object::{Export, Part, Run, Saved, Target, object};
 use compiler::lower::program::{Produced, Program};
 use compiler::lower::programs::{accumulation, application, init, prediction, training};
 use compiler::optimise::optimise;
 use compiler::typed::Train;
+use driver::compile;
+use driver::fault::Fault;
+use driver::machine;
 use runtime::file::replace;
 use runtime::weights;
 use std::path::{Path, PathBuf};
@@ -21,8 +22,8 @@ const MAIN: &str = include_str!("standalone.c");
 
 /// Compiles and writes the object, its header, and the executable if asked for.
 pub fn emit(options: &args::Emit) -> Result<(), Fault> {
-    let front = front::load(&options.program, false)?;
-    let train = front::choose(&front, &options.program)?;
+    let loaded = load::load(&options.program, false)?;
+    let train = load::choose(&loaded, &options.program)?;
     let triple = options.triple.clone().unwrap_or_else(host);
     let target = Target::new(&triple).map_err(Fault::usage)?;
     let batch = train.settings.batch.unwrap_or(1);
@@ -97,7 +98,7 @@ fn addressable(name: &str, arena: usize, standalone: bool) -> Result<(), Fault> 
              object without --standalone and give it memory that the program around it allocates"
         )));
     }
-    if let Some(has) = crate::doctor::memory().filter(|has| *has < arena) {
+    if let Some(has) = machine::memory().filter(|has| *has < arena) {
         let has = compile::size(has);
         crate::complain!(
             "warning: the arena of {name} takes {size}, and this machine has {has}; `batch` says how much it is"

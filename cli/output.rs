@@ -1,7 +1,9 @@
 //! Standard output and standard error that may go away. A reader such as `head` that has seen enough is no fault, and no
 //! reason to stop a training run; a disk that is full is trouble to be told of, once the command has done the rest.
 
-use crate::fault::Fault;
+use crate::complain;
+use driver::fault::Fault;
+use driver::listener::{Listener, Notice};
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Mutex, PoisonError};
@@ -45,6 +47,15 @@ pub fn end() -> Ended {
 /// Writes to standard error in the same way, at one go, as nothing is buffered there.
 pub fn write_error(text: Arguments) {
     let _ = std::io::stderr().lock().write_all(text.to_string().as_bytes());
+}
+
+/// Writes what a person should know to standard error, and nothing else.
+pub struct Printed;
+
+impl Listener for Printed {
+    fn notice(&mut self, notice: Notice) {
+        complain!("{notice}");
+    }
 }
 
 /// As `println!`, but a closed pipe is no panic.

@@ -1,7 +1,7 @@
 //! A network as text for Graphviz, and as a picture in SVG: rows of boxes from top to bottom, arrows bent around what
 //! lies between.
 
-use crate::network::{Graph, Node};
+use driver::network::{Graph, Node};
 use std::fmt::Write;
 
 /// Width, height of a box, and the space between boxes and rows, in pixels.

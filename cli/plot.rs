@@ -1,11 +1,12 @@
 //! `nnc plot`: the curves of runs together in one picture, and how a schedule goes.
 
 use crate::args::{self, Plotted};
-use crate::bind;
-use crate::fault::Fault;
-use crate::{front, say};
+use crate::output::Printed;
+use crate::{load, say};
 use compiler::lower::scheduled::{self, Point};
 use compiler::typed::Train;
+use driver::bind;
+use driver::fault::Fault;
 use runtime::log;
 use runtime::plot::{Chart, Curve, Picture};
 use std::path::{Path, PathBuf};
@@ -54,8 +55,8 @@ fn run_name(path: &Path) -> String {
 
 /// A scheduled setting of the optimiser over a whole run.
 fn schedule(options: &args::PlotSchedule) -> Result<Picture, Fault> {
-    let front = front::load(&options.program, false)?;
-    let train = front::choose(&front, &options.program)?;
+    let loaded = load::load(&options.program, false)?;
+    let train = load::choose(&loaded, &options.program)?;
     let (steps, per_epoch) = extent(train, options)?;
     let spaced = (0..steps.min(POINTS)).map(|i| if steps <= POINTS { i } else { i * (steps - 1) / (POINTS - 1) });
     let updates: Vec<u64> = spaced.collect();
@@ -79,7 +80,7 @@ fn extent(train: &Train, options: &args::PlotSchedule) -> Result<(u64, u64), Fau
     if let Some(steps) = options.steps {
         return Ok((steps.max(1), steps.max(1)));
     }
-    let bound = bind::bind(train, &options.program.file, &options.machine, None)?;
+    let bound = bind::bind(train, &options.program.file, &options.machine.plain(), None, &mut Printed)?;
     Ok((bound.session.steps.max(1), bound.steps_per_epoch.max(1)))
 }
 

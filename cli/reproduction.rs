@@ -1,6 +1,6 @@
 //! When nnc itself fails: a panic becomes a file with all that is needed to see it again.
 
-use crate::fault::Fault;
+use driver::fault::Fault;
 use runtime::file;
 use std::path::Path;
 use std::sync::Mutex;

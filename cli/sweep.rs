@@ -3,12 +3,15 @@
 //! command given again goes on where it was stopped.
 
 use crate::args;
-use crate::conditions;
-use crate::fault::{Fault, FaultKind};
-use crate::folder::{Folder, Root};
-use crate::front::{self, Front};
-use crate::run::{self, Place};
+use crate::load;
+use crate::output::Printed;
+use crate::run;
 use crate::say;
+use driver::conditions;
+use driver::fault::{Fault, FaultKind};
+use driver::folder::{Folder, Root};
+use driver::program::{self, Program};
+use driver::run::{Options, Place, train_one};
 use grammar::ast::{self, Arg, Expr, ExprKind, Item, UnaryOp};
 use runtime::file::replace;
 use runtime::plot::{Chart, Curve, Picture};
@@ -26,8 +29,8 @@ type Axis<'a> = (&'a str, Vec<(f64, &'a Expr)>);
 
 /// Runs what is not done yet, and draws.
 pub fn sweep(options: &args::Sweep) -> Result<(), Fault> {
-    let front = front::load(&options.program, options.json)?;
-    let sweep = choose(&front, options)?;
+    let loaded = load::load(&options.program, options.json)?;
+    let sweep = choose(&loaded, options)?;
     let axes = axes(sweep)?;
     let (train, given) = call(sweep)?;
     let folder = options.out.clone().unwrap_or_else(|| Path::new("runs").join(&sweep.name.name));
@@ -40,7 +43,7 @@ pub fn sweep(options: &args::Sweep) -> Result<(), Fault> {
         let point = point(&axes, number);
         let named: Vec<(&str, f64)> = axes.iter().zip(&point).map(|((name, _), (v, _))| (*name, *v)).collect();
         let here = |line: &Value| named.iter().all(|(name, v)| line[*name].as_f64() == Some(*v));
-        let program = at_point(&front, train, given, &axes, &point)?;
+        let program = at_point(&loaded, train, given, &axes, &point)?;
         let identity = identity(&program, options)?;
         if lines.iter().any(|line| here(line) && line[PROGRAM] == identity) {
             continue;
@@ -74,8 +77,8 @@ pub fn sweep(options: &args::Sweep) -> Result<(), Fault> {
 }
 
 /// The sweep asked for, or the only one.
-fn choose<'a>(front: &'a Front, options: &args::Sweep) -> Result<&'a ast::Sweep, Fault> {
-    let sweeps: Vec<&ast::Sweep> = front
+fn choose<'a>(loaded: &'a Program, options: &args::Sweep) -> Result<&'a ast::Sweep, Fault> {
+    let sweeps: Vec<&ast::Sweep> = loaded
         .file
         .items
         .iter()
@@ -145,14 +148,14 @@ fn point<'a>(axes: &[Axis<'a>], number: usize) -> Vec<(f64, &'a Expr)> {
 /// The program with the swept block alone, its parameters being those of the point. An axis `seed` that the block is not
 /// given as a parameter is its seed.
 fn at_point(
-    front: &Front,
+    loaded: &Program,
     train: &str,
     given: &[Arg],
     axes: &[Axis<'_>],
     point: &[(f64, &Expr)],
-) -> Result<Front, Fault> {
+) -> Result<Program, Fault> {
     let on_axis = |name: &str| axes.iter().zip(point).find(|((axis, _), _)| *axis == name).map(|(_, (_, e))| *e);
-    let mut file = front.file.clone();
+    let mut file = loaded.file.clone();
     file.items.retain(|item| match item {
         Item::Sweep(_) => false,
         Item::Train(t) => t.name.name == train,
@@ -169,15 +172,15 @@ fn at_point(
         if let Some(seed) = on_axis("seed")
             && !block.params.iter().any(|p| p.name.name == "seed")
         {
-            front::replace_setting(block, "seed", seed);
+            program::replace_setting(block, "seed", seed);
         }
     }
-    front::checked_anew(front, front.sources.clone(), file)
+    load::changed(loaded, loaded.sources.clone(), file)
 }
 
 /// Trains at a point; the final figures of each split, or that it diverged.
 fn figures(
-    program: &Front,
+    program: &Program,
     options: &args::Sweep,
     place: &Path,
     root: &Root,
@@ -187,14 +190,14 @@ fn figures(
     if train.start.is_some() {
         return Err(wrong("a block that starts from another's weights cannot be swept"));
     }
-    let run = args::Run { program: options.program.clone(), machine: options.machine.clone(), ..args::Run::default() };
+    let run = Options { request: options.program.request()?, machine: options.machine.plain(), ..Options::default() };
     let folder = Folder::at(place);
     let resume = folder.has_checkpoint();
-    let place = |resume| Place { folder: folder.clone(), start: None, resume, settled: true, quiet: true, root };
-    let mut end = run::train_one(program, train, &run, place(resume), interrupted);
+    let place = |resume| Place { folder: folder.clone(), start: None, resume, settled: true, noted: false, root };
+    let mut end = train_one(program, train, &run, place(resume), interrupted, &mut Printed);
     if resume && matches!(&end, Err(fault) if fault.kind == FaultKind::Usage) {
         // What was begun there is another run: it is not gone on with.
-        end = run::train_one(program, train, &run, place(false), interrupted);
+        end = train_one(program, train, &run, place(false), interrupted, &mut Printed);
     }
     match end {
         Ok(done) => Ok(done.into_iter().filter(|(k, _)| ["train", "valid", "test"].contains(&k.as_str())).collect()),
@@ -207,7 +210,7 @@ fn figures(
 
 /// What tells the run of a point from that of another program or of other settings: a hash of the train block as checked,
 /// and of the flags that change what it trains on.
-fn identity(program: &Front, options: &args::Sweep) -> Result<String, Fault> {
+fn identity(program: &Program, options: &args::Sweep) -> Result<String, Fault> {
     let train = program.checked.trains.first().ok_or_else(no_block)?;
     let samples = options.machine.resources.samples;
     let declared = conditions::declared(train);

@@ -14,12 +14,13 @@ use std::path::Path;
 type Row = (&'static str, &'static [&'static str]);
 
 /// Each crate by the folder of its root, with the crates of ours that it may name.
-const CRATES: [Row; 5] = [
+const CRATES: [Row; 6] = [
     ("grammar/src", &[]),
     ("runtime/core/src", &[]),
     ("runtime/src", &["nnc_core"]),
     ("compiler/src", &["grammar", "nnc_core"]),
-    ("cli", &["grammar", "nnc_core", "runtime", "compiler"]),
+    ("cli/driver/src", &["grammar", "nnc_core", "runtime", "compiler"]),
+    ("cli", &["grammar", "nnc_core", "runtime", "compiler", "driver"]),
 ];
 
 /// What each file and folder of the compiler, and each wing of its checker, may import of those beside it.
@@ -166,6 +167,9 @@ fn modules(root: &Path, inside: &[String]) -> Vec<(Module, String)> {
     for entry in entries.map(|e| e.expect("an entry").path()) {
         let name = entry.file_stem().and_then(|n| n.to_str()).expect("a name").to_owned();
         let module = [inside, std::slice::from_ref(&name)].concat();
+        if entry.join("Cargo.toml").is_file() {
+            continue; // A crate of its own.
+        }
         if entry.is_dir() {
             found.extend(modules(root, &module));
         } else if entry.extension().is_some_and(|x| x == "rs") && !is_test(&name) {
@@ -279,7 +283,7 @@ fn folders_import_along_the_arrows() {
 
 #[test]
 fn crates_name_only_those_before_them() {
-    const OURS: [&str; 5] = ["grammar", "nnc_core", "runtime", "compiler", "nnc"];
+    const OURS: [&str; 6] = ["grammar", "nnc_core", "runtime", "compiler", "driver", "nnc"];
     for (root, allowed) in CRATES {
         for (module, source) in modules(&repository(root), &[]) {
             for path in paths(&words(&source), |word| OURS.contains(&word)) {
@@ -309,6 +313,19 @@ fn the_methods_of_a_type_stand_in_its_folder() {
             assert!(odd.is_empty(), "{root}: {} extends {} of another folder", module.join("::"), odd.join(", "));
         }
     }
+}
+
+/// Only the command reads arguments and prints: whatever else compiles and runs programs may use the driver.
+#[test]
+fn the_driver_neither_reads_arguments_nor_prints() {
+    const COMMAND: [&str; 8] = ["clap", "indicatif", "ctrlc", "println", "eprint", "eprintln", "stdout", "stderr"];
+    for (module, source) in modules(&repository("cli/driver/src"), &[]) {
+        let odd: Vec<&str> = words(&source).into_iter().filter(|word| COMMAND.contains(word)).collect();
+        assert!(odd.is_empty(), "driver: {} names {}", module.join("::"), odd.join(", "));
+    }
+    // `print!` is a word for other things too, so that a lint looks for it.
+    let head = text(&repository("cli/driver/src/lib.rs"));
+    assert!(head.contains("deny(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)"));
 }
 
 #[test]

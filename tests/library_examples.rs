@@ -8,12 +8,13 @@ mod common;
 
 use common::Folder;
 use compiler::library::{self, Definition};
+use driver::folder::{Folder as RunFolder, Root};
+use driver::machine::{Machine, Resources};
+use driver::program::{self, Program, Request};
+use driver::run::{Options, Place, train_one};
 use grammar::ast::{Item, Param, TypeKind};
 use grammar::render;
 use grammar::span::SourceId;
-use nnc::front::{self, Front};
-use nnc::run::{Place, train_one};
-use nnc::{args, folder};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -153,17 +154,14 @@ fn finite(figures: &Value) -> bool {
 }
 
 /// Makes the update of one train block; what was wrong.
-fn step(front: &Front, number: usize, place: &Path) -> Option<String> {
-    let train = &front.checked.trains[number];
-    let options = args::Run {
-        program: args::Program::default(),
-        machine: args::Machine { resources: args::Resources { threads: Some(1), ..Default::default() }, memory: None },
-        ..args::Run::default()
-    };
-    let folder = folder::Folder::at(place.join(&train.name));
-    let root = folder::Root::new(&folder.path, true);
-    let place = Place { folder, start: None, resume: false, settled: false, quiet: true, root: &root };
-    match train_one(front, train, &options, place, &AtomicBool::new(false)) {
+fn step(loaded: &Program, number: usize, place: &Path) -> Option<String> {
+    let train = &loaded.checked.trains[number];
+    let resources = Resources { threads: Some(1), ..Default::default() };
+    let options = Options { machine: Machine { resources, memory: None }, ..Options::default() };
+    let folder = RunFolder::at(place.join(&train.name));
+    let root = Root::new(&folder.path, true);
+    let place = Place { folder, start: None, resume: false, settled: false, noted: false, root: &root };
+    match train_one(loaded, train, &options, place, &AtomicBool::new(false), &mut ()) {
         Err(fault) => Some(format!("{}: {fault}", train.name)),
         Ok(figures) if figures["steps"] == 1 && figures.values().all(finite) => None,
         Ok(figures) => Some(format!("{}: {figures:?}", train.name)),
@@ -179,20 +177,20 @@ fn examples_check_and_make_a_step() {
     let folder = Folder::new("library-examples");
     let definitions = library::definitions();
     let file = folder.write("examples.nn", program(&definitions));
-    let front = front::examine(&args::Program { file, ..args::Program::default() }).unwrap_or_else(|e| panic!("{e}"));
-    let said: Vec<String> = front.diagnostics.iter().map(|d| render::human(&front.sources, d, false)).collect();
+    let loaded = program::load(&Request { file, ..Request::default() }).unwrap_or_else(|e| panic!("{e}"));
+    let said: Vec<String> = loaded.diagnostics.iter().map(|d| render::human(&loaded.sources, d, false)).collect();
     let of_probabilities =
         |s: &&String| OF_PROBABILITIES.iter().any(|call| s.contains(call)) && s.contains("unproven-positive");
     let (expected, other): (Vec<_>, Vec<_>) = said.iter().partition(of_probabilities);
     assert!(other.is_empty(), "{other:#?}");
     assert_eq!(expected.len(), OF_PROBABILITIES.len(), "{expected:#?}");
-    assert_eq!(front.checked.trains.len(), definitions.len());
+    assert_eq!(loaded.checked.trains.len(), definitions.len());
 
     let next = AtomicUsize::new(0);
     let some = || {
         let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
         let left = numbers.take_while(|n| *n < definitions.len());
-        left.filter_map(|n| step(&front, n, &folder.0)).collect::<Vec<_>>()
+        left.filter_map(|n| step(&loaded, n, &folder.0)).collect::<Vec<_>>()
     };
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let wrong = thread::scope(|scope| {

@@ -4,8 +4,9 @@
 mod common;
 
 use common::{Folder, bytes, nnc, read_arrays, repository, succeed};
-use nnc::bind::{self, Bound};
-use nnc::{args, folder, front};
+use driver::bind::{self, Bound};
+use driver::folder;
+use nnc::{args, load};
 use runtime::session::{Position, Sums};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,10 +32,10 @@ fn is_there(command: &str) -> bool {
 
 fn bound(program: &Path, precision: args::Precision) -> (Bound, Vec<(String, String)>) {
     let options = args::Program { file: program.to_path_buf(), precision: Some(precision), ..args::Program::default() };
-    let front = front::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
-    let train = front::choose(&front, &options).unwrap_or_else(|e| panic!("{e}"));
+    let loaded = load::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
+    let train = load::choose(&loaded, &options).unwrap_or_else(|e| panic!("{e}"));
     let machine = args::Machine { resources: args::Resources { threads: Some(1), ..Default::default() }, memory: None };
-    let bound = bind::bind(train, &options.file, &machine, None).unwrap_or_else(|e| panic!("{e}"));
+    let bound = bind::bind(train, &options.file, &machine.plain(), None, &mut ()).unwrap_or_else(|e| panic!("{e}"));
     let evaluated = |k: usize| train.evaluated_path(k).to_string();
     let parameters = train.parameters.iter().enumerate().map(|(k, p)| (p.saved.clone(), evaluated(k)));
     (bound, parameters.chain(train.states.iter().map(|s| (s.saved.clone(), s.path.clone()))).collect())

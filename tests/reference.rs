@@ -5,7 +5,7 @@ mod common;
 
 use common::{Folder, read_arrays, repository, succeed, text};
 use compiler::lower::scheduled::{self, Point};
-use nnc::{args, front};
+use nnc::{args, load};
 use runtime::arrays::Array;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -133,11 +133,11 @@ fn optimizers() {
 #[test]
 fn rates_at_every_update() {
     let options = args::Program { file: repository("tests/reference/schedules.nn"), ..args::Program::default() };
-    let front = front::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
+    let loaded = load::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
     let expected = read_arrays(&repository("tests/reference/schedules.expected.npz"));
     let points: Vec<Point> = (1..=50).map(|k| Point { step: f64::from(k), steps: 50.0, epoch: 0.0 }).collect();
     let mut changing = 0;
-    for train in &front.checked.trains {
+    for train in &loaded.checked.trains {
         let wanted = &expected[&format!("{}.rates", train.name)].values;
         assert_eq!(wanted.len(), points.len());
         let found = scheduled::values(train, "lr", &points).unwrap_or_else(|e| panic!("{e:?}"));

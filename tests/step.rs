@@ -8,8 +8,9 @@
 mod common;
 
 use common::{repository, succeed, text};
-use nnc::bind::{self, Bound};
-use nnc::{args, front};
+use driver::bind::{self, Bound};
+use driver::machine::{Machine, Resources};
+use nnc::{args, load};
 use nnc_core::plan::Work;
 use runtime::session::Session;
 use runtime::trainer::{self, Metrics, Monitor, Observer, Progress, Record, Settings};
@@ -50,11 +51,10 @@ const PROGRAMS: [&str; 4] =
 
 fn bound(program: &str, threads: usize) -> Bound {
     let options = args::Program { file: repository(program), ..args::Program::default() };
-    let front = front::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
-    let train = front::choose(&front, &options).unwrap_or_else(|e| panic!("{e}"));
-    let machine =
-        args::Machine { resources: args::Resources { threads: Some(threads), ..Default::default() }, memory: None };
-    bind::bind(train, &options.file, &machine, None).unwrap_or_else(|e| panic!("{e}"))
+    let loaded = load::load(&options, false).unwrap_or_else(|e| panic!("{e}"));
+    let train = load::choose(&loaded, &options).unwrap_or_else(|e| panic!("{e}"));
+    let machine = Machine { resources: Resources { threads: Some(threads), ..Default::default() }, memory: None };
+    bind::bind(train, &options.file, &machine, None, &mut ()).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Looks at the count after every update, from the first of each epoch to its last; the first epoch warms up.

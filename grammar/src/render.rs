@@ -2,11 +2,12 @@
 //! Pure: text comes out, and the command line decides where it goes.
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::span::{Sources, Span};
+use crate::span::{SourceId, Sources, Span};
 use codespan_reporting::diagnostic::{Diagnostic as Shown, Label, LabelStyle, Severity as Level};
 use codespan_reporting::files::SimpleFiles;
 use codespan_reporting::term::termcolor::Buffer;
 use codespan_reporting::term::{self, Config, Styles, StylesWriter};
+use std::collections::BTreeMap;
 
 /// Bytes of the longest line that is shown; of a longer one only the place is told.
 const LONGEST_LINE: usize = 500;
@@ -15,12 +16,13 @@ const LONGEST_LINE: usize = 500;
 #[must_use]
 pub fn human(sources: &Sources, d: &Diagnostic, colour: bool) -> String {
     let mut files = SimpleFiles::new();
-    for source in &sources.list {
-        files.add(&source.name, &source.text);
-    }
+    let numbers: BTreeMap<SourceId, usize> =
+        sources.all().map(|(id, source)| (id, files.add(&source.name, &source.text))).collect();
     let label = |style, span: Span, text: &str| {
         let range = span.start as usize..span.end as usize;
-        Label::new(style, span.source.0 as usize, range).with_message(text)
+        // Of a text that is not there nothing can be shown.
+        let number = numbers.get(&span.source).copied().unwrap_or(numbers.len());
+        Label::new(style, number, range).with_message(text)
     };
     let primary = std::iter::once((LabelStyle::Primary, &d.primary));
     let all = primary.chain(d.secondary.iter().map(|l| (LabelStyle::Secondary, l)));

@@ -4,9 +4,8 @@
 //! left before it writes anything, the checkpoint first and the description last, so that at any moment the folder is the
 //! old run's, in part, or the new one's, and never both. Files of the same names that no run has left are not touched.
 
-use crate::args;
 use crate::fault::Fault;
-use crate::front;
+use crate::program::Request;
 use compiler::typed::Train;
 use nnc_core::number::Element;
 use nnc_core::plan::Slot;
@@ -187,14 +186,15 @@ impl Moment {
         })
     }
 
-    /// The train block with the run's seed, unless the command names one.
-    pub fn seeded(&self, train: &Train, options: &args::Program) -> Result<Train, Fault> {
+    /// The train block with the run's seed, unless the request names one.
+    #[must_use]
+    pub fn seeded(&self, train: &Train, request: &Request) -> Train {
         let mut train = train.clone();
-        let told = front::settings(options)?.iter().any(|(key, _)| key == "seed");
+        let told = request.settings.iter().any(|(key, _)| key == "seed");
         if let Some(seed) = self.seed.filter(|_| !told) {
             train.settings.seed = seed;
         }
-        Ok(train)
+        train
     }
 }
 

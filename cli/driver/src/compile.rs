@@ -1,18 +1,13 @@
 //! From programs to a bundle of compiled ones, within the memory that there is.
 
-use crate::doctor;
 use crate::fault::{Fault, FaultKind};
+use crate::machine;
 use crate::vectors;
 use compiler::emit::{self, Options, Precision};
 use compiler::ir::Module;
 use compiler::lower::program::Program;
 use compiler::optimise::optimise;
 use nnc_core::plan::{Bundle, Holding};
-
-/// Threads to use: those asked for, else all cores.
-pub fn threads(asked: Option<usize>) -> usize {
-    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
-}
 
 /// Optimises and compiles named programs into one bundle, unless it would take more memory than is allowed, or than the
 /// machine has.
@@ -24,7 +19,7 @@ pub fn compile(
     programs.iter().try_for_each(|(_, program)| countable(&program.module))?;
     programs.iter_mut().for_each(|(_, program)| optimise(&mut program.module));
     let modules: Vec<(&str, &Module)> = programs.iter().map(|(name, p)| (name.as_str(), &p.module)).collect();
-    let most = allowed.or_else(doctor::memory).unwrap_or(usize::MAX);
+    let most = allowed.or_else(machine::memory).unwrap_or(usize::MAX);
     let options = Options { precision, vectors: vectors::chosen()? };
     emit::compile_within(&modules, &options, most).map_err(|fault| match &fault.excess {
         Some(excess) => too_much(excess.bytes, &excess.holdings, most, allowed.is_some()),

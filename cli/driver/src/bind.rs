@@ -1,11 +1,10 @@
 //! From a checked train block to a session ready to run: opens the data, has every program of the run compiled
 //! ([`crate::plan`]), binds inputs and results.
 
-use crate::args::{Machine, Resources};
 use crate::compile::too_much;
-use crate::complain;
-use crate::doctor;
 use crate::fault::{Fault, FaultKind};
+use crate::listener::{Listener, Notice};
+use crate::machine::{self, Machine, Resources};
 use crate::plan::{self, Plan};
 use compiler::emit::Precision;
 use compiler::ir::TensorId;
@@ -53,10 +52,11 @@ pub fn open_data(
     program: &Path,
     resources: &Resources,
     record: Option<Record>,
+    listener: &mut dyn Listener,
 ) -> Result<Option<DataSet>, Fault> {
     let spec = data_spec(train, program, resources)?;
     let data = spec.map(|spec| data::load(&Spec { record, ..spec }).map_err(Fault::data)).transpose()?;
-    data.iter().flat_map(|data| &data.notes).for_each(|note| complain!("note: {note}"));
+    data.iter().flat_map(|data| &data.notes).for_each(|note| listener.notice(Notice::Note(note.clone())));
     Ok(data)
 }
 
@@ -116,15 +116,21 @@ fn call(call: &typed::DataCall) -> Call {
 
 /// Opens the data and compiles everything a run of the train block needs. With a record, that of weights which are to be
 /// used, the data must be what they were trained on.
-pub fn bind(train: &Train, program: &Path, machine: &Machine, record: Option<Record>) -> Result<Bound, Fault> {
-    let data = open_data(train, program, &machine.resources, record)?;
+pub fn bind(
+    train: &Train,
+    program: &Path,
+    machine: &Machine,
+    record: Option<Record>,
+    listener: &mut dyn Listener,
+) -> Result<Bound, Fault> {
+    let data = open_data(train, program, &machine.resources, record, listener)?;
     let plan = Plan::new(train, data, &machine.resources, machine.memory)?;
     fits(&plan.bundle, plan.bytes(), machine.memory)?;
-    bound(train, plan)
+    bound(train, plan, listener)
 }
 
 /// Allocates what is planned.
-fn bound(train: &Train, plan: Plan) -> Result<Bound, Fault> {
+fn bound(train: &Train, plan: Plan, listener: &mut dyn Listener) -> Result<Bound, Fault> {
     let (planned_bytes, compiled) = (plan.bytes(), plan.compiled());
     let Plan { data, batch, epochs, steps_per_epoch, threads, workers, compile_s, bundle, programs, .. } = plan;
     let bind = |k: usize, size: usize| binding(train, &bundle, k, &programs[k].1, size);
@@ -140,7 +146,7 @@ fn bound(train: &Train, plan: Plan) -> Result<Bound, Fault> {
     let afresh = plan.afresh.map(|k| bind(k, 1)).transpose()?;
     let place = |s: usize| bundle.persistent.get(&train.states[s].path).cloned();
     let carried = train.carried().into_iter().filter_map(place).collect();
-    let executor = executor(bundle, threads)?;
+    let executor = executor(bundle, threads, listener)?;
     let report = plan.report.map(|report| bound_report(train, report, &executor)).transpose()?;
     let session = Session {
         init,
@@ -177,17 +183,17 @@ fn bound(train: &Train, plan: Plan) -> Result<Bound, Fault> {
 
 /// Refuses a run that needs more memory than is allowed, or than the machine has, naming the largest buffers.
 fn fits(bundle: &Bundle, planned_bytes: usize, allowed: Option<usize>) -> Result<(), Fault> {
-    let Some(most) = allowed.or_else(doctor::memory).filter(|most| *most < planned_bytes) else { return Ok(()) };
+    let Some(most) = allowed.or_else(machine::memory).filter(|most| *most < planned_bytes) else { return Ok(()) };
     Err(too_much(planned_bytes, &bundle.holdings, most, allowed.is_some()))
 }
 
-fn executor(bundle: Bundle, threads: usize) -> Result<Executor, Fault> {
+fn executor(bundle: Bundle, threads: usize, listener: &mut dyn Listener) -> Result<Executor, Fault> {
     let executor = Executor::new(bundle, threads).map_err(no_memory)?;
     if executor.threads() < threads {
-        complain!(
-            "warning: the system starts only {} of {threads} threads; the run is slower for it, its results are the same",
+        listener.notice(Notice::Warning(format!(
+            "the system starts only {} of {threads} threads; the run is slower for it, its results are the same",
             executor.threads()
-        );
+        )));
     }
     Ok(executor)
 }

@@ -1,9 +1,9 @@
-//! Trouble that ends a command, with its exit status. Errors in the user's program are
-//! diagnostics (see `grammar::diagnostic`); this is for everything else.
+//! Trouble that keeps a result from being made, with the exit status of a command that it ends. Errors in the user's program
+//! are diagnostics (see `grammar::diagnostic`); this is for everything else.
 
 use std::fmt;
 
-/// How a command ends when it does not succeed.
+/// Why there is no result.
 #[derive(Debug)]
 pub struct Fault {
     /// What kind of trouble, and so the exit status.
@@ -17,7 +17,7 @@ pub struct Fault {
 pub enum FaultKind {
     /// The program has errors, which were already reported.
     Program,
-    /// Wrong usage of the command line.
+    /// Something was asked for that does not go with the program, or with something else that was asked for.
     Usage,
     /// A file or data set could not be read, written or trusted.
     Data,
@@ -59,11 +59,6 @@ impl Fault {
     /// Trouble of a kind, in words.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
-    }
-
-    /// The error event of `--json` output.
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::json!({"event": "error", "code": self.kind.code(), "message": self.message})
     }
 
     /// Data or file trouble.

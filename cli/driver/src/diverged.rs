@@ -4,14 +4,11 @@
 
 use crate::bind::Bound;
 use crate::fault::{Fault, FaultKind};
-use crate::front::Front;
-use crate::render;
 use compiler::ir::interpret::{Values, interpret_in};
 use compiler::ir::{Def, Draw, Item, Module, Node, Role, Tensor, TensorId};
 use compiler::lower::programs;
 use compiler::typed::Train;
 use grammar::diagnostic::Diagnostic;
-use grammar::render::human;
 use grammar::span::Span;
 use nnc_core::number::Precision;
 use nnc_core::plan::Slot;
@@ -22,16 +19,15 @@ use runtime::trainer::{self, End, Metrics, Observer, Progress, Record, Settings}
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
-/// The fault to report: with the place of the first value that is not finite, where it is found. `restore` puts the
+/// The fault to report, and the place of the first value that is not finite, where it is found. `restore` puts the
 /// session back to where the repetition begins, at or before update `step - 1`, and says where that is.
 pub fn explain(
-    front: &Front,
     train: &Train,
     bound: &mut Bound,
     settings: &Settings,
     restore: &mut dyn FnMut(&mut Bound) -> Result<Progress, Fault>,
     step: u64,
-) -> Fault {
+) -> (Fault, Option<Diagnostic>) {
     let plain = format!("the loss is no finite number after update {step}; a lower learning rate or clipping may help");
     let mut found = || -> Option<(Culprit, u64)> {
         let start = restore(bound).ok()?;
@@ -40,13 +36,8 @@ pub fn explain(
         let progress = replay(bound, settings, start, step - 1, &mut Watch::default()).ok()??;
         Some((culprit(train, bound, settings, &progress)?, step))
     };
-    if let Some((found, step)) = found() {
-        crate::output::write_error(format_args!(
-            "{}",
-            human(&front.sources, &found.diagnostic(step), render::colour_wanted())
-        ));
-    }
-    Fault::new(FaultKind::Diverged, plain)
+    let place = found().map(|(found, step)| found.diagnostic(step));
+    (Fault::new(FaultKind::Diverged, plain), place)
 }
 
 /// The update after which something that lasts is no longer finite: a gradient or a rule may have gone wrong a while

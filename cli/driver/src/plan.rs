@@ -4,9 +4,9 @@
 //! In: a checked train block and its data, opened. Out: a [`Plan`], of which [`crate::bind`] makes a session. Where the
 //! data is not at hand the plan is that of full minibatches.
 
-use crate::args::Resources;
 use crate::compile;
 use crate::fault::{Fault, FaultKind};
+use crate::machine::{self, Resources};
 use compiler::check::small_batch;
 use compiler::emit::Precision;
 use compiler::ir::text::print;
@@ -109,7 +109,7 @@ impl Plan {
         let evaluated = evaluation_sizes(&[samples, count("valid"), count("test")], batch);
         let evaluation_programs = evaluated.iter().map(|n| (format!("evaluation[{n}]"), evaluation(train, *n)));
         programs.extend(evaluation_programs);
-        let threads = compile::threads(resources.threads);
+        let threads = machine::threads(resources.threads);
         let bundle = compile::compile(&mut programs, train.settings.precision, allowed)?.tiled_for(threads);
         let report = compiled_report(train, (&sizes, &evaluated), threads, allowed)?;
         let all = || programs.iter().chain(report.iter().flat_map(|r| &r.programs)).map(|(_, p)| p);
