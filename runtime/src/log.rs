@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// The longest line: a hundred times what an epoch tells.
 const LINE: u64 = 1 << 20;
 
+/// Lines within epochs that are kept of a log when it is read, evenly spaced: more than a picture can show.
+const INTERIM: usize = 1 << 16;
+
 /// A log open for appending.
 #[derive(Debug)]
 pub struct Log {
@@ -95,7 +98,8 @@ fn is_later(line: &Value, epoch: u64, step: u64) -> bool {
         }
 }
 
-/// The lines of a log; a last one without its end is left out, since the run may go on while its log is read.
+/// The lines of a log; a last one without its end is left out, since the run may go on while its log is read. Of those
+/// within epochs a long log yields every second, every fourth and so on.
 ///
 /// # Errors
 /// If the file cannot be read, or a line is no JSON.
@@ -103,27 +107,68 @@ pub fn read(path: &Path) -> Result<Vec<Value>> {
     let input = file::open(path, file::LOG)?;
     let size = input.size();
     let mut reader = BufReader::new(input.into_file()).take(size);
-    let (mut line, mut lines) = (Vec::new(), vec![]);
-    loop {
+    let (mut line, mut kept) = (Vec::new(), Kept { lines: vec![], interim: 0, seen: 0, every: 1 });
+    for number in 0.. {
         line.clear();
         let cannot = |e: std::io::Error| DataError::io(&e, "cannot read the log").in_file(path);
         (&mut reader).take(LINE).read_until(b'\n', &mut line).map_err(cannot)?;
         let Some(whole) = line.strip_suffix(b"\n") else {
             // A run may be writing it.
-            let is_last = (line.len() as u64) < LINE;
-            return if is_last { Ok(lines) } else { Err(no_log(path, lines.len(), "it is longer than 1 MiB")) };
+            if line.len() as u64 == LINE {
+                return Err(no_log(path, number, "it is longer than 1 MiB"));
+            }
+            break;
         };
-        let told = serde_json::from_slice(whole).map_err(|e| {
+        kept.push(serde_json::from_slice(whole).map_err(|e| {
             // The line that the reader counts is always its first.
             let why = e.to_string();
-            no_log(path, lines.len(), why.split(" at line ").next().unwrap_or(&why))
-        })?;
-        lines.push(told);
+            no_log(path, number, why.split(" at line ").next().unwrap_or(&why))
+        })?);
+    }
+    Ok(kept.lines)
+}
+
+/// What is kept of a log: of the lines within epochs one in `every`, counted from the first.
+struct Kept {
+    lines: Vec<Value>,
+    interim: usize,
+    seen: usize,
+    every: usize,
+}
+
+impl Kept {
+    fn push(&mut self, line: Value) {
+        if is_interim(&line) {
+            self.seen += 1;
+            if !(self.seen - 1).is_multiple_of(self.every) {
+                return;
+            }
+            self.interim += 1;
+        }
+        self.lines.push(line);
+        if self.interim > INTERIM {
+            self.halve();
+        }
+    }
+
+    fn halve(&mut self) {
+        let mut number = 0;
+        self.lines.retain(|line| {
+            number += usize::from(is_interim(line));
+            !is_interim(line) || number % 2 == 1
+        });
+        self.interim = self.interim.div_ceil(2);
+        self.every *= 2;
     }
 }
 
-fn no_log(path: &Path, lines_before: usize, why: &str) -> DataError {
-    let line = lines_before as u64 + 1;
+/// Whether a line tells of updates within an epoch.
+fn is_interim(line: &Value) -> bool {
+    line.get("event").and_then(Value::as_str) == Some("interval")
+}
+
+fn no_log(path: &Path, lines_before: u64, why: &str) -> DataError {
+    let line = lines_before + 1;
     DataError::new(Kind::Malformed, format!("this line is none of a log: {why}"))
         .at(Position::Cell { line, column: 1 })
         .in_file(path)
@@ -173,6 +218,24 @@ mod tests {
             json!({"event": "epoch", "epoch": 2, "step": 8, "train": {"loss": 0.25}, "valid": {"loss": 1.0}}),
         ];
         assert_eq!(table(&lines), "epoch,step,train.loss,valid.loss\n1,4,0.5,\n2,8,0.25,1.0\n");
+    }
+
+    #[test]
+    fn a_long_log_is_thinned_evenly() {
+        let mut kept = Kept { lines: vec![], interim: 0, seen: 0, every: 1 };
+        for step in 0..3 * INTERIM as u64 {
+            kept.push(json!({"event": "interval", "step": step}));
+            if step % 1000 == 999 {
+                kept.push(json!({"event": "epoch", "step": step}));
+            }
+        }
+        let steps = |event: &str| {
+            let of = kept.lines.iter().filter(|l| l["event"] == event);
+            of.map(|l| l["step"].as_u64().unwrap()).collect::<Vec<_>>()
+        };
+        let wanted: Vec<u64> = (0..3 * INTERIM as u64).step_by(4).collect();
+        assert_eq!(steps("interval"), wanted);
+        assert_eq!(steps("epoch").len(), 3 * INTERIM / 1000);
     }
 
     #[test]
